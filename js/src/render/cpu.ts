@@ -44,8 +44,7 @@ export class CpuRenderer implements Renderer {
     const size = (plane.width + 2) * (plane.height + 2);
     if (masks.length && this.labels.length < size) this.labels = new Uint16Array(size);
     for (const mask of masks) paintMask(out, this.labels, plane, mask, this.sheets);
-    const range = slicesOf(plane, image.store.shape[0]);
-    return { missing: [image, ...masks].some((layer) => anyMissing(layer.store, range)) };
+    return { missing: [image, ...masks].some(({ store }) => anyMissing(store, slicesOf(plane, store.shape[0]))) };
   }
 
   release(store: SliceStore): void {

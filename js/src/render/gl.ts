@@ -39,17 +39,16 @@ export class GlRenderer implements Renderer {
     this.context.reserve(width, height);
     gl.viewport(0, 0, width, height);
     const exact = settled(plane);
-    const range = slicesOf(exact, image.store.shape[0]);
-    this.drawImage(exact, image, range);
+    this.drawImage(exact, image);
     gl.enable(gl.BLEND);
-    for (const mask of masks) if (mask.colors.size > 0) this.drawMask(exact, mask, range);
+    for (const mask of masks) if (mask.colors.size > 0) this.drawMask(exact, mask);
     gl.disable(gl.BLEND);
     const screen = canvas.getContext("2d")!;
     screen.globalCompositeOperation = "copy";
     const source = this.context.canvas;
     screen.drawImage(source, 0, source.height - height, width, height, 0, 0, width, height);
     screen.globalCompositeOperation = "source-over";
-    return { missing: [image, ...masks].some((layer) => anyMissing(layer.store, range)) };
+    return { missing: [image, ...masks].some(({ store }) => anyMissing(store, slicesOf(exact, store.shape[0]))) };
   }
 
   release(store: SliceStore): void {
@@ -74,13 +73,15 @@ export class GlRenderer implements Renderer {
     gl.uniform1f(program.uniform("height"), plane.height);
   }
 
-  private drawImage(plane: PlaneRequest, layer: ImageLayer, range: readonly [number, number] | null): void {
+  private drawImage(plane: PlaneRequest, layer: ImageLayer): void {
     const { gl } = this.context;
     const { store, window } = layer;
     const program = this.context.program("image", store);
-    this.context.bind(this, store, range, true);
+    this.context.bind(this, store, slicesOf(plane, store.shape[0]), true);
     this.use(program, plane, store);
-    const whole = store.dtype === "float32" ? 0 : Math.min(Math.max(Math.floor(window.lower), -(2 ** 30)), 2 ** 30);
+    // So far that value - whole stays an int32 in the shader, which takes int32 values in two halves.
+    const most = store.dtype === "float32" ? 0 : store.dtype === "int32" ? 2 ** 31 - 1 : 2 ** 30;
+    const whole = Math.min(Math.max(Math.floor(window.lower), -most), most);
     const width = window.upper - window.lower;
     gl.uniform1i(program.uniform("base"), whole);
     gl.uniform1f(program.uniform("rest"), window.lower - whole);
@@ -90,10 +91,10 @@ export class GlRenderer implements Renderer {
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 
-  private drawMask(plane: PlaneRequest, layer: MaskLayer, range: readonly [number, number] | null): void {
+  private drawMask(plane: PlaneRequest, layer: MaskLayer): void {
     const { gl } = this.context;
     const program = this.context.program("mask", layer.store);
-    this.context.bind(this, layer.store, range, false);
+    this.context.bind(this, layer.store, slicesOf(plane, layer.store.shape[0]), false);
     this.use(program, plane, layer.store);
     gl.activeTexture(gl.TEXTURE1);
     this.bindPalette(layer.colors);

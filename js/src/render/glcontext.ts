@@ -55,6 +55,7 @@ export class GlContext {
     this.gpu = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
     gl.bindVertexArray(gl.createVertexArray());
+    gl.disable(gl.DITHER);
     gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     this.canvas.addEventListener("webglcontextlost", () => this.lose());
   }
@@ -102,6 +103,7 @@ export class GlContext {
   /** Bring slices first..last of a store to the GPU and bind them: data to unit 0, presence to unit 1. */
   bind(user: object, store: SliceStore, range: readonly [number, number] | null, presence: boolean): void {
     const { gl } = this;
+    gl.activeTexture(gl.TEXTURE0);
     let volume = this.volumes.get(store);
     if (!volume) this.volumes.set(store, (volume = this.allocate(store)));
     volume.users.add(user);
@@ -111,13 +113,12 @@ export class GlContext {
       else for (const k of changed) volume.stale[k] = 1;
       volume.version = store.version;
     }
-    gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D_ARRAY, volume.data);
-    if (presence) {
-      gl.activeTexture(gl.TEXTURE1);
-      gl.bindTexture(gl.TEXTURE_2D, volume.present);
-    }
-    if (range && this.upload(store, volume, range) && presence)
+    const arrived = range !== null && this.upload(store, volume, range);
+    if (!presence) return;
+    gl.activeTexture(gl.TEXTURE1);
+    gl.bindTexture(gl.TEXTURE_2D, volume.present);
+    if (arrived)
       gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, volume.here.length, 1, gl.RED_INTEGER, gl.UNSIGNED_BYTE, volume.here);
   }
 
