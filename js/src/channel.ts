@@ -177,7 +177,7 @@ export class Channel implements Outbox {
     await this.#requests.get(
       [...numbers.keys()],
       (slice) => onSlice(numbers.get(slice.key) ?? -1, slice),
-      options.signal,
+      options,
     );
   }
 
@@ -189,7 +189,7 @@ export class Channel implements Outbox {
     signal: AbortSignal,
   ): Promise<void> {
     const numbers = new Map(ks.map((k) => [maskKey(mask, k), k]));
-    return this.#requests.get([...numbers.keys()], (slice) => onSlice(numbers.get(slice.key) ?? -1, slice), signal);
+    return this.#requests.get([...numbers.keys()], (slice) => onSlice(numbers.get(slice.key) ?? -1, slice), { signal });
   }
 
   async #overHttp(

@@ -52,13 +52,16 @@ export class HttpCarrier {
 
   /** Return a carrier if the server at this place reads what our host writes, else null. */
   static async probe(url: string, nonce: string, signal: AbortSignal): Promise<HttpCarrier | null> {
+    const limit = timeLimit(signal, PROBE_MS);
     try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
-      const reply = await fetch(`${url}/probe`, { credentials: "same-origin", signal: limit, cache: "no-store" });
+      const init = { credentials: "same-origin", signal: limit.signal, cache: "no-store" } as const;
+      const reply = await fetch(`${url}/probe`, init);
       const answer = reply.ok ? ((await reply.json()) as { nonce?: unknown }) : {};
       return answer.nonce === nonce ? new HttpCarrier(url) : null;
     } catch {
       return null;
+    } finally {
+      limit.end();
     }
   }
 
@@ -70,11 +73,11 @@ export class HttpCarrier {
   async slices(image: ImageJson, frame: number, k0: number, k1: number, signal: AbortSignal): Promise<HttpSlice[]> {
     if (!this.alive) return [];
     await this.#turn();
+    const limit = timeLimit(signal, FETCH_MS);
     try {
       if (signal.aborted) return [];
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]);
       const path = `${encodeURIComponent(image.id)}/${frame}/${k0}-${k1}`;
-      const reply = await fetch(`${this.url}/${path}`, { credentials: "same-origin", signal: limit });
+      const reply = await fetch(`${this.url}/${path}`, { credentials: "same-origin", signal: limit.signal });
       if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
       const slices = parseSlices(await reply.arrayBuffer());
       this.#failures = 0;
@@ -84,6 +87,7 @@ export class HttpCarrier {
       if (!signal.aborted) this.#failures++;
       return [];
     } finally {
+      limit.end();
       this.#open--;
       this.#waiting.shift()?.();
     }
@@ -93,4 +97,19 @@ export class HttpCarrier {
     if (this.#open >= MAX_CONNECTIONS) await new Promise<void>((go) => this.#waiting.push(go));
     this.#open++;
   }
+}
+
+/** A signal that also aborts after some time (AbortSignal.any is missing in older browsers). */
+function timeLimit(signal: AbortSignal, ms: number): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const timer = setTimeout(abort, ms);
+  signal.addEventListener("abort", abort);
+  return {
+    signal: controller.signal,
+    end() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    },
+  };
 }

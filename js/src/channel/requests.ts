@@ -15,7 +15,11 @@ export interface Slice {
 }
 
 export class SliceError extends Error {
-  constructor(readonly detail: WireError) {
+  constructor(
+    readonly detail: WireError,
+    /** The slices that could not be had. */
+    readonly keys: readonly string[],
+  ) {
     super(detail.hint ? `${detail.message}. ${detail.hint}` : detail.message);
     this.name = "SliceError";
   }
@@ -23,6 +27,9 @@ export class SliceError extends Error {
 
 interface Request {
   readonly missing: Set<string>;
+  readonly failed: string[];
+  readonly urgent: boolean;
+  error: WireError | null;
   readonly onSlice: (slice: Slice) => void;
   readonly done: () => void;
   readonly fail: (error: Error) => void;
@@ -48,8 +55,15 @@ export class Requests {
     return times.length ? Math.min(...times) : null;
   }
 
-  /** Ask for keys; each slice is handed over as it comes, the promise ends with the last one. */
-  get(keys: readonly string[], onSlice: (slice: Slice) => void, signal?: AbortSignal): Promise<void> {
+  /**
+   * Ask for keys; each slice is handed over as it comes, the promise ends with the last one, with a
+   * SliceError where the host could not give some of them.
+   */
+  get(
+    keys: readonly string[],
+    onSlice: (slice: Slice) => void,
+    { signal, urgent = false }: { readonly signal?: AbortSignal; readonly urgent?: boolean } = {},
+  ): Promise<void> {
     if (!keys.length || signal?.aborted) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const rid = ++this.#last;
@@ -65,6 +79,9 @@ export class Requests {
       signal?.addEventListener("abort", cancel);
       this.#open.set(rid, {
         missing: new Set(keys),
+        failed: [],
+        urgent,
+        error: null,
         onSlice,
         done: () => finish(resolve),
         fail: (error) => finish(() => reject(error)),
@@ -84,15 +101,18 @@ export class Requests {
   receive(message: BytesMessage | BytesErrorMessage, buffers: readonly Uint8Array[]): void {
     const request = this.#open.get(message.rid);
     if (!request?.missing.delete(message.key)) return;
-    if (message.type === "bytes_error") {
-      request.fail(new SliceError(message.error));
-      return;
-    }
     request.sent = Date.now();
-    const { key, dtype, shape, codec, revision = 0 } = message;
-    // A copy: the buffer may be a window on a whole websocket frame, which it would keep alive.
-    request.onSlice({ key, dtype, shape, codec, bytes: new Uint8Array(buffers[0] ?? []), revision });
-    if (!request.missing.size) request.done();
+    if (message.type === "bytes_error") {
+      request.error ??= message.error;
+      request.failed.push(message.key);
+    } else {
+      const { key, dtype, shape, codec, revision = 0 } = message;
+      // A copy: the buffer may be a window on a whole websocket frame, which it would keep alive.
+      request.onSlice({ key, dtype, shape, codec, bytes: new Uint8Array(buffers[0] ?? []), revision });
+    }
+    if (request.missing.size) return;
+    if (request.error) request.fail(new SliceError(request.error, request.failed));
+    else request.done();
   }
 
   close(): void {
@@ -108,7 +128,7 @@ export class Requests {
     one.sent = Date.now();
     one.tries++;
     const keys = [...one.missing];
-    this.#send(() => this.wire.send({ type: "get", tab: this.tab, rid, keys }));
+    this.#send(() => this.wire.send({ type: "get", tab: this.tab, rid, keys, urgent: one.urgent }));
   }
 
   #send(send: () => void): void {
