@@ -239,6 +239,7 @@ class Document:
         with self.lock:
             missing = [s.label for s in item.segments if s.label not in self.labels]
             array, item.array = item.array, np.zeros_like(item.array)
+            item.forget()
             self._retired[item.id] = item
             edits: list[Edit] = [Put(Label(name)) for name in missing]
             try:
@@ -540,7 +541,7 @@ class Document:
 
     def _check_references(self, edit: Edit) -> None:
         """Refuse an edit that leaves something without its label."""
-        names = {label.name for label in self.labels}
+        names = self.labels.keys()
         parts = _parts(edit)
         for name in (name for part in parts for name in _labels_of(part)):
             if name not in names:
