@@ -24,7 +24,7 @@ from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Paint, Put
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image
-from nbannot.model.labels import Label
+from nbannot.model.labels import Label, LabelSet
 from nbannot.model.masks import Mask, MaskInfo, Segment
 from nbannot.model.runs import Runs
 from nbannot.model.tables import apply_table, table
@@ -123,7 +123,7 @@ def do(document: Document, gesture) -> None:
         if name not in document.labels:
             document.add(name)
     elif kind == "rename":
-        label = list(document.labels)[0]
+        label = next(iter(document.labels))
         if f"liver {rest[0]}" not in document.labels:
             document.rename(label.name, f"liver {rest[0]}")
     else:
@@ -385,3 +385,15 @@ def test_tables_are_live_and_go_back() -> None:
     with pytest.raises(EditError, match="no table"):
         table(document, "polygons")
     assert list(table(document, "history")["author"].unique()) == ["tester"]
+
+
+def test_label_sets() -> None:
+    labels = LabelSet(["liver", Label("lesion", "#ff0000", key="2")])
+    document = make(labels=labels)
+    assert [label.color for label in document.labels] == [labels["liver"].color, "#ff0000"]
+    with pytest.raises(EditError, match="twice"):
+        LabelSet(["liver", "liver"])
+    with pytest.raises(EditError, match="rrggbb"):
+        Label("liver", "red")
+    with pytest.raises(UnknownLabelError, match="There are: liver, lesion"):
+        labels["spleen"]
