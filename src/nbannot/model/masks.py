@@ -124,6 +124,7 @@ class Mask:
         self._setup(image, array)
         if array is not None:
             self.check_values(np.array(self.used_values()))
+            self.absorb(((0, 0, 0), image.shape))
 
     @classmethod
     def from_info(cls, info: MaskInfo, image: Image) -> Mask:
@@ -139,10 +140,7 @@ class Mask:
         self.array: LabelArray = (
             np.zeros(image.shape, dtype=self.info.dtype) if array is None else array
         )
-        # What has been recorded of each slice: its checksum, and its voxels (absent: all 0).
-        self._recorded: dict[int, bytes] = {}
-        self._checksums = np.zeros(image.shape[0], dtype=np.uint32)
-        self._checksums[:] = zlib.crc32(bytes(self.array[0].nbytes))
+        self.forget()
         self.commit: Callable[[Mask, Change, str], None] | None = None
         self.on_refresh: Callable[[Mask], object] | None = None
 
@@ -277,6 +275,13 @@ class Mask:
         k0, k1 = min(changed), max(changed) + 1
         old = np.stack([self.recorded(k) for k in range(k0, k1)])
         return difference(old, np.asarray(self.array[k0:k1]), k0)
+
+    def forget(self) -> None:
+        """Take nothing as recorded: what the array holds is a change from all zeros."""
+        # What has been recorded of each slice: its checksum, and its voxels (absent: all 0).
+        self._recorded: dict[int, bytes] = {}
+        empty = zlib.crc32(bytes(self.array[0].nbytes))
+        self._checksums = np.full(self.array.shape[0], empty, dtype=np.uint32)
 
     def absorb(self, bounds: Bounds) -> None:
         """Take the slices of a box as recorded."""
