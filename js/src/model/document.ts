@@ -142,7 +142,7 @@ export class DocumentMirror {
   /** Take over an edit that another page could not deliver; it keeps its id. */
   adopt(edit: Edit | Command): void {
     const { seq } = this.#requireOutbox().reserve();
-    const draft = edit.kind === "undo" || edit.kind === "redo" ? null : edit;
+    const draft: Edit | null = edit.kind === "undo" || edit.kind === "redo" ? null : edit;
     this.#pending.push({ seq, sent: edit, draft, applied: this.#try(draft), undone: false });
     this.#requireOutbox().send(seq, edit);
     this.#emit({ type: "changed", local: true });
@@ -159,7 +159,7 @@ export class DocumentMirror {
 
   #command(kind: "undo" | "redo"): void {
     const { seq, id } = this.#requireOutbox().reserve();
-    const target = kind === "undo" ? this.#pending.findLast((one) => one.draft && !one.undone) : undefined;
+    const target = kind === "undo" ? [...this.#pending].reverse().find((one) => one.draft && !one.undone) : undefined;
     const draft = target?.applied ? inverse(target.applied) : null;
     if (target) target.undone = true;
     const sent: Command = { kind, id };
@@ -218,21 +218,21 @@ export class DocumentMirror {
       this.#rollback();
       this.#touch(edit);
       this.#do(edit);
-      if (seq !== null) this.#pending = this.#pending.filter((one) => one.seq > seq);
+      if (seq !== null) this.#pending = this.#pending.filter((one) => one.seq !== seq);
       this.#reapply();
     }
     this.#emit({ type: "changed", local: seq !== null });
     this.#announceMissing();
   }
 
-  /** The host has everything up to seq; our copy of it may be older. */
+  /** The host has this edit already; our copy of the host's state may be older. */
   acknowledge(seq: number, revision: number): void {
     if (this.#waiting) return;
-    const known = this.#pending.some((one) => one.seq <= seq);
+    const known = this.#pending.some((one) => one.seq === seq);
     if (revision > this.revision) this.#resync();
     else if (known) {
       this.#rollback();
-      this.#pending = this.#pending.filter((one) => one.seq > seq);
+      this.#pending = this.#pending.filter((one) => one.seq !== seq);
       this.#reapply();
       this.#emit({ type: "changed", local: true });
     }
@@ -298,7 +298,7 @@ export class DocumentMirror {
   }
 
   #rollback(): void {
-    for (const one of this.#pending.toReversed()) {
+    for (const one of [...this.#pending].reverse()) {
       if (one.applied) this.#try(inverse(one.applied));
       one.applied = null;
     }
@@ -336,7 +336,7 @@ export class DocumentMirror {
     try {
       for (const one of edit.edits) edits.push(this.#do(one));
     } catch (error) {
-      for (const one of edits.toReversed()) this.#do(inverse(one));
+      for (const one of edits.reverse()) this.#do(inverse(one));
       throw error;
     }
     return { ...edit, edits };
@@ -416,7 +416,7 @@ export function inverse(edit: Edit): Edit {
     case "paint":
       return { ...edit, runs: { ...edit.runs, old: edit.runs.new, new: edit.runs.old } };
     case "batch":
-      return { ...edit, edits: edit.edits.map(inverse).toReversed() };
+      return { ...edit, edits: edit.edits.map(inverse).reverse() };
   }
 }
 

@@ -270,6 +270,8 @@ export interface GetMessage {
   readonly tab: string;
   readonly rid: number;
   readonly keys: readonly string[];
+  /** Before everything that is not urgent. */
+  readonly urgent: boolean;
 }
 export interface CancelMessage {
   readonly type: "cancel";

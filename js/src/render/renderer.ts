@@ -2,7 +2,7 @@
 import { RendererError } from "./contract";
 import type { Renderer, RendererOptions } from "./contract";
 import { CpuRenderer } from "./cpu";
-import { GlRenderer, probeGl } from "./gl";
+import { GlRenderer } from "./gl";
 
 export { RendererError } from "./contract";
 export type {
@@ -19,11 +19,11 @@ export function createRenderer(
 ): { renderer: Renderer; note: string } {
   if (kind === "cpu") return { renderer: new CpuRenderer(), note: "CPU, as chosen" };
   if (kind === "webgl2") return { renderer: new GlRenderer(options), note: "WebGL2, as chosen" };
-  const gpu = probeGl();
-  if (gpu === null) return { renderer: new CpuRenderer(), note: "CPU: this browser offers no WebGL2" };
-  if (SOFTWARE.test(gpu)) return { renderer: new CpuRenderer(), note: "CPU: WebGL2 here runs in software" };
   try {
-    return { renderer: new GlRenderer(options), note: `WebGL2 on ${gpu}` };
+    const renderer = new GlRenderer(options);
+    if (!SOFTWARE.test(renderer.gpu)) return { renderer, note: `WebGL2 on ${renderer.gpu}` };
+    renderer.dispose();
+    return { renderer: new CpuRenderer(), note: "CPU: WebGL2 here runs in software" };
   } catch (error) {
     if (!(error instanceof RendererError)) throw error;
     return { renderer: new CpuRenderer(), note: `CPU: ${error.message}` };
