@@ -214,3 +214,9 @@ export const box: Tool = {
     return across ? "nwse-resize" : hit.handle.u !== 0 ? "ew-resize" : "ns-resize";
   },
 };
+
+/** Continuous index of a box's centre. */
+export function middleOf(index: IndexBox): Vec3 {
+  const [a, b] = index;
+  return [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2, (a[2] + b[2]) / 2];
+}

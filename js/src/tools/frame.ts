@@ -1,6 +1,6 @@
 /** The slice a view shows: its plane, in mm on the screen and in voxels of the grid. */
 import {
-  add, dot, scale, subtract, unit, viewPlanes, withAxis,
+  add, dot, scale, subtract, viewPlanes, withAxis,
   type Axis, type GridGeometry, type Vec3,
 } from "../model/geometry";
 import type { ViewName } from "../state";
