@@ -1,19 +1,24 @@
 /** Keys reach the viewer when it has the focus, or the pointer while nobody is typing. */
-import { commandFor, type CommandTarget } from "../commands";
+import { commandFor, keyName, type CommandTarget } from "../commands";
 import { isEditable, listen } from "./dom";
 
-export function listenKeys(root: HTMLElement, target: CommandTarget, signal: AbortSignal): void {
+/** `own` takes keys that labels have for themselves: digits and keys without a command. */
+export function listenKeys(
+  root: HTMLElement, target: CommandTarget, own: (key: string) => boolean, signal: AbortSignal,
+): void {
   let hovered = false;
   listen(root, "pointerenter", signal, () => (hovered = true));
   listen(root, "pointerleave", signal, () => (hovered = false));
   const press = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || !mine(event, root, hovered)) return;
+    const key = keyName(event);
     const found = commandFor(event);
-    if (!found) return;
+    const taken = (!found || /^[1-9]$/.test(key)) && own(key);
+    if (!found && !taken) return;
     // JupyterLab listens on the document in the capture phase: a plain stopPropagation comes too late.
     event.preventDefault();
     event.stopImmediatePropagation();
-    found.run(target);
+    if (!taken) found?.run(target);
   };
   window.addEventListener("keydown", press, { capture: true, signal });
 }

@@ -29,7 +29,7 @@ export class WheelSteps {
     }
     if (Math.sign(px) !== Math.sign(this.#sum)) this.#sum = 0;
     this.#sum += px;
-    const steps = Math.trunc(this.#sum / this.perStep);
+    const steps = Math.trunc(this.#sum / this.perStep) + 0;
     this.#sum -= steps * this.perStep;
     return steps;
   }

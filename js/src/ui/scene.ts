@@ -19,6 +19,7 @@ export interface SceneEvents {
   repaint(): void;
   /** The user wants a label but has none. */
   needsLabel(): void;
+  failed(error: unknown): void;
 }
 
 const geometries = new WeakMap<ImageJson, GridGeometry>();
@@ -325,7 +326,11 @@ export class Scene implements ToolHost {
   // Doing ---------------------------------------------------------------------------------------
 
   apply(edit: EditDraft): void {
-    this.source.document.applyLocal(edit);
+    try {
+      this.source.document.applyLocal(edit);
+    } catch (error) {
+      this.events.failed(error);
+    }
   }
 
   toast(text: string, action?: ToastAction): void {

@@ -15,6 +15,9 @@ export interface StageEvents extends ViewportEvents {
   backend(name: string, note: string): void;
 }
 
+/** How long arrivals are collected: across the slices every one changes the picture a little. */
+const ARRIVE_MS = 100;
+
 export class Stage {
   readonly element = h("div", { class: "nbannot-stage" });
   readonly #views = new Map<ViewName, Viewport>();
@@ -24,6 +27,7 @@ export class Stage {
   #asked: Backend | null = null;
   #cells: readonly Cell[] = [];
   #frame = 0;
+  #later: ReturnType<typeof setTimeout> | null = null;
   #wanted = "";
   #shownImage = "";
 
@@ -90,6 +94,20 @@ export class Stage {
         this.#draw();
       });
     }
+  }
+
+  /** A slice came: its own view shows it at once, the views across it a little later, together. */
+  arrived(k: number): void {
+    if (!this.scene.ready) return;
+    for (const { name } of this.#views.values()) {
+      const { axis, slice } = this.scene.frame(name);
+      if (axis === 0 && slice === k) this.repaint(name);
+    }
+    if (this.#later !== null || this.signal.aborted) return;
+    this.#later = setTimeout(() => {
+      this.#later = null;
+      this.repaint();
+    }, ARRIVE_MS);
   }
 
   cancel(): boolean {
@@ -166,6 +184,7 @@ export class Stage {
 
   #close(): void {
     this.#observer.disconnect();
+    if (this.#later !== null) clearTimeout(this.#later);
     if (this.#frame !== 0) cancelAnimationFrame(this.#frame);
     for (const view of this.#views.values()) view.close();
     this.#views.clear();
