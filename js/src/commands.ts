@@ -20,6 +20,7 @@ export interface CommandTarget {
   preset(n: number): void;
   interpolation(): void;
   overlay(): void;
+  crosshair(): void;
   /** Choose the n-th label, counted from 0. */
   label(n: number): void;
   undo(): void;
@@ -63,6 +64,7 @@ const LOOK_ROWS: readonly Row[] = [
   ["view.maximize", "Maximize or restore the view", "m", (t) => t.maximize()],
   ["layout.mpr", "Axial, coronal and sagittal", "shift+m", (t) => t.layout("mpr")],
   ["view.interpolation", "Smooth or raw pixels", "i", (t) => t.interpolation()],
+  ["view.crosshair", "Hide or show the crosshair", "k", (t) => t.crosshair()],
   ...Array.from({ length: 9 }, (_, n): Row => [
     `window.preset_${n + 1}`, `Window preset ${n + 1}`, `alt+${n + 1}`, (t) => t.preset(n),
   ]),

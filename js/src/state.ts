@@ -42,6 +42,8 @@ export interface ViewState {
   /** Fill of the label overlay, 0 to 1. */
   readonly opacity: number;
   readonly overlay: boolean;
+  /** Whether the crosshair is drawn. */
+  readonly crosshair: boolean;
   /** Whether the side panel is open; null means: open where there is room. */
   readonly panel: boolean | null;
   /** Height of the viewer, CSS px; null means its default. */
@@ -70,6 +72,7 @@ export const DEFAULT_VIEW: ViewState = {
   frame: 0,
   opacity: 0.35,
   overlay: true,
+  crosshair: true,
   panel: null,
   height: null,
 };
@@ -127,6 +130,7 @@ export function readView(json: unknown): ViewState {
     frame: finite(raw["frame"]) ? Math.max(0, Math.round(raw["frame"])) : d.frame,
     opacity: finite(raw["opacity"]) ? clamp(raw["opacity"], 0, 1) : d.opacity,
     overlay: flag(raw["overlay"], d.overlay),
+    crosshair: flag(raw["crosshair"], d.crosshair),
     panel: typeof raw["panel"] === "boolean" ? raw["panel"] : null,
     height: finite(raw["height"]) ? clamp(raw["height"], 200, 4000) : null,
   };

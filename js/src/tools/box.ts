@@ -2,6 +2,7 @@
 import { withAxis, type Axis, type GridGeometry, type Vec3 } from "../model/geometry";
 import type { BoxItem, IndexBox } from "../model/protocol";
 import type { Pair, SliceFrame } from "./frame";
+import { obstacle } from "./labels";
 import { freshId, type Gesture, type Pointer, type Tool, type ToolHost } from "./tool";
 
 /** Which sides of the box a handle moves along u and v: -1 low, 0 neither, 1 high. */
@@ -174,8 +175,9 @@ function change(box: BoxItem, hit: Hit, pointer: Pointer, host: ToolHost): Gestu
 function draw(pointer: Pointer, host: ToolHost): Gesture | null {
   const label = host.activeLabel();
   if (!label) return null;
-  if (label.locked) {
-    host.toast(`The label "${label.name}" is locked. Unlock it to draw boxes.`);
+  const why = obstacle(host, label);
+  if (why) {
+    host.toast(why);
     return null;
   }
   const { frame } = pointer;

@@ -73,10 +73,10 @@ class Viewer implements CommandTarget {
     const grip = h("div", { class: "nbannot-grip", title: "Drag to change the height", "aria-hidden": "true" });
     const waiting = h("div", { class: "nbannot-waiting" }, "Waiting for the image …");
     this.#stage.element.append(waiting);
-    this.#body.append(this.#stage.element, this.#panel.element);
+    const notices = h("div", { class: "nbannot-notices" }, this.#messages.strip, this.#messages.errors);
+    this.#body.append(this.#stage.element, this.#panel.element, notices);
     this.#root.append(
-      this.#toolbar.element, this.#messages.bar, this.#messages.strip, this.#messages.errors,
-      this.#body, this.#messages.toastBox, grip,
+      this.#toolbar.element, this.#messages.bar, this.#body, this.#messages.toastBox, grip,
     );
     el.append(this.#root);
     this.#setHeight();
@@ -284,6 +284,10 @@ class Viewer implements CommandTarget {
   label(n: number): void {
     const label = this.#scene.labels[n];
     if (label) this.#view.set({ label: label.id });
+  }
+
+  crosshair(): void {
+    this.#view.set({ crosshair: !this.#view.value.crosshair });
   }
 
   /** Choose the label whose own key this is. */

@@ -114,9 +114,9 @@ export class Overlay {
 
   #drawCross(scene: Scene, screen: Screen): void {
     const { frame } = screen;
-    const shown = scene.layout !== "single" || scene.view.value.tool === "crosshair";
     const [x, y] = toPx(screen, frame.toPlane(scene.cursor));
-    const lines = frame.view === "single" ? [] : otherPlanes(scene, frame);
+    const { crosshair, cursor } = scene.view.value;
+    const lines = frame.view === "single" || !crosshair ? [] : otherPlanes(scene, frame);
     this.#lines.forEach((path, n) => {
       const line = lines[n];
       setAttribute(path, "visibility", line ? "visible" : "hidden");
@@ -124,7 +124,7 @@ export class Overlay {
       setAttribute(path, "stroke", PLANE_COLORS[line.view]);
       setAttribute(path, "d", crossLine([x, y], line.direction, screen));
     });
-    const single = frame.view === "single" && shown && scene.view.value.cursor !== null;
+    const single = frame.view === "single" && crosshair && cursor !== null;
     setAttribute(this.#dot, "visibility", single ? "visible" : "hidden");
     setAttribute(this.#dot, "cx", fixed(x));
     setAttribute(this.#dot, "cy", fixed(y));

@@ -306,6 +306,12 @@ export class Scene implements ToolHost {
     return label;
   }
 
+  /** Whether all mask slices of this image are here. */
+  get masksHere(): boolean {
+    const { id } = this.image;
+    return this.source.document.masks.every(({ item, store }) => item.image !== id || store.missing.length === 0);
+  }
+
   maskLayers(): MaskLayer[] {
     const { hidden, opacity, overlay } = this.view.value;
     if (!overlay) return [];

@@ -127,7 +127,7 @@ export class Stage {
       return;
     }
     this.#info.draw();
-    events.drawn(this.#views.size > 0 && this.views.every((view) => view.complete));
+    events.drawn(this.#views.size > 0 && scene.masksHere && this.views.every((view) => view.complete));
   }
 
   #backend(): Renderer {
