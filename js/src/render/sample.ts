@@ -24,54 +24,70 @@ export function levelsOf(layer: ImageLayer): Levels {
   return { lower, factor: upper > lower ? Math.min(255 / (upper - lower), 1e30) : 1e30, grey };
 }
 
-/** Source positions of a run of pixels along one grid axis. */
-export interface Run {
-  /** 0 outside, 1 missing, 2 here. */
+/** Source positions of a line of pixels along one grid axis. */
+export class Run {
   readonly state: Uint8Array;
   readonly low: Int32Array;
   readonly high: Int32Array;
   readonly part: Float64Array;
   /** First and one past the last pixel that is not outside. */
-  readonly first: number;
-  readonly last: number;
-}
+  first = 0;
+  last = 0;
+  /** Some pixel falls on a slice that is not here. */
+  gaps = false;
 
-/** Tables for pixels `from` .. `from + count`, pixel p lying at `start + p * step` of an axis with `size` voxels. */
-export function runOf(
-  start: number, step: number, from: number, count: number, size: number,
-  linear: boolean, present: Uint8Array | null,
-): Run {
-  const state = new Uint8Array(count);
-  const low = new Int32Array(count);
-  const high = new Int32Array(count);
-  const part = new Float64Array(count);
-  let first = count;
-  let last = 0;
-  for (let p = 0; p < count; p++) {
-    const at = start + (p + from) * step;
-    if (!(at >= -0.5 - SNAP && at <= size - 0.5 + SNAP)) continue;
-    first = Math.min(first, p);
-    last = p + 1;
-    const n = Math.min(Math.max(nearest(at), 0), size - 1);
-    const inside = Math.min(Math.max(at, 0), size - 1);
-    let a = linear ? Math.floor(inside) : n;
-    let b = linear ? Math.min(a + 1, size - 1) : n;
-    // A pixel shows its nearest slice; a neighbour that is not here yet does not take part.
-    if (present && !(present[a] && present[b])) a = b = n;
-    state[p] = present && !present[n] ? State.Missing : State.Here;
-    low[p] = a;
-    high[p] = b;
-    part[p] = a === b ? 0 : inside - a;
+  constructor(
+    readonly count: number,
+    private readonly size: number,
+    private readonly linear: boolean,
+    private readonly present: Uint8Array | null,
+  ) {
+    this.state = new Uint8Array(count);
+    this.low = new Int32Array(count);
+    this.high = new Int32Array(count);
+    this.part = new Float64Array(count);
   }
-  return { state, low, high, part, first, last };
+
+  /** Let pixel p lie at `start + p * step`. */
+  set(start: number, step: number): this {
+    const { count, size, linear, present, state, low, high, part } = this;
+    this.first = count;
+    this.last = 0;
+    this.gaps = false;
+    for (let p = 0; p < count; p++) {
+      const at = start + p * step;
+      if (!(at >= -0.5 - SNAP && at <= size - 0.5 + SNAP)) {
+        state[p] = State.Outside;
+        continue;
+      }
+      if (p < this.first) this.first = p;
+      this.last = p + 1;
+      const n = clamp(Math.floor(at + 0.5 + SNAP), size);
+      const inside = clamp(at, size);
+      let a = linear ? Math.floor(inside) : n;
+      let b = linear ? Math.min(a + 1, size - 1) : n;
+      // A pixel shows its nearest slice; a neighbour that is not here yet does not take part.
+      if (present && !(present[a] && present[b])) a = b = n;
+      const here = !present || present[n] !== 0;
+      if (!here) this.gaps = true;
+      state[p] = here ? State.Here : State.Missing;
+      low[p] = a;
+      high[p] = b;
+      part[p] = a === b ? 0 : inside - a;
+    }
+    return this;
+  }
 }
 
-/** A plane that lies in one slice and whose pixel columns and rows each follow one grid axis. */
+/** A plane that lies in one slice and whose pixel rows each follow one grid axis. */
 export interface Straight {
   readonly axis: Axis;
   readonly slice: number;
-  /** The pixel columns follow the rows of the slice. */
-  readonly turned: boolean;
+  /** The grid axes that the pixel rows run along and across. */
+  readonly along: Axis;
+  readonly across: Axis;
+  /** Index step along `along` from one pixel row to the next; not 0 where the slice is sheared. */
+  readonly slant: number;
 }
 
 /** How a plane follows the grid: straight, "off" when it lies beside the volume, null for any other plane. */
@@ -81,26 +97,34 @@ export function straightness(plane: PlaneRequest, store: SliceStore): Straight |
   const at = plane.origin[axis];
   const size = store.shape[axis];
   if (!(at >= -0.5 - SNAP && at <= size - 0.5 + SNAP)) return "off";
-  const slice = Math.min(Math.max(nearest(at), 0), size - 1);
-  const [row, column] = inPlaneAxes(axis);
+  const slice = clamp(nearest(at), size);
+  const [a, b] = inPlaneAxes(axis);
   const { du, dv, width, height } = plane;
-  const along = (a: Axis, b: Axis): boolean =>
-    Math.abs(dv[a]) * height < SNAP && Math.abs(du[b]) * width < SNAP;
-  if (along(column, row)) return { axis, slice, turned: false };
-  return along(row, column) ? { axis, slice, turned: true } : null;
+  for (const [along, across] of [[b, a], [a, b]] as const)
+    if (Math.abs(du[across]) * width < SNAP) {
+      const slant = Math.abs(dv[along]) * height < SNAP ? 0 : dv[along];
+      return { axis, slice, along, across, slant };
+    }
+  return null;
 }
 
-/** Column and row tables of a straight plane, over the pixels from `-border` to size + `border`. */
+/** The lines of a straight plane, with `border` more pixels on each side; `x` is that of the first row. */
 export function runsOf(
   plane: PlaneRequest, store: SliceStore, straight: Straight, border: number,
   linear: boolean, present: Uint8Array | null,
-): { x: Run; y: Run } {
-  const [row, column] = inPlaneAxes(straight.axis);
-  const [ax, ay] = straight.turned ? [row, column] : [column, row];
+): { x: Run; y: Run; row: (q: number) => void } {
   const { origin, du, dv, width, height } = plane;
-  const of = (axis: Axis, step: number, count: number): Run =>
-    runOf(origin[axis], step, -border, count + 2 * border, store.shape[axis], linear, axis === row ? present : null);
-  return { x: of(ax, du[ax], width), y: of(ay, dv[ay], height) };
+  const { along, across, slant } = straight;
+  const rows = inPlaneAxes(straight.axis)[0];
+  const run = (axis: Axis, count: number): Run =>
+    new Run(count + 2 * border, store.shape[axis], linear, axis === rows ? present : null);
+  const y = run(across, height).set(origin[across] - border * dv[across], dv[across]);
+  const x = run(along, width);
+  const row = (q: number): void => {
+    x.set(origin[along] - border * du[along] + (q - border) * slant, du[along]);
+  };
+  row(0);
+  return { x, y, row };
 }
 
 /** Blend two lines of a slice into `line`, already windowed; `step` is the distance of two values in a line. */
@@ -119,11 +143,11 @@ function blendLine(
   }
 }
 
-function greyLine(line: Float64Array, x: Run, linear: boolean, grey: Uint32Array, out: Uint32Array, to: number): void {
+function greyLine(line: Float64Array, x: Run, grey: Uint32Array, out: Uint32Array, to: number): void {
   const { low, high, part, first, last } = x;
   for (let p = first; p < last; p++) {
     const a = line[low[p]!]!;
-    const t = linear && part[p] !== 0 ? a + (line[high[p]!]! - a) * part[p]! : a;
+    const t = part[p] !== 0 ? a + (line[high[p]!]! - a) * part[p]! : a;
     out[to + p] = grey[t > 0 ? (t < 255 ? t | 0 : 255) : 0]!;
   }
 }
@@ -168,55 +192,65 @@ function colorTaps(
   }
 }
 
+/** Index distance in a slice between neighbours along each of its two axes, for pixels across and down. */
+export function pitches(straight: Straight, columns: number, channels: number): readonly [number, number] {
+  const turned = straight.along === inPlaneAxes(straight.axis)[0];
+  return turned ? [columns * channels, channels] : [channels, columns * channels];
+}
+
 /** Draw a straight plane from its slice. */
 export function paintStraight(
   out: Uint32Array, plane: PlaneRequest, layer: ImageLayer, straight: Straight, sheet: Sheet | undefined,
 ): void {
   const { width, height } = plane;
-  const linear = layer.interpolate;
-  const { x, y } = runsOf(plane, layer.store, straight, 0, linear, sheet?.present ?? null);
-  const channels = layer.store.color ? 3 : 1;
-  const pitch = (sheet?.columns ?? 0) * channels;
-  const [stepX, stepY] = straight.turned ? [pitch, channels] : [channels, pitch];
-  const levels = levelsOf(layer);
-  const ends = [x.low[x.first] ?? 0, x.high[x.first] ?? 0, x.low[x.last - 1] ?? 0, x.high[x.last - 1] ?? 0];
-  const from = Math.min(...ends);
-  const to = Math.max(...ends) + 1;
-  const whole = to - from <= 2 * width;
-  const line = new Float64Array(whole ? to : 0);
+  const { x, y, row } = runsOf(plane, layer.store, straight, 0, layer.interpolate, sheet?.present ?? null);
+  const line = sheet && linePainter(out, layer, straight, sheet, x);
   let shown = -1;
   for (let q = 0; q < height; q++) {
-    const row = q * width;
-    out.fill(OUTSIDE, row, row + width);
-    const state = sheet ? y.state[q]! : Math.min(y.state[q]!, State.Missing);
-    if (state === State.Outside || x.first >= x.last) continue;
-    if (state === State.Missing || !sheet) {
-      out.fill(MISSING, row + x.first, row + x.last);
+    const to = q * width;
+    if (straight.slant !== 0) row(q);
+    else if (line && shown >= 0 && sameLine(y, shown, q)) {
+      out.copyWithin(to, shown * width, (shown + 1) * width);
       continue;
     }
-    const part = y.part[q]!;
-    const a = y.low[q]! * stepY;
-    const b = y.high[q]! * stepY;
-    if (shown >= 0 && y.low[shown] === y.low[q] && y.high[shown] === y.high[q] && y.part[shown] === part) {
-      out.copyWithin(row, shown * width, (shown + 1) * width);
+    out.fill(OUTSIDE, to, to + width);
+    if (y.state[q] === State.Outside || x.first >= x.last) continue;
+    if (y.state[q] === State.Missing || !line) {
+      out.fill(MISSING, to + x.first, to + x.last);
       continue;
     }
     shown = q;
-    if (channels === 3) colorTaps(sheet.data, a, b, part, stepX, x, out, row);
-    else if (!whole) greyTaps(sheet.data, a, b, part, stepX, x, levels, out, row);
-    else {
-      blendLine(sheet.data, a, b, part, stepX, from, to, levels, line);
-      greyLine(line, x, linear, levels.grey, out, row);
-    }
+    line(y.low[q]!, y.high[q]!, y.part[q]!, to);
+    if (x.gaps)
+      for (let p = x.first; p < x.last; p++) if (x.state[p] === State.Missing) out[to + p] = MISSING;
   }
-  if (straight.turned && sheet?.present) grayColumns(out, width, x, y);
 }
 
-/** Where the pixel columns follow k, slices that are not here are columns of the picture. */
-function grayColumns(out: Uint32Array, width: number, x: Run, y: Run): void {
-  for (let p = x.first; p < x.last; p++)
-    if (x.state[p] === State.Missing)
-      for (let q = y.first; q < y.last; q++) out[q * width + p] = MISSING;
+const sameLine = (y: Run, a: number, b: number): boolean =>
+  y.state[a] === y.state[b] && y.low[a] === y.low[b] && y.high[a] === y.high[b] && y.part[a] === y.part[b];
+
+type PaintLine = (low: number, high: number, part: number, to: number) => void;
+
+/** What writes one pixel row between the lines `low` and `high` of a slice. */
+function linePainter(out: Uint32Array, layer: ImageLayer, straight: Straight, sheet: Sheet, x: Run): PaintLine {
+  const { data } = sheet;
+  const channels = layer.store.color ? 3 : 1;
+  const [stepX, stepY] = pitches(straight, sheet.columns, channels);
+  const size = layer.store.shape[straight.along];
+  const levels = levelsOf(layer);
+  const line = new Float64Array(size);
+  return (low, high, part, to) => {
+    const a = low * stepY;
+    const b = high * stepY;
+    if (channels === 3) return colorTaps(data, a, b, part, stepX, x, out, to);
+    const left = x.low[x.first]!;
+    const right = x.low[x.last - 1]!;
+    const from = Math.min(left, right);
+    const until = Math.min(Math.max(left, right) + 2, size);
+    if (until - from > 2 * (x.last - x.first)) return greyTaps(data, a, b, part, stepX, x, levels, out, to);
+    blendLine(data, a, b, part, stepX, from, until, levels, line);
+    greyLine(line, x, levels.grey, out, to);
+  };
 }
 
 /** The plane with an aligned axis put exactly on its slice, so that no other slice takes part. */
