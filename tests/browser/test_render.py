@@ -327,9 +327,9 @@ AXIAL = Request(np.array([4.0, -2.13, -3.27]), np.array([0, 0, 0.53]), np.array(
 CORONAL = Request(np.array([-1.07, 9.0, -1.9]), np.array([0, 0, 0.53]), np.array([0.207, 0, 0]))
 SAGITTAL = Request(np.array([9.3, -1.07, 17.0]), np.array([0, 0.41, 0]), np.array([-0.207, 0, 0]))
 TURNED = Request(np.array([9.3, 12.0, -1.31]), np.array([-0.163, 0, 0]), np.array([0, 0, 0.631]))
-SLANTED = Request(np.array([-1.07, -2.1, 17.0]), np.array([0, 0.41, 0]), np.array([0.207, 0.11, 0]))
+SLANTED = Request(np.array([-1.0713, -2.1137, 17.0]), np.array([0, 0.4119, 0]), np.array([0.2071, 0.1123, 0]))
 TURNED_SLANTED = Request(np.array([9.3, 12.0, -1.31]), np.array([-0.163, 0, 0]), np.array([0.04, 0, 0.631]))
-CROOKED = Request(np.array([4.0, -2.1, -3.2]), np.array([0, 0.1, 0.5]), np.array([0, 0.45, -0.07]))
+CROOKED = Request(np.array([4.0, -2.1137, -3.2171]), np.array([0, 0.1013, 0.5037]), np.array([0, 0.4519, -0.0717]))
 SMALL = Request(np.array([4.0, -2.13, -30.2]), np.array([0, 0, 2.33]), np.array([0, 1.17, 0]))
 PLANES = {
     "oblique": OBLIQUE,

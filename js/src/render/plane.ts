@@ -21,9 +21,10 @@ export interface PlaneRequest {
 
 /**
  * How far (in voxels) a sample may be from a boundary between voxels and still count as on it: it is
- * taken to the upper voxel, in float32 on a GPU as in float64 here.
+ * taken to the upper voxel, in float32 on a GPU as in float64 here. No round number, so that planes
+ * with round numbers do not meet it.
  */
-export const SNAP = 1e-3;
+export const SNAP = 1.17e-3;
 
 /** Number of the voxel a continuous index falls in; ties go up. */
 export const nearest = (x: number): number => Math.floor(x + 0.5 + SNAP);
