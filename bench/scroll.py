@@ -46,9 +46,11 @@ async () => {
     const {renderer} = nb.createRenderer(kind);
     const side = nb.viewPlanes(grid)[view];
     const fit = nb.fitView(grid, side, 512, 512);
+    const lean = name.startsWith("oblique") ? 0.2 : 0;
     const picture = (n) => {
       const slice = (grid.shape[side.axis] >> 1) - 30 + n;
-      const plane = nb.planeRequest(grid, side, fit.center, fit.mmPerPx, 512, 512, slice);
+      let plane = nb.planeRequest(grid, side, fit.center, fit.mmPerPx, 512, 512, slice);
+      plane = {...plane, du: plane.du.map((s, n) => n === side.axis ? s + lean : s)};
       renderer.draw(canvas, plane, {store: image, window, invert: false, interpolate}, layers);
       if (kind === "webgl2") canvas.getContext("2d").getImageData(0, 0, 1, 1);
     };
@@ -73,6 +75,8 @@ async () => {
       run(kind, `${view}, linear, mask`, view, geometry, [layer], true, steps);
     }
     run(kind, "axial, nearest, mask", "axial", geometry, [layer], false, steps);
+    run(kind, "oblique, linear", "axial", geometry, [], true, steps);
+    run(kind, "oblique, linear, mask", "axial", geometry, [layer], true, steps);
     run(kind, "tilted sagittal, linear, mask", "sagittal", sheared, [layer], true, steps);
   }
   return rows;

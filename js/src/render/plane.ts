@@ -134,6 +134,19 @@ export function alignedAxis(plane: PlaneRequest): Axis | null {
   return null;
 }
 
+/** The plane with an aligned axis put exactly on its slice, so that no other slice takes part. */
+export function settled(plane: PlaneRequest): PlaneRequest {
+  const axis = alignedAxis(plane);
+  if (axis === null) return plane;
+  const { origin, du, dv } = plane;
+  return {
+    ...plane,
+    origin: withAxis(origin, axis, nearest(origin[axis])),
+    du: withAxis(du, axis, 0),
+    dv: withAxis(dv, axis, 0),
+  };
+}
+
 /** First and last slice k that the picture can need, or null when the plane misses them all. */
 export function slicesOf(plane: PlaneRequest, count: number): readonly [number, number] | null {
   const ends = [plane.origin[0], plane.du[0] * (plane.width - 1), plane.dv[0] * (plane.height - 1)] as const;
