@@ -109,7 +109,10 @@ CLAVICLES = (
     Tube(((-16, -88, 258), (-60, -70, 272), (-118, -28, 288)), 6.5, 5.5),
     Tube(((16, -88, 258), (60, -70, 272), (118, -28, 288)), 6.5, 5.5),
 )
-HILA = {-1: ((-44, 12, 174), (-48, 20, 164), (-48, 14, 146)), 1: ((46, 12, 180), (52, 24, 160), (52, 16, 146))}
+HILA = {
+    -1: ((-44, 12, 174), (-48, 20, 164), (-48, 14, 146)),
+    1: ((46, 12, 180), (52, 24, 160), (52, 16, 146)),
+}
 
 
 class Grid(NamedTuple):
@@ -225,9 +228,13 @@ class Chest:
         for axis, positions in zip((2, 1, 0), self.grid, strict=True):
             low, high = min(start[axis], stop[axis]) - reach, max(start[axis], stop[axis]) + reach
             box.append(slice(*np.searchsorted(positions, (low, high))))
-        z, y, x = np.meshgrid(*(p[b] for p, b in zip(self.grid, box, strict=True)), indexing="ij", sparse=True)
+        z, y, x = np.meshgrid(
+            *(p[b] for p, b in zip(self.grid, box, strict=True)), indexing="ij", sparse=True
+        )
         line = np.subtract(stop, start)
-        along = ((x - start[0]) * line[0] + (y - start[1]) * line[1] + (z - start[2]) * line[2]) / (line @ line)
+        along = ((x - start[0]) * line[0] + (y - start[1]) * line[1] + (z - start[2]) * line[2]) / (
+            line @ line
+        )
         along = np.clip(along, 0, 1)
         away = np.sqrt(sum((p - s - along * d) ** 2 for p, s, d in zip((x, y, z), start, line, strict=True)))
         inside = covered(away - (radius + along * (end_radius - radius)))
@@ -245,7 +252,9 @@ class Chest:
         self._draw_vessels(canvas, k)
         self._draw_spine(canvas, z)
         self._draw_ribs(canvas, z, k)
-        canvas.put(TABLE, covered(np.abs(self._y - 128 - 0.0009 * self._x**2) - 1.6) * (np.abs(self._x) < 170))
+        canvas.put(
+            TABLE, covered(np.abs(self._y - 128 - 0.0009 * self._x**2) - 1.6) * (np.abs(self._x) < 170)
+        )
         return canvas.hu, canvas.suv
 
     def _draw_wall(self, canvas: Canvas, z: float, marbling: FloatArray) -> None:
@@ -258,7 +267,9 @@ class Chest:
         seam = np.abs(ellipsoid((x, y - 2), (150 * cage_scale(z), 107 * cage_scale(z))) + 1) - 1.2
         canvas.put(FAT, covered(seam + 0.8 * marbling) * covered(body + layer) * np.float32(0.8))
         cavity = covered(ellipsoid((x, y - 2), (134 * cage_scale(z), 97 * cage_scale(z))))
-        canvas.put(FAT, cavity * np.clip(0.9 - np.clip((z - 200) / 60, 0, 1) * (0.45 - 0.3 * marbling), 0, 0.9))
+        canvas.put(
+            FAT, cavity * np.clip(0.9 - np.clip((z - 200) / 60, 0, 1) * (0.45 - 0.3 * marbling), 0, 0.9)
+        )
 
     def _draw_abdomen(self, canvas: Canvas, z: float, k: int) -> None:
         x, y = self._x, self._y
@@ -268,7 +279,9 @@ class Chest:
         right, left = z - dome(x, y, -1) + 4, z - dome(x, y, 1) + 4
         under = np.minimum(z - dome(x, y, -1), z - dome(x, y, 1))
         canvas.put(MUSCLE, covered(under) * covered(-under - 3) * covered(cage))
-        liver = np.maximum.reduce([ellipsoid((x + 52, y + 2, z - 48), (92, 84, 74)), np.minimum(right, left), cage])
+        liver = np.maximum.reduce(
+            [ellipsoid((x + 52, y + 2, z - 48), (92, 84, 74)), np.minimum(right, left), cage]
+        )
         canvas.put(LIVER, covered(liver))
         canvas.put(BLOOD._replace(hu=165, suv=1.8), self._liver_blood[k] / np.float32(255) * covered(liver))
         stomach = np.maximum(ellipsoid((x - 58, y + 24, z - 46), (44, 40, 46)), np.maximum(left, cage))
@@ -331,7 +344,9 @@ class Chest:
         waist = 1.4 * np.cos(phase * np.pi / 10)
         body = ellipsoid((x, y - 70), (18 - waist, 14.5 - waist))
         canvas.put(MUSCLE, covered(ellipsoid((np.abs(x) - 22, y - 98), (24, 14))))
-        canvas.put(FAT, covered(np.abs(ellipsoid((np.abs(x) - 22, y - 98), (24, 14))) - 0.8) * np.float32(0.7))
+        canvas.put(
+            FAT, covered(np.abs(ellipsoid((np.abs(x) - 22, y - 98), (24, 14))) - 0.8) * np.float32(0.7)
+        )
         end_plate = abs(phase) - 10.2
         canvas.put(DISC, covered(body + 0.5))
         canvas.put(CORTICAL, covered(np.maximum(body, end_plate)))
@@ -339,7 +354,11 @@ class Chest:
         arch = ellipsoid((x, y - 92), (13.5, 12.5))
         process = np.maximum(np.abs(x) - 3.2, np.abs(y - 105) - 9 - 3 * (abs(phase) < 5))
         wings = np.maximum(np.abs(y - 92 - 0.18 * np.abs(x)) - 4, np.abs(x) - 34 + np.abs(phase) * 0.8)
-        for bone, keep in ((arch, abs(phase) - 8.5), (process, abs(phase) - 7.5), (wings, abs(phase - 3) - 5)):
+        for bone, keep in (
+            (arch, abs(phase) - 8.5),
+            (process, abs(phase) - 7.5),
+            (wings, abs(phase - 3) - 5),
+        ):
             shape = np.maximum(bone, keep)
             canvas.put(CORTICAL, covered(shape))
             canvas.put(MARROW, covered(shape + 2.4))
