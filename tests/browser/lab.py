@@ -51,10 +51,7 @@ SETTINGS = {
         "fetchNews": "false",
         "doNotDisturbMode": True,
     },
-    "@jupyterlab/notebook-extension:tracker": {
-        "windowingMode": "none",
-        "autoStartDefaultKernel": True,
-    },
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none", "autoStartDefaultKernel": True},
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
     "@jupyterlab/extensionmanager-extension:plugin": {"enabled": False},
 }
@@ -75,12 +72,7 @@ class Server:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        extension: bool,
-        args: tuple[str, ...] = (),
-        env: dict[str, str] | None = None,
+        self, folder: Path, *, extension: bool, args: tuple[str, ...] = (), env: dict[str, str] | None = None
     ) -> None:
         self.root = folder / "root"
         self.root.mkdir(parents=True)
@@ -324,11 +316,7 @@ class Lab:
         if wait:
             self.page.locator(".jp-Dialog").wait_for(timeout=READY_S * 1000)
             self.page.locator(".jp-Dialog .jp-mod-accept").click()
-            self.until(
-                lambda: self._other_kernel(before),
-                "Jupyter started the kernel anew",
-                timeout=READY_S,
-            )
+            self.until(lambda: self._other_kernel(before), "Jupyter started the kernel anew", timeout=READY_S)
             self.wait_idle(timeout=READY_S)
 
     def _other_kernel(self, before: int) -> bool:

@@ -209,10 +209,7 @@ class Chest:
             thinner = radius * self._rng.uniform(0.72, 0.86)
             yield Tube((as_point(start), as_point(stop)), radius, thinner)
             if thinner > 0.75:
-                ends += [
-                    (stop, heading, thinner),
-                    (stop, heading, thinner * self._rng.uniform(0.7, 1.0)),
-                ]
+                ends += [(stop, heading, thinner), (stop, heading, thinner * self._rng.uniform(0.7, 1.0))]
 
     def _stamp(self, tubes: Sequence[Tube], *, grow: float) -> npt.NDArray[np.uint8]:
         """Return the part of each voxel (0–255) covered by tubes made thicker by `grow` mm."""
@@ -224,12 +221,7 @@ class Chest:
         return volume
 
     def _stamp_piece(
-        self,
-        volume: npt.NDArray[np.uint8],
-        start: Point,
-        stop: Point,
-        radius: float,
-        end_radius: float,
+        self, volume: npt.NDArray[np.uint8], start: Point, stop: Point, radius: float, end_radius: float
     ) -> None:
         reach = max(radius, end_radius) + 2
         box = []
@@ -261,8 +253,7 @@ class Chest:
         self._draw_spine(canvas, z)
         self._draw_ribs(canvas, z, k)
         canvas.put(
-            TABLE,
-            covered(np.abs(self._y - 128 - 0.0009 * self._x**2) - 1.6) * (np.abs(self._x) < 170),
+            TABLE, covered(np.abs(self._y - 128 - 0.0009 * self._x**2) - 1.6) * (np.abs(self._x) < 170)
         )
         return canvas.hu, canvas.suv
 
@@ -277,8 +268,7 @@ class Chest:
         canvas.put(FAT, covered(seam + 0.8 * marbling) * covered(body + layer) * np.float32(0.8))
         cavity = covered(ellipsoid((x, y - 2), (134 * cage_scale(z), 97 * cage_scale(z))))
         canvas.put(
-            FAT,
-            cavity * np.clip(0.9 - np.clip((z - 200) / 60, 0, 1) * (0.45 - 0.3 * marbling), 0, 0.9),
+            FAT, cavity * np.clip(0.9 - np.clip((z - 200) / 60, 0, 1) * (0.45 - 0.3 * marbling), 0, 0.9)
         )
 
     def _draw_abdomen(self, canvas: Canvas, z: float, k: int) -> None:
@@ -355,8 +345,7 @@ class Chest:
         body = ellipsoid((x, y - 70), (18 - waist, 14.5 - waist))
         canvas.put(MUSCLE, covered(ellipsoid((np.abs(x) - 22, y - 98), (24, 14))))
         canvas.put(
-            FAT,
-            covered(np.abs(ellipsoid((np.abs(x) - 22, y - 98), (24, 14))) - 0.8) * np.float32(0.7),
+            FAT, covered(np.abs(ellipsoid((np.abs(x) - 22, y - 98), (24, 14))) - 0.8) * np.float32(0.7)
         )
         end_plate = abs(phase) - 10.2
         canvas.put(DISC, covered(body + 0.5))
@@ -418,11 +407,7 @@ def as_point(values: npt.NDArray[np.float64]) -> Point:
 
 def spacing_of(grid: Grid) -> tuple[float, float, float]:
     """Return the spacing (mm) of slices, rows and columns."""
-    return (
-        float(grid.z[1] - grid.z[0]),
-        float(grid.y[1] - grid.y[0]),
-        float(grid.x[1] - grid.x[0]),
-    )
+    return (float(grid.z[1] - grid.z[0]), float(grid.y[1] - grid.y[0]), float(grid.x[1] - grid.x[0]))
 
 
 def smooth(volume: FloatArray, sigma: Sequence[float], spacing: Sequence[float]) -> FloatArray:
