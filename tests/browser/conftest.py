@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from browser.lab import Lab, Server
 from playwright.sync_api import Browser, sync_playwright
+
+from browser.lab import Lab, Server
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

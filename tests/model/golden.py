@@ -41,9 +41,7 @@ def edits() -> dict[str, Edit]:
     paint = Paint("m1", ((1, 2, 3), (101, 302, 203)), runs, **stamp("tab:4"))
     return {
         "put_label": Put(liver, None, 0, **stamp("tab:1")),
-        "put_label_old": Put(
-            liver, Label("hepar", "#000000", id="l1", locked=True), 0, **stamp("tab:2")
-        ),
+        "put_label_old": Put(liver, Label("hepar", "#000000", id="l1", locked=True), 0, **stamp("tab:2")),
         "put_mask": Put(mask, None, None, **stamp("tab:3")),
         "paint": paint,
         "paint_empty": Paint("m1", ((0, 0, 0), (1, 1, 1)), Runs(), **stamp("tab:5")),
