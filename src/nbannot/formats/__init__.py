@@ -1,0 +1,7 @@
+"""Images from files: DICOM, NIfTI, PNG and JPEG, told apart by content."""
+
+from __future__ import annotations
+
+from nbannot.formats.reading import read
+
+__all__ = ["read"]
