@@ -18,6 +18,8 @@ from nbannot.formats.nifti import is_nifti, read_nifti
 from nbannot.formats.raster import is_raster, read_raster
 from nbannot.model.image import Image, Images
 
+_MANY = 8
+
 PathLike = str | os.PathLike[str]
 
 
@@ -180,13 +182,20 @@ def _chosen(found: Found, series: str | None, uri: str) -> Image | Images:
         note = "left out: " + ", ".join(f"{n} × {kind}" for kind, n in found.others.items())
         for name in names:
             found.images[name].notes += (note,)
-    for text in found.warnings:
-        warnings.warn(text, NbannotWarning, stacklevel=4)
+    if len(found.warnings) > _MANY:
+        shown = "; ".join(found.warnings[:_MANY])
+        warnings.warn(
+            f"{len(found.warnings)} files of {uri} are left out: {shown}; …",
+            NbannotWarning,
+            stacklevel=3,
+        )
+    for text in found.warnings if len(found.warnings) <= _MANY else ():
+        warnings.warn(text, NbannotWarning, stacklevel=3)
     for failure in found.failures if series is None else ():
-        warnings.warn(f"A series is left out. {failure}", GeometryWarning, stacklevel=4)
+        warnings.warn(f"A series is left out. {failure}", GeometryWarning, stacklevel=3)
     for name in names:
         for text in found.geometry.get(name, ()):
-            warnings.warn(text, GeometryWarning, stacklevel=4)
+            warnings.warn(text, GeometryWarning, stacklevel=3)
     if len(names) == 1:
         return found.images[names[0]]
     listed = "; ".join(f"{name!r}" for name in names[:20]) + ("; …" if len(names) > 20 else "")

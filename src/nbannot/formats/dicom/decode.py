@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbannot.errors import FormatError, NbannotError, need
+from nbannot.errors import FormatError, MissingDependencyError, NbannotError, need
 from nbannot.formats.dicom.header import BIG_ENDIAN, DEFLATED, Header
 from nbannot.formats.quiet import quiet
 
@@ -172,7 +172,12 @@ def decode_stream(header: Header, stream: bytes) -> Pixels:
 
 
 def _jpeg_12_bit(header: Header, stream: bytes) -> Pixels:
-    codecs = need("imagecodecs", extra="codecs")
+    try:
+        codecs = need("imagecodecs", extra="codecs")
+    except MissingDependencyError as cause:
+        raise MissingDependencyError(
+            f"{header.path} holds 12-bit JPEG, for which imagecodecs is needed", hint=cause.hint
+        ) from cause
     return np.asarray(codecs.jpeg_decode(stream)).reshape(header.rows, header.columns)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 _TEXT_JUNK = b" \0"
@@ -71,13 +71,31 @@ def numbers(ds: Any, tag: int) -> tuple[float, ...]:
 
 
 def _from_bytes(element: Any, value: bytes) -> tuple[float, ...]:
-    code = _BINARY.get(str(element.VR))
+    code = _BINARY.get(_representation(element))
     if code is None:
         parts = value.strip(_TEXT_JUNK).split(b"\\")
         return _floats([part.strip(_TEXT_JUNK).decode("ascii", "replace") for part in parts])
     order = "<" if element.is_little_endian else ">"
-    count = len(value) // struct.calcsize(code)
-    return tuple(float(v) for v in struct.unpack(f"{order}{count}{code}", value[: count * struct.calcsize(code)]))
+    size = struct.calcsize(code)
+    count = len(value) // size
+    found = struct.unpack(f"{order}{count}{code}", value[: count * size])
+    return tuple(float(number) for number in found)
+
+
+@cache
+def _dictionary(tag: int) -> str:
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        return dictionary_VR(tag)[:2]
+    except KeyError:
+        return "UN"
+
+
+def _representation(element: Any) -> str:
+    """Return the value representation, from the dictionary where the file has none."""
+    given = str(element.VR)
+    return _dictionary(int(element.tag)) if given in ("None", "UN", "") else given
 
 
 def _floats(parts: list[Any]) -> tuple[float, ...]:
@@ -95,12 +113,6 @@ def number(ds: Any, tag: int) -> float | None:
 
 def integer(ds: Any, tag: int) -> int | None:
     """Return the first value of an element that must be a whole number, or None."""
-    element = raw(ds, tag)
-    value = getattr(element, "value", None)
-    if isinstance(value, bytes) and str(getattr(element, "VR", "")) in ("None", "UN", ""):
-        # without a usable VR, a 2-byte value is the binary number it is in an implicit file
-        if len(value) == 2:
-            return int(struct.unpack("<H" if element.is_little_endian else ">H", value)[0])
     found = number(ds, tag)
     return int(found) if found is not None and found == int(found) else None
 
@@ -142,12 +154,6 @@ def seconds(value: str) -> float | None:
 
 def _day_number(year: int, month: int, day: int) -> int:
     shifted = year if month > 2 else year - 1
-    return 365 * shifted + shifted // 4 - shifted // 100 + shifted // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day
+    leaps = shifted // 4 - shifted // 100 + shifted // 400
+    return 365 * shifted + leaps + (153 * ((month + 9) % 12) + 2) // 5 + day
 
-
-def walk_values(ds: Any, tags: dict[str, int]) -> Iterator[tuple[str, str]]:
-    """Yield (name, text) for those of `tags` that are present and not empty."""
-    for name, tag in tags.items():
-        found = text(ds, tag)
-        if found:
-            yield name, found

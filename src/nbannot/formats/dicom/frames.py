@@ -127,7 +127,7 @@ def _is_projection(header: Header) -> bool:
 
 
 def _classic(header: Header, ds: Any) -> Frame:
-    frame = Frame(header, scaling=scaling_of(ds, ds, header), windows=windows_of(ds, ds))
+    frame = Frame(header, scaling=scaling_of(ds, ds, header), windows=windows_of(ds, ds, header))
     frame.size, frame.notes = pixel_size_of(ds, header)
     if not _is_projection(header):
         position = _place(ds, 0x00200032, 3)
@@ -193,7 +193,7 @@ def _private_b_value(ds: Any, keys: dict[str, Any]) -> None:
 
 def _multi_frame(header: Header, ds: Any) -> list[Frame]:
     size, notes = pixel_size_of(ds, header)
-    scaling, windows = scaling_of(ds, ds, header), windows_of(ds, ds)
+    scaling, windows = scaling_of(ds, ds, header), windows_of(ds, ds, header)
     times = frame_times_of(ds, header.frames)
     offsets = el.numbers(ds, 0x3004000C) if header.modality == "RTDOSE" else ()
     places = _offset_places(ds, offsets) if len(offsets) == header.frames else None
@@ -305,7 +305,7 @@ def _enhanced_frame(
     transform, voi = group(0x00289145), group(0x00289132)
     frame = Frame(header, index)
     frame.scaling = scaling_of(transform if transform is not _EMPTY else ds, ds, header, groups)
-    frame.windows = windows_of(voi if voi is not _EMPTY else ds, ds)
+    frame.windows = windows_of(voi if voi is not _EMPTY else ds, ds, header)
     position = _place(group(0x00209113), 0x00200032, 3)
     frame.position = (position[0], position[1], position[2]) if position else None
     frame.orientation = orientation_of(group(0x00209116))

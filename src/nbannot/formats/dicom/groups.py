@@ -132,8 +132,9 @@ def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
         names.append(
             (
                 "localizer" if "LOCALIZER" in first.header.image_type else "",
-                f"{first.header.columns}×{first.header.rows}",
+                _plane_name(first) if first.has_place else "",
                 f"stack {first.stack}" if first.stack not in ("", "frames", "mosaic") else first.stack,
+                f"{first.header.columns}×{first.header.rows}",
                 first.header.photometric,
                 "" if first.has_place else "without position",
                 f"{first.size.column:.4g}×{first.size.row:.4g} {first.size.unit}",
@@ -145,6 +146,13 @@ def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
 
 
 _PLANE_NAMES = ("sagittal", "coronal", "axial")
+
+
+def _plane_name(frame: Frame) -> str:
+    direction = np.array(frame.orientation)
+    normal = np.abs(np.cross(direction[:3], direction[3:]))
+    oblique = "oblique " if normal.max() < 0.9 else ""
+    return oblique + _PLANE_NAMES[int(normal.argmax())]
 
 
 def _split_by_orientation(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
@@ -159,11 +167,7 @@ def _split_by_orientation(frames: Sequence[Frame]) -> list[tuple[str, list[Frame
             clusters.append((direction, [frame]))
     if len(clusters) == 1:
         return [("", clusters[0][1])]
-    names = []
-    for direction, _ in clusters:
-        normal = np.abs(np.cross(direction[:3], direction[3:]))
-        oblique = "oblique " if normal.max() < 0.9 else ""
-        names.append(oblique + _PLANE_NAMES[int(normal.argmax())])
+    names = [_plane_name(members[0]) for _, members in clusters]
     counts = Counter(names)
     seen: Counter[str] = Counter()
     result = []

@@ -204,7 +204,7 @@ def _check_kind(header: Header, *, complete: bool) -> None:
     if complete and header.keyword:
         return
     has_size = bool(el.integer(ds, 0x00280010)) and bool(el.integer(ds, 0x00280011))
-    if has_size or (header.sop_class and _is_image_class(header.sop_class)):
+    if has_size or (kind and _is_image_class(kind)):
         raise FormatError(
             f"{path} is an image without pixel data (cut off, or never stored)",
             hint="Copy the file again from its source.",

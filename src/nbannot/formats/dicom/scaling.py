@@ -13,7 +13,7 @@ from nbannot.formats.dicom.tables import ModalityTable, modality_table_of
 from nbannot.model.image import Window
 
 _PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
-_INTEGERS = ("uint8", "int8", "uint16", "int16", "int32")
+_SMALL = ("uint8", "int8", "uint16", "int16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Scaling:
 def scaling_of(ds: Any, top: Any, header: Header, groups: tuple[Any, Any] | None = None) -> Scaling:
     """Return the scaling that stands in `ds` (a functional group or the data set `top`)."""
     padding = el.number(top, 0x00280120)
+    if padding is not None and header.signed and padding >= 1 << (header.stored - 1):
+        padding -= 1 << header.stored  # US or SS: the VR is ambiguous
     if header.is_color:
         return Scaling()
     table = modality_table_of(top)
@@ -101,7 +103,7 @@ def value_dtype(pairs: list[tuple[Header, Scaling]]) -> np.dtype[Any]:
             return np.dtype(np.float32)
         ends = value_range(header, scaling)
         low, high = min(low, ends[0]), max(high, ends[1])
-    for name in _INTEGERS:
+    for name in _SMALL:
         limits = np.iinfo(name)
         if limits.min <= low and high <= limits.max:
             return np.dtype(name)
@@ -115,11 +117,12 @@ def value_dtype(pairs: list[tuple[Header, Scaling]]) -> np.dtype[Any]:
     return np.dtype(np.int32) if -(2**31) <= low and high < 2**31 else np.dtype(np.float32)
 
 
-def windows_of(ds: Any, top: Any) -> tuple[Window, ...]:
+def windows_of(ds: Any, top: Any, header: Header) -> tuple[Window, ...]:
     """Return the windows of a data set or functional group (PS3.3 C.11.2)."""
     centers, widths = el.numbers(ds, 0x00281050), el.numbers(ds, 0x00281051)
     names = el.words(ds, 0x00281055)
     exact = (el.text(ds, 0x00281056) or "LINEAR").upper() != "LINEAR"
+    exact = exact or header.keyword != "PixelData"  # LINEAR is meant for whole numbers
     found = []
     for n, (center, width) in enumerate(zip(centers, widths, strict=False)):
         name = names[n] if n < len(names) else ""

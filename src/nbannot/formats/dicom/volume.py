@@ -20,6 +20,8 @@ from nbannot.model.image import Image, Photometric, SliceSource, Window
 # A stack counts as regular when rounded header positions move no slice further than this share
 # of a step, and never further than ROUNDING mm.
 ROUNDING_SHARE, ROUNDING = 0.02, 0.1
+# Rounding up to this is noted but no reason to warn, mm.
+SILENT = 0.03
 
 
 def image_of(volume: Volume, *, name: str, uri: str, damaged: Sequence[str] = ()) -> Image:
@@ -99,10 +101,10 @@ def _geometry(volume: Volume, damaged: Sequence[str]) -> tuple[Grid, list[str]]:
             volume.warnings.append(_irregularity(row, planes, damaged))
             return Stack(planes, frame_of_reference=reference), ["irregular positions"]
         grid, error = rounded
-        volume.warnings.append(
-            f"The slice positions of {first.header.path}, … are rounded: slices are placed up to "
-            f"{error:.2g} mm from their stated place"
-        )
+        note = f"slice positions are rounded: off by up to {error:.2g} mm"
+        if error > SILENT:
+            volume.warnings.append(f"{first.header.path}, …: {note}")
+        return grid, [note, *_tilt(grid, first)]
     return grid, _tilt(grid, first)
 
 
@@ -154,6 +156,8 @@ def _irregularity(row: Sequence[Frame], planes: Sequence[Plane], damaged: Sequen
     text = f"The slices of {os.path.dirname(row[0].header.path) or '.'} are not evenly spaced"
     if places:
         text += f": {usual:.3g} mm usually, but {'; '.join(places)}{more}"
+    folders = {os.path.dirname(frame.header.path) for frame in row}
+    damaged = [path for path in damaged if os.path.dirname(path) in folders]
     if damaged:
         names = ", ".join(os.path.basename(path) for path in damaged[:5])
         text += f". Damaged and left out: {names}"
