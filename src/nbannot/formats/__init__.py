@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from nbannot.formats.reading import read
+from nbannot.formats.writing import write
 
-__all__ = ["read"]
+__all__ = ["read", "write"]

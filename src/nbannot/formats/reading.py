@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from nbannot.errors import (
     FormatError,
+    GeometryError,
     GeometryWarning,
     NbannotWarning,
     SeveralSeriesWarning,
@@ -96,16 +97,21 @@ def _walk(folder: str) -> list[str]:
     return files
 
 
-def _read_one(path: str, uri: str) -> Found:
-    with _opened(path) as head:
-        start = head.read(512)
+def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(512)
+    except OSError as cause:
+        raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause
     if not start:
         raise FormatError(f"{path} is empty", hint="Copy the file again from its source.")
     found = Found()
     if is_raster(start):
-        found.images = _by_name(read_raster(path))
+        image = read_raster(path, check=check)
+        found.images = {image.name: image}
     elif is_nifti(path, start):
-        found.images = _by_name(*read_nifti(path))
+        image, texts = read_nifti(path)
+        found.images, found.geometry = {image.name: image}, {image.name: texts}
     elif start[128:132] != b"DICM" and _known_other(path, start):
         raise FormatError(f"{path} is {_known_other(path, start)}, which is not read")
     else:
@@ -119,13 +125,6 @@ def _read_one(path: str, uri: str) -> Found:
                 hint="DICOM, NIfTI, PNG and JPEG are read.",
             ) from None
     return found
-
-
-def _opened(path: str):  # type: ignore[no-untyped-def]
-    try:
-        return open(path, "rb")
-    except OSError as cause:
-        raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause
 
 
 def _known_other(path: str, start: bytes) -> str:
@@ -143,24 +142,21 @@ def _known_other(path: str, start: bytes) -> str:
     return next((name for magic, name in kinds if start.startswith(magic)), "")
 
 
-def _by_name(*images: Image) -> dict[str, Image]:
-    return {image.name: image for image in images}
-
-
 def _read_many(files: list[str], uri: str) -> Found:
     found = read_dicom(files, alone=False, uri=uri)
     for path in found.rest:
         if not path.lower().endswith((".nii", ".nii.gz", ".png", ".jpg", ".jpeg")):
             continue
         try:
-            extra = _read_one(path, path)
-        except FormatError as error:
+            extra = _read_one(path, path, check=False)
+        except (FormatError, GeometryError) as error:
             found.warnings.append(f"{error.message}; it is left out")
             continue
         for name, image in extra.images.items():
             free = name if name not in found.images else os.path.relpath(path, uri)
             image.name = free
             found.images[free] = image
+            found.geometry[free] = extra.geometry.get(name, [])
     return found
 
 
