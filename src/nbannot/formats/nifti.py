@@ -327,5 +327,7 @@ def _verify(path: str, array: Pixels, geometry: Geometry) -> None:
     same_place = np.allclose(
         back.geometry.to_world(corners), geometry.to_world(corners), atol=1e-3, rtol=1e-6
     )
-    if not same_place or not np.array_equal(np.squeeze(back.array), np.squeeze(array), equal_nan=array.dtype.kind == "f"):
+    if not same_place or not np.array_equal(
+        np.squeeze(back.array), np.squeeze(array), equal_nan=array.dtype.kind == "f"
+    ):
         raise FormatError(f"{path} did not read back as it was written", hint="Is the disk full?")

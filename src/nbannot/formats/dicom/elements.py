@@ -156,4 +156,3 @@ def _day_number(year: int, month: int, day: int) -> int:
     shifted = year if month > 2 else year - 1
     leaps = shifted // 4 - shifted // 100 + shifted // 400
     return 365 * shifted + leaps + (153 * ((month + 9) % 12) + 2) // 5 + day
-

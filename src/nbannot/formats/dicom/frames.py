@@ -243,9 +243,7 @@ def frame_times_of(ds: Any, count: int) -> tuple[float, ...] | None:
 def _enhanced(header: Header, ds: Any) -> list[Frame]:
     shared = el.first(ds, 0x52009229)
     per_frame = el.items(ds, 0x52009230)
-    pointers = [
-        (el.text(item, 0x00209165), item) for item in el.items(ds, 0x00209222)
-    ]
+    pointers = [(el.text(item, 0x00209165), item) for item in el.items(ds, 0x00209222)]
     own_axes = [n for n, (_, item) in enumerate(pointers) if _is_own_axis(item)]
     frames = []
     for index in range(header.frames):
@@ -318,7 +316,9 @@ def _enhanced_frame(
     own = tuple(dimension[n] for n in own_axes if n < len(dimension))
     if own:
         frame.keys["dimension index"] = own
-    frame.tilt = el.number(group(0x00189327), 0x00181120) if group(0x00189327) is not _EMPTY else None
+    frame.tilt = (
+        el.number(group(0x00189327), 0x00181120) if group(0x00189327) is not _EMPTY else None
+    )
     return frame
 
 
@@ -343,7 +343,8 @@ def _enhanced_keys(header: Header, group: _Groups, content: Any, index: int) -> 
     if moment is not None:
         keys["acquisition time"] = moment
     frame_type = next(
-        (g for g in (group(0x00189226), group(0x00189329), group(0x00189751)) if g is not _EMPTY), _EMPTY
+        (g for g in (group(0x00189226), group(0x00189329), group(0x00189751)) if g is not _EMPTY),
+        _EMPTY,
     )
     types = el.words(frame_type, 0x00089007) or header.image_type
     keys["image type"] = "\\".join(types[2:])

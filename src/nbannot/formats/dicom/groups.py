@@ -22,7 +22,13 @@ from nbannot.formats.dicom.frames import AXES, KINDS, Frame
 SAME_PLACE = 0.01
 # Directions nearer than this belong to one orientation (difference of a cosine).
 SAME_DIRECTION = 1e-3
-_RANKED = ("acquisition time", "content time", "trigger time", "frame reference time", "instance number")
+_RANKED = (
+    "acquisition time",
+    "content time",
+    "trigger time",
+    "frame reference time",
+    "instance number",
+)
 
 
 @dataclass(slots=True)
@@ -133,7 +139,9 @@ def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
             (
                 "localizer" if "LOCALIZER" in first.header.image_type else "",
                 _plane_name(first) if first.has_place else "",
-                f"stack {first.stack}" if first.stack not in ("", "frames", "mosaic") else first.stack,
+                f"stack {first.stack}"
+                if first.stack not in ("", "frames", "mosaic")
+                else first.stack,
                 f"{first.header.columns}×{first.header.rows}",
                 first.header.photometric,
                 "" if first.has_place else "without position",
@@ -212,7 +220,9 @@ def _by_position(frames: Sequence[Frame]) -> list[Volume]:
 
 
 def _sorted(frames: Sequence[Frame], places: Sequence[int]) -> list[Frame]:
-    return [frame for _, frame in sorted(zip(places, frames, strict=True), key=lambda pair: pair[0])]
+    return [
+        frame for _, frame in sorted(zip(places, frames, strict=True), key=lambda pair: pair[0])
+    ]
 
 
 def _along_an_axis(frames: list[Frame], places: list[int], count: int) -> list[Volume]:

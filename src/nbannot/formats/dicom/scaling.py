@@ -148,5 +148,7 @@ def _voi_tables(top: Any) -> tuple[Window, ...]:
         if el.integer(top, 0x00280103) == 1 and first > 32767:
             first -= 65536
         if count > 1:
-            found.append(Window(first + (count - 1) / 2, count - 1, el.decoded_text(item, 0x00283003)))
+            found.append(
+                Window(first + (count - 1) / 2, count - 1, el.decoded_text(item, 0x00283003))
+            )
     return tuple(found)

@@ -77,7 +77,11 @@ def palette_of(ds: Any) -> Palette | None:
         return None
     count, first, bits = descriptor
     channels = []
-    for plain, segmented in ((0x00281201, 0x00281221), (0x00281202, 0x00281222), (0x00281203, 0x00281223)):
+    for plain, segmented in (
+        (0x00281201, 0x00281221),
+        (0x00281202, 0x00281222),
+        (0x00281203, 0x00281223),
+    ):
         values = _entries(getattr(el.raw(ds, plain), "value", None), count, bits, _little(ds))
         if values is None or not len(values):
             data = getattr(el.raw(ds, segmented), "value", None)

@@ -112,9 +112,7 @@ def _lost_place(frame: Frame) -> bool:
     return frame.position is not None and frame.orientation is not None
 
 
-def _rounded_grid(
-    planes: Sequence[Plane], reference: str | None
-) -> tuple[Geometry, float] | None:
+def _rounded_grid(planes: Sequence[Plane], reference: str | None) -> tuple[Geometry, float] | None:
     """Return the best regular grid through positions that only rounding makes irregular."""
     origins = np.array([plane.origin for plane in planes])
     k = np.arange(len(planes))
@@ -199,7 +197,13 @@ def _times(volume: Volume) -> tuple[float, ...] | None:
         times = [frame.time for frame in volume.rows[0]]
         return None if None in times else tuple(time for time in times if time is not None)
     clock = volume.axis if volume.axis in ("trigger time", "frame reference time") else None
-    if clock is None and volume.axis not in ("temporal position", "acquisition number", "acquisition time", "content time", "instance number"):
+    if clock is None and volume.axis not in (
+        "temporal position",
+        "acquisition number",
+        "acquisition time",
+        "content time",
+        "instance number",
+    ):
         return None
     for name in (clock,) if clock else _CLOCKS:
         values = [[frame.keys.get(name) for frame in row] for row in volume.rows]
@@ -229,7 +233,7 @@ def _axis_values(volume: Volume) -> str:
     if names[0] not in ("b-value", "echo", "echo time", "inversion time", "flip angle"):
         return ""
     values = [row[0].keys.get(names[0]) for row in volume.rows]
-    shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values[:8])
+    shown = ", ".join(
+        f"{value:g}" if isinstance(value, float) else str(value) for value in values[:8]
+    )
     return f": {shown}{', …' if len(values) > 8 else ''}"
-
-
