@@ -25,7 +25,7 @@ from nbannot.errors import (
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty
 from nbannot.model.image import Image
-from nbannot.model.labels import PALETTE, Label, new_id
+from nbannot.model.labels import Label, LabelSet, new_id, next_color
 from nbannot.model.masks import Change, Mask, MaskInfo, Segment
 from nbannot.model.runs import Runs
 
@@ -84,7 +84,7 @@ class Document:
     images
         The image or images annotated; the first is the default one.
     labels
-        Labels or their names.
+        A `LabelSet`, labels, or their names.
     masks
         Masks; None makes one empty mask per label.
     id
@@ -107,7 +107,7 @@ class Document:
         self,
         images: Image | Sequence[Image],
         *,
-        labels: Iterable[Label | str] = (),
+        labels: LabelSet | Iterable[Label | str] = (),
         masks: Iterable[Mask] | None = None,
         id: str | None = None,
         author: str | None = None,
@@ -131,10 +131,10 @@ class Document:
         self._redo: list[Edit] = []
         self._begin(labels, masks)
 
-    def _begin(self, labels: Iterable[Label | str], masks: Iterable[Mask] | None) -> None:
+    def _begin(self, labels: LabelSet | Iterable[Label | str], masks: Iterable[Mask] | None) -> None:
         """Set the starting state; it is not part of the history."""
-        for entry in labels:
-            self._perform(Put(Label(entry) if isinstance(entry, str) else entry))
+        for label in LabelSet(labels.values() if isinstance(labels, LabelSet) else labels).values():
+            self._perform(Put(label))
         if masks is None:
             masks = [Mask(label.name, self.images[0]) for label in self.labels]
         for mask in masks:
@@ -239,6 +239,7 @@ class Document:
         with self.lock:
             missing = [s.label for s in item.segments if s.label not in self.labels]
             array, item.array = item.array, np.zeros_like(item.array)
+            item.forget()
             self._retired[item.id] = item
             edits: list[Edit] = [Put(Label(name)) for name in missing]
             try:
@@ -284,8 +285,7 @@ class Document:
             for mask in self.masks:
                 if any(s.label == old.name for s in mask.segments):
                     segments = tuple(
-                        Segment(s.value, name if s.label == old.name else s.label)
-                        for s in mask.segments
+                        Segment(s.value, name if s.label == old.name else s.label) for s in mask.segments
                     )
                     title = name if mask.name == old.name else mask.name
                     edits.append(Put(replace(mask.info, name=title, segments=segments)))
@@ -471,9 +471,7 @@ class Document:
         if isinstance(item, MaskInfo):
             mask = self._masks[item.id]
             if mask.array.any():
-                raise EditError(
-                    f"Mask {item.name!r} is not empty", hint="Use document.remove(mask)."
-                )
+                raise EditError(f"Mask {item.name!r} is not empty", hint="Use document.remove(mask).")
             mask.commit = mask.on_refresh = None
             self._retired[item.id] = mask
         del kind[item.id]
@@ -502,9 +500,7 @@ class Document:
             raise EditError(f"There is a label {label.name!r} already", hint="Choose another name.")
         if label.color:
             return label
-        used = {other.color for other in self.labels}
-        free = [color for color in PALETTE if color not in used]
-        return replace(label, color=free[0] if free else PALETTE[len(self._labels) % len(PALETTE)])
+        return replace(label, color=next_color(other.color for other in self.labels))
 
     def _check_mask(self, info: MaskInfo) -> MaskInfo:
         image = self.image(info.image)
@@ -540,7 +536,7 @@ class Document:
 
     def _check_references(self, edit: Edit) -> None:
         """Refuse an edit that leaves something without its label."""
-        names = {label.name for label in self.labels}
+        names = self.labels.keys()
         parts = _parts(edit)
         for name in (name for part in parts for name in _labels_of(part)):
             if name not in names:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from nbannot.errors import EditError
+from nbannot.errors import EditError, UnknownLabelError
 
 # Colours that stay apart on grey images, also for most colour-blind readers (Okabe–Ito first).
 PALETTE = (
@@ -69,3 +70,51 @@ class Label:
                 f"The colour {self.color!r} of label {self.name!r} is not understood",
                 hint='Write it as "#rrggbb", e.g. "#e69f00".',
             )
+
+
+def next_color(used: Iterable[str]) -> str:
+    """Return the first colour of the palette that is not used, or start over."""
+    taken = list(used)
+    return next((c for c in PALETTE if c not in taken), PALETTE[len(taken) % len(PALETTE)])
+
+
+class LabelSet(Mapping[str, Label]):
+    """Labels by name, in order, each with a colour.
+
+    Parameters
+    ----------
+    labels
+        Labels or their names.
+
+    Raises
+    ------
+    EditError
+        When a name occurs twice.
+    """
+
+    def __init__(self, labels: Iterable[Label | str] = ()) -> None:
+        self._labels: dict[str, Label] = {}
+        for entry in labels:
+            label = Label(entry) if isinstance(entry, str) else entry
+            if label.name in self._labels:
+                raise EditError(f"The label {label.name!r} is given twice", hint="Rename one.")
+            if not label.color:
+                used = (other.color for other in self._labels.values())
+                label = replace(label, color=next_color(used))
+            self._labels[label.name] = label
+
+    def __getitem__(self, name: str) -> Label:
+        try:
+            return self._labels[name]
+        except KeyError:
+            known = ", ".join(self._labels) or "none"
+            raise UnknownLabelError(f"There is no label {name!r}", hint=f"There are: {known}.") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __repr__(self) -> str:
+        return f"LabelSet({', '.join(self._labels)})"

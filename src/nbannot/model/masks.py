@@ -62,7 +62,7 @@ class MaskInfo:
         values = [segment.value for segment in self.segments]
         if len(set(values)) != len(values):
             raise MaskError(f"Mask {self.name!r} uses a segment value twice: {sorted(values)}")
-        if values and not (1 <= min(values) and max(values) <= 65535):
+        if values and not (min(values) >= 1 and max(values) <= 65535):
             raise MaskError(f"Segment values of mask {self.name!r} must be 1…65535")
         if values and max(values) > 255:
             object.__setattr__(self, "dtype", "uint16")
@@ -81,9 +81,7 @@ class MaskInfo:
             if segment.label == label:
                 return segment.value
         known = ", ".join(segment.label for segment in self.segments) or "none"
-        raise UnknownLabelError(
-            f"Mask {self.name!r} has no segment {label!r}", hint=f"It has: {known}."
-        )
+        raise UnknownLabelError(f"Mask {self.name!r} has no segment {label!r}", hint=f"It has: {known}.")
 
 
 class Mask:
@@ -124,6 +122,7 @@ class Mask:
         self._setup(image, array)
         if array is not None:
             self.check_values(np.array(self.used_values()))
+            self.absorb(((0, 0, 0), image.shape))
 
     @classmethod
     def from_info(cls, info: MaskInfo, image: Image) -> Mask:
@@ -136,13 +135,8 @@ class Mask:
     def _setup(self, image: Image, array: LabelArray | None) -> None:
         self.image = image
         # np.zeros takes no memory until it is written to.
-        self.array: LabelArray = (
-            np.zeros(image.shape, dtype=self.info.dtype) if array is None else array
-        )
-        # What has been recorded of each slice: its checksum, and its voxels (absent: all 0).
-        self._recorded: dict[int, bytes] = {}
-        self._checksums = np.zeros(image.shape[0], dtype=np.uint32)
-        self._checksums[:] = zlib.crc32(bytes(self.array[0].nbytes))
+        self.array: LabelArray = np.zeros(image.shape, dtype=self.info.dtype) if array is None else array
+        self.forget()
         self.commit: Callable[[Mask, Change, str], None] | None = None
         self.on_refresh: Callable[[Mask], object] | None = None
 
@@ -197,9 +191,7 @@ class Mask:
         """
         if segment is None:
             if len(self.segments) != 1:
-                raise MaskError(
-                    f"Mask {self.name!r} has {len(self.segments)} segments", hint="Name one."
-                )
+                raise MaskError(f"Mask {self.name!r} has {len(self.segments)} segments", hint="Name one.")
             segment = self.segments[0].value
         value = self.info.value_of(segment) if isinstance(segment, str) else int(segment)
         if value and value not in {s.value for s in self.segments}:
@@ -277,6 +269,13 @@ class Mask:
         k0, k1 = min(changed), max(changed) + 1
         old = np.stack([self.recorded(k) for k in range(k0, k1)])
         return difference(old, np.asarray(self.array[k0:k1]), k0)
+
+    def forget(self) -> None:
+        """Take nothing as recorded: what the array holds is a change from all zeros."""
+        # What has been recorded of each slice: its checksum, and its voxels (absent: all 0).
+        self._recorded: dict[int, bytes] = {}
+        empty = zlib.crc32(bytes(self.array[0].nbytes))
+        self._checksums = np.full(self.array.shape[0], empty, dtype=np.uint32)
 
     def absorb(self, bounds: Bounds) -> None:
         """Take the slices of a box as recorded."""
