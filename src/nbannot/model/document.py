@@ -131,9 +131,7 @@ class Document:
         self._redo: list[Edit] = []
         self._begin(labels, masks)
 
-    def _begin(
-        self, labels: LabelSet | Iterable[Label | str], masks: Iterable[Mask] | None
-    ) -> None:
+    def _begin(self, labels: LabelSet | Iterable[Label | str], masks: Iterable[Mask] | None) -> None:
         """Set the starting state; it is not part of the history."""
         for label in LabelSet(labels.values() if isinstance(labels, LabelSet) else labels).values():
             self._perform(Put(label))
@@ -287,8 +285,7 @@ class Document:
             for mask in self.masks:
                 if any(s.label == old.name for s in mask.segments):
                     segments = tuple(
-                        Segment(s.value, name if s.label == old.name else s.label)
-                        for s in mask.segments
+                        Segment(s.value, name if s.label == old.name else s.label) for s in mask.segments
                     )
                     title = name if mask.name == old.name else mask.name
                     edits.append(Put(replace(mask.info, name=title, segments=segments)))
@@ -477,9 +474,7 @@ class Document:
         if isinstance(item, MaskInfo):
             mask = self._masks[item.id]
             if mask.array.any():
-                raise EditError(
-                    f"Mask {item.name!r} is not empty", hint="Use document.remove(mask)."
-                )
+                raise EditError(f"Mask {item.name!r} is not empty", hint="Use document.remove(mask).")
             mask.commit = mask.on_refresh = None
             self._retired[item.id] = mask
         del kind[item.id]
