@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden import FOLDER, edits
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golden import FOLDER, edits
 from nbannot.errors import EditError, NbannotError
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Paint

@@ -1,6 +1,6 @@
 """Write the golden messages that pytest and vitest both read.
 
-Run ``python tests/model/golden.py`` after a deliberate change of the wire form.
+Run ``python tests/golden.py`` after a deliberate change of the wire form.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nbannot.model.labels import Code, Label
 from nbannot.model.masks import MaskInfo, Segment
 from nbannot.model.runs import Runs
 
-FOLDER = Path(__file__).parent.parent / "fixtures" / "protocol"
+FOLDER = Path(__file__).parent / "fixtures" / "protocol"
 
 
 def stamp(id: str) -> dict[str, object]:
