@@ -1,0 +1,1 @@
+"""Images, annotations and the document that changes only through edits."""

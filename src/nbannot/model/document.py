@@ -1,0 +1,586 @@
+"""The document: annotations on images, changed only through ``apply``."""
+
+from __future__ import annotations
+
+import getpass
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from threading import RLock
+from typing import Any, Generic, TypeVar, cast
+
+import numpy as np
+from psygnal import Signal
+
+from nbannot.errors import (
+    ClippedWarning,
+    EditError,
+    LockedError,
+    MaskError,
+    OutsideImageError,
+    UnknownItemError,
+    UnknownLabelError,
+)
+from nbannot.model.annotations import Box, Tag
+from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty
+from nbannot.model.image import Image
+from nbannot.model.labels import Label, LabelSet, new_id, next_color
+from nbannot.model.masks import Change, Mask, MaskInfo, Segment
+from nbannot.model.runs import Runs
+
+T = TypeVar("T", Label, Mask, Box, Tag)
+
+
+class Items(Generic[T]):
+    """A live, ordered, read-only view of the items of one kind.
+
+    Iterating gives the items; ``items[key]`` takes an id, or a name for labels and masks.
+    """
+
+    def __init__(self, kind: str, items: dict[str, T]) -> None:
+        self._kind = kind
+        self._items: dict[str, T] = items
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(tuple(self._items.values()))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, str):
+            return self.get(key) is not None
+        return key in self._items.values()
+
+    def __getitem__(self, key: str) -> T:
+        item = self.get(key)
+        if item is None:
+            names = ", ".join(self.keys()) or "none"
+            error = UnknownLabelError if self._kind == "label" else UnknownItemError
+            raise error(f"There is no {self._kind} {key!r}", hint=f"There are: {names}.")
+        return item
+
+    def __repr__(self) -> str:
+        return f"{len(self)} {self._kind}{'' if len(self) == 1 else 's'}: {', '.join(self.keys())}"
+
+    def get(self, key: str) -> T | None:
+        """Return the item of this id or name, or None."""
+        found: T | None = self._items.get(key)
+        if found is None:
+            found = next((item for item in self if getattr(item, "name", None) == key), None)
+        return found
+
+    def keys(self) -> list[str]:
+        """Return the names (labels, masks) or ids (boxes, tags)."""
+        return [str(getattr(item, "name", item.id)) for item in self]
+
+
+class Document:
+    """The set of annotations on one or more images.
+
+    Parameters
+    ----------
+    images
+        The image or images annotated; the first is the default one.
+    labels
+        A `LabelSet`, labels, or their names.
+    masks
+        Masks; None makes one empty mask per label.
+    id
+        Stable id; random when missing.
+    author
+        Who edits; the login name when missing.
+
+    Attributes
+    ----------
+    edited
+        Signal ``(edit, revision)``, emitted after each edit while ``lock`` is held.
+    journal
+        Called with ``(edit, revision)`` before an edit takes effect; when it raises, nothing
+        has changed.
+    """
+
+    edited = Signal(Edit, int)
+
+    def __init__(
+        self,
+        images: Image | Sequence[Image],
+        *,
+        labels: LabelSet | Iterable[Label | str] = (),
+        masks: Iterable[Mask] | None = None,
+        id: str | None = None,
+        author: str | None = None,
+    ) -> None:
+        self.images: tuple[Image, ...] = (images,) if isinstance(images, Image) else tuple(images)
+        if not self.images:
+            raise EditError("A document needs at least one image")
+        self.id = id or new_id()
+        self.author = author if author is not None else getpass.getuser()
+        self.revision = 0
+        self.lock = RLock()
+        self.journal: Callable[[Edit, int], None] | None = None
+        self._labels: dict[str, Label] = {}
+        self._masks: dict[str, Mask] = {}
+        self._boxes: dict[str, Box] = {}
+        self._tags: dict[str, Tag] = {}
+        self._retired: dict[str, Mask] = {}
+        self._history: list[Edit] = []
+        self._by_id: dict[str, Edit] = {}
+        self._undo: list[Edit] = []
+        self._redo: list[Edit] = []
+        self._begin(labels, masks)
+
+    def _begin(self, labels: LabelSet | Iterable[Label | str], masks: Iterable[Mask] | None) -> None:
+        """Set the starting state; it is not part of the history."""
+        for label in LabelSet(labels.values() if isinstance(labels, LabelSet) else labels).values():
+            self._perform(Put(label))
+        if masks is None:
+            masks = [Mask(label.name, self.images[0]) for label in self.labels]
+        for mask in masks:
+            for segment in mask.segments:
+                if segment.label not in self.labels:
+                    self._perform(Put(Label(segment.label)))
+            self._check_mask(mask.info)
+            self._adopt(mask)
+
+    def __repr__(self) -> str:
+        return (
+            f"Document({len(self.images)} images, {len(self._labels)} labels, "
+            f"{len(self._masks)} masks, {len(self._boxes)} boxes, {len(self._tags)} tags, "
+            f"revision {self.revision})"
+        )
+
+    @property
+    def labels(self) -> Items[Label]:
+        """Labels, by name or id."""
+        return Items("label", self._labels)
+
+    @property
+    def masks(self) -> Items[Mask]:
+        """Masks, by name or id."""
+        return Items("mask", self._masks)
+
+    @property
+    def boxes(self) -> Items[Box]:
+        """Boxes, by id."""
+        return Items("box", self._boxes)
+
+    @property
+    def tags(self) -> Items[Tag]:
+        """Tags, by id."""
+        return Items("tag", self._tags)
+
+    @property
+    def history(self) -> tuple[Edit, ...]:
+        """Every edit in order, undone ones and the undoing ones included."""
+        return tuple(self._history)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an edit to bring back."""
+        return bool(self._redo)
+
+    def image(self, id: str = "") -> Image:
+        """Return the image of this id; the first one for an empty id.
+
+        Raises
+        ------
+        UnknownItemError
+            When no image has the id.
+        """
+        for image in self.images:
+            if id in ("", image.id):
+                return image
+        raise UnknownItemError(f"The document has no image {id!r}")
+
+    def seen(self, id: str) -> bool:
+        """Whether an edit of this id was applied."""
+        return id in self._by_id
+
+    def apply(self, edit: Edit) -> Edit:
+        """Make an edit and return it as recorded.
+
+        An edit whose id was applied before is not applied again.
+
+        Raises
+        ------
+        EditError, MaskError, UnknownLabelError, UnknownItemError, OutsideImageError, LockedError
+            When it does not fit; nothing is changed then.
+        """
+        with self.lock:
+            if edit.id and edit.id in self._by_id:
+                return self._by_id[edit.id]
+            self._refresh_touched(edit)
+            recorded = self._perform(self._sign(edit))
+            try:
+                self._check_references(recorded)
+                self._note(recorded)
+            except BaseException:
+                self._perform(recorded.inverse())
+                raise
+            self._announce(recorded)
+            return recorded
+
+    def add(self, item: Item | Mask | str) -> Edit:
+        """Add a label (or its name), box, tag or mask, or replace the one of the same id.
+
+        Labels that a mask's segments name are added with it.
+        """
+        if isinstance(item, str):
+            item = Label(item)
+        if not isinstance(item, Mask):
+            return self.apply(Put(item))
+        with self.lock:
+            missing = [s.label for s in item.segments if s.label not in self.labels]
+            array, item.array = item.array, np.zeros_like(item.array)
+            item.forget()
+            self._retired[item.id] = item
+            edits: list[Edit] = [Put(Label(name)) for name in missing]
+            try:
+                recorded = self.apply(Batch((*edits, Put(item.info)), f"add mask {item.name}"))
+            except BaseException:
+                del self._retired[item.id]
+                raise
+            finally:
+                item.array = array
+            item.refresh()
+            return recorded
+
+    def remove(self, item: Item | Mask | str) -> Edit:
+        """Remove an item (or the one of this id); a mask loses its voxels, all undoable.
+
+        Raises
+        ------
+        UnknownItemError
+            When the document does not hold it.
+        EditError
+            When a label is still used.
+        """
+        id = item if isinstance(item, str) else item.id
+        with self.lock:
+            if id in self._masks:
+                mask = self._masks[id]
+                self.refresh()
+                empty = np.zeros_like(mask.array)
+                parts: list[Edit] = []
+                box = ((0, 0, 0), cast("tuple[int, int, int]", mask.array.shape))
+                flat = np.flatnonzero(mask.array)
+                if flat.size:
+                    runs = Runs.of_voxels(flat, mask.array.ravel()[flat], empty.ravel()[flat])
+                    parts.append(Paint(id, box, runs))
+                return self.apply(Batch((*parts, Remove(mask.info)), f"remove mask {mask.name}"))
+            return self.apply(Remove(self._find(id)))
+
+    def rename(self, label: str, name: str) -> Edit:
+        """Rename a label everywhere it is used, as one edit."""
+        with self.lock:
+            old = self.labels[label]
+            edits: list[Edit] = [Put(replace(old, name=name))]
+            for mask in self.masks:
+                if any(s.label == old.name for s in mask.segments):
+                    segments = tuple(
+                        Segment(s.value, name if s.label == old.name else s.label) for s in mask.segments
+                    )
+                    title = name if mask.name == old.name else mask.name
+                    edits.append(Put(replace(mask.info, name=title, segments=segments)))
+            for item in (*self.boxes, *self.tags):
+                if item.label == old.name:
+                    edits.append(Put(replace(item, label=name)))
+            return self.apply(Batch(tuple(edits), f"rename {old.name} to {name}"))
+
+    def undo(self, *, id: str = "") -> Edit | None:
+        """Take back the last edit that is not undone; None when there is none.
+
+        ``id`` becomes the id of the undoing edit; one that was applied before changes nothing.
+        """
+        with self.lock:
+            self.refresh()
+            return self._take_back(self._undo, id)
+
+    def redo(self, *, id: str = "") -> Edit | None:
+        """Bring back the edit undone last; None when there is none. ``id`` as in `undo`."""
+        with self.lock:
+            self.refresh()
+            return self._take_back(self._redo, id)
+
+    def refresh(self) -> list[Edit]:
+        """Record what was changed in the masks' arrays in place, one edit per mask."""
+        edits = [self._record_pending(mask) for mask in self.masks]
+        return [edit for edit in edits if edit is not None]
+
+    # How an edit becomes recorded.
+
+    def _take_back(self, stack: list[Edit], id: str) -> Edit | None:
+        if not stack:
+            return None
+        inverse = stack[-1].inverse()
+        return self.apply(replace(inverse, id=id, author="", time=0.0))
+
+    def _sign(self, edit: Edit) -> Edit:
+        return replace(
+            edit,
+            id=edit.id or new_id(),
+            author=edit.author or self.author,
+            time=edit.time or time.time(),
+        )
+
+    def _note(self, recorded: Edit) -> None:
+        if not is_empty(recorded) and self.journal is not None:
+            self.journal(recorded, self.revision + 1)
+
+    def _announce(self, recorded: Edit) -> None:
+        self._by_id[recorded.id] = recorded
+        if is_empty(recorded):
+            return
+        self.revision += 1
+        self._history.append(recorded)
+        if self._undo and recorded.undoes == self._undo[-1].id:
+            self._undo.pop()
+            self._redo.append(recorded)
+        elif self._redo and recorded.undoes == self._redo[-1].id:
+            self._redo.pop()
+            self._undo.append(recorded)
+        else:
+            self._redo.clear()
+            self._undo.append(recorded)
+        self.edited.emit(recorded, self.revision)
+
+    def _refresh_touched(self, edit: Edit) -> None:
+        if isinstance(edit, Batch):
+            for part in edit.edits:
+                self._refresh_touched(part)
+        elif isinstance(edit, Paint) and edit.mask in self._masks:
+            mask = self._masks[edit.mask]
+            low, high = max(edit.box[0][0], 0), min(edit.box[1][0], mask.array.shape[0])
+            self._record_pending(mask, range(low, high))
+
+    def _record_pending(self, mask: Mask, ks: Iterable[int] | None = None) -> Edit | None:
+        """Record an in-place change; values without a segment get one, nothing is lost."""
+        with self.lock:
+            change = mask.pending(ks)
+            if change is None:
+                return None
+            paint = Paint(mask.id, *change, tool="array")
+            unknown = mask.unknown_values(change[1].table()[:, 3])
+            if not unknown:
+                return self._record_change(mask, change, paint)
+            names = [f"{mask.name} {value}" for value in unknown]
+            segments = (*mask.segments, *map(Segment, unknown, names))
+            labels = [Put(Label(name)) for name in names if name not in self.labels]
+            self.apply(Batch((*labels, Put(replace(mask.info, segments=segments))), "new segments"))
+            return self._record_change(mask, change, paint)
+
+    def _record_change(self, mask: Mask, change: Change, paint: Paint) -> Edit:
+        recorded = self._sign(paint)
+        self._note(recorded)
+        mask.absorb(change[0])
+        self._announce(recorded)
+        return recorded
+
+    def _commit_mask(self, mask: Mask, change: Change, tool: str) -> None:
+        with self.lock:
+            paint = Paint(mask.id, *change, tool=tool or "array")
+            self._check_locked(mask, paint.runs)
+            self._record_change(mask, change, paint)
+
+    # What an edit does. Each returns the edit with what it found (old values, places).
+
+    def _perform(self, edit: Edit) -> Edit:
+        if isinstance(edit, Paint):
+            return self._paint(edit)
+        if isinstance(edit, Put):
+            return self._put(edit)
+        if isinstance(edit, Remove):
+            return self._remove(edit)
+        if isinstance(edit, Batch):
+            return self._batch(edit)
+        raise EditError(f"{type(edit).__name__} is not an edit")
+
+    def _batch(self, batch: Batch) -> Batch:
+        done: list[Edit] = []
+        try:
+            for part in batch.edits:
+                done.append(self._perform(part))
+        except BaseException:
+            for part in reversed(done):
+                self._perform(part.inverse())
+            raise
+        return replace(batch, edits=tuple(done))
+
+    def _paint(self, edit: Paint) -> Paint:
+        mask = self._masks.get(edit.mask)
+        if mask is None:
+            raise UnknownItemError(f"There is no mask {edit.mask!r}")
+        self._check_locked(mask, edit.runs)
+        return replace(edit, runs=mask.write(edit.box, edit.runs))
+
+    def _check_locked(self, mask: Mask, runs: Runs) -> None:
+        locked = {label.name for label in self.labels if label.locked}
+        values = {s.value: s.label for s in mask.segments if s.label in locked}
+        if not values:
+            return
+        table = runs.table()
+        for value, label in values.items():
+            if (table[:, 2:] == value).any():
+                raise LockedError(f"The label {label!r} is locked", hint="Unlock it first.")
+
+    def _put(self, edit: Put) -> Put:
+        item = edit.item
+        if isinstance(item, MaskInfo):
+            return self._put_mask(replace(edit, item=self._check_mask(item)))
+        if isinstance(item, Label):
+            checked: Label | Box | Tag = self._check_label(item)
+        elif isinstance(item, Box):
+            checked = self._check_box(item)
+        else:
+            checked = self._check_tag(item)
+        old, at = _place(self._kind(checked), checked, edit.at)
+        return replace(edit, item=checked, old=old, at=at)
+
+    def _put_mask(self, edit: Put) -> Put:
+        info = cast(MaskInfo, edit.item)
+        mask = self._masks.get(info.id)
+        if mask is None:
+            mask = self._retired.pop(info.id, None) or Mask.from_info(info, self.image(info.image))
+            mask.describe(info)
+            _, at = _place(self._masks, mask, edit.at)
+            self._adopt(mask)
+            return replace(edit, item=mask.info, old=None, at=at)
+        old = mask.info
+        gone = {s.value for s in old.segments} - {s.value for s in info.segments}
+        if gone & set(mask.used_values()):
+            raise MaskError(
+                f"Mask {old.name!r} still has voxels of segments {sorted(gone)}",
+                hint="Erase them first.",
+            )
+        mask.describe(info)
+        return replace(edit, item=mask.info, old=old, at=list(self._masks).index(info.id))
+
+    def _adopt(self, mask: Mask) -> None:
+        self._masks.setdefault(mask.id, mask)
+        mask.commit = self._commit_mask
+        mask.on_refresh = self._record_pending
+
+    def _remove(self, edit: Remove) -> Remove:
+        item = self._find(edit.item.id)
+        kind = self._kind(item)
+        at = list(kind).index(item.id)
+        if isinstance(item, MaskInfo):
+            mask = self._masks[item.id]
+            if mask.array.any():
+                raise EditError(f"Mask {item.name!r} is not empty", hint="Use document.remove(mask).")
+            mask.commit = mask.on_refresh = None
+            self._retired[item.id] = mask
+        del kind[item.id]
+        return replace(edit, item=item, at=at)
+
+    def _kind(self, item: Item) -> dict[str, Any]:
+        if isinstance(item, Label):
+            return self._labels
+        if isinstance(item, MaskInfo):
+            return self._masks
+        return self._boxes if isinstance(item, Box) else self._tags
+
+    def _find(self, id: str) -> Item:
+        everything: tuple[dict[str, Any], ...] = (self._labels, self._boxes, self._tags)
+        for items in everything:
+            if id in items:
+                return cast(Item, items[id])
+        if id in self._masks:
+            return self._masks[id].info
+        raise UnknownItemError(f"The document holds no item {id!r}")
+
+    # What is allowed.
+
+    def _check_label(self, label: Label) -> Label:
+        if any(other.name == label.name and other.id != label.id for other in self.labels):
+            raise EditError(f"There is a label {label.name!r} already", hint="Choose another name.")
+        if label.color:
+            return label
+        return replace(label, color=next_color(other.color for other in self.labels))
+
+    def _check_mask(self, info: MaskInfo) -> MaskInfo:
+        image = self.image(info.image)
+        if any(other.name == info.name and other.id != info.id for other in self.masks):
+            raise EditError(f"There is a mask {info.name!r} already", hint="Choose another name.")
+        return replace(info, image=image.id)
+
+    def _check_box(self, box: Box) -> Box:
+        """Clip a box to its image; refuse one wholly outside."""
+        image = self.image(box.image)
+        low, high = np.array(box.index)
+        top = np.array(image.shape) - 0.5
+        if (high < -0.5).any() or (low > top).any():
+            raise OutsideImageError(
+                f"The box {box.index} lies outside its image of {image.shape}",
+                hint="Give index coordinates as (k, j, i).",
+            )
+        if (low < -0.5).any() or (high > top).any():
+            warnings.warn(
+                f"A box of label {box.label!r} reached outside its image and was clipped",
+                ClippedWarning,
+                stacklevel=2,
+            )
+        corners = np.clip((low, high), -0.5, top).tolist()
+        return replace(box, index=corners, image=image.id)
+
+    def _check_tag(self, tag: Tag) -> Tag:
+        image = self.image(tag.image)
+        limit = image.shape[0] if tag.scope == "slice" else max(image.frames, image.shape[0])
+        if tag.index is not None and not 0 <= tag.index < limit:
+            raise OutsideImageError(f"There is no {tag.scope} {tag.index}; there are {limit}")
+        return replace(tag, image=image.id)
+
+    def _check_references(self, edit: Edit) -> None:
+        """Refuse an edit that leaves something without its label."""
+        names = self.labels.keys()
+        parts = _parts(edit)
+        for name in (name for part in parts for name in _labels_of(part)):
+            if name not in names:
+                known = ", ".join(names) or "none"
+                raise UnknownLabelError(f"There is no label {name!r}", hint=f"There are: {known}.")
+        if any(isinstance(part, Put | Remove) and isinstance(part.item, Label) for part in parts):
+            uses = [(s.label, f"mask {m.name!r}") for m in self.masks for s in m.segments]
+            uses += [(item.label, "a box") for item in self.boxes]
+            uses += [(item.label, "a tag") for item in self.tags]
+            for name, user in uses:
+                if name not in names:
+                    raise EditError(
+                        f"The label {name!r} is still used by {user}",
+                        hint="Remove or relabel what uses it in the same edit.",
+                    )
+
+
+def _parts(edit: Edit) -> list[Edit]:
+    if isinstance(edit, Batch):
+        return [part for inner in edit.edits for part in _parts(inner)]
+    return [edit]
+
+
+def _labels_of(edit: Edit) -> list[str]:
+    """Return the names of labels that an added item refers to."""
+    if not isinstance(edit, Put) or isinstance(edit.item, Label):
+        return []
+    if isinstance(edit.item, MaskInfo):
+        return [segment.label for segment in edit.item.segments]
+    return [edit.item.label]
+
+
+def _place(items: dict[str, Any], item: Any, at: int | None) -> tuple[Any, int]:
+    """Put an item at its place; return what was there before, and where."""
+    old = items.get(item.id)
+    if old is not None:
+        items[item.id] = item
+        return old, list(items).index(item.id)
+    order = list(items.items())
+    place = len(order) if at is None else min(max(at, 0), len(order))
+    order.insert(place, (item.id, item))
+    items.clear()
+    items.update(order)
+    return None, place

@@ -1,0 +1,296 @@
+"""An image: real-world values on a grid or a stack, loaded when needed."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nbannot.errors import GeometryError, NbannotError, UnknownItemError
+from nbannot.model.geometry import Grid
+
+Pixels = NDArray[Any]
+Photometric = Literal["MONOCHROME1", "MONOCHROME2", "RGB"]
+
+# Customary windows by modality, used when the file names none: (centre, width), HU.
+DEFAULT_WINDOWS: Mapping[str, tuple[float, float]] = {"CT": (40.0, 400.0)}
+
+_DTYPES = ("uint8", "int8", "uint16", "int16", "int32", "float32")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window: values from ``lower`` (black) to ``upper`` (white), in the image's unit."""
+
+    center: float
+    width: float
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.center) and np.isfinite(self.width) and self.width > 0):
+            raise NbannotError(
+                f"A window needs a finite centre and a width above 0, got {self.center}, {self.width}"
+            )
+
+    @property
+    def lower(self) -> float:
+        """Value shown black."""
+        return self.center - self.width / 2
+
+    @property
+    def upper(self) -> float:
+        """Value shown white."""
+        return self.center + self.width / 2
+
+
+@dataclass(frozen=True, slots=True)
+class SliceSource:
+    """Where one slice came from: SOP Instance UID, 1-based frame number, file path."""
+
+    sop_instance_uid: str | None = None
+    frame: int | None = None
+    path: str | None = None
+
+
+@runtime_checkable
+class PixelSource(Protocol):
+    """Pixels that are read when asked for.
+
+    ``shape`` is (k, j, i), (t, k, j, i), or either with a last axis of 3 for colour; values are
+    real-world values (rescale applied).
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape as described above."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the values."""
+        ...
+
+    def plane(self, k: int, t: int = 0) -> Pixels:
+        """Return slice k of frame t as (j, i) or (j, i, 3)."""
+        ...
+
+    def load(self) -> Pixels:
+        """Return everything."""
+        ...
+
+
+class Image:
+    """Real-world values with their place in the world.
+
+    Parameters
+    ----------
+    pixels
+        ndarray or `PixelSource`: (k, j, i), (t, k, j, i), and with a last axis of 3 for colour
+        (uint8). dtype uint8, int8, uint16, int16, int32 or float32. MONOCHROME1 is kept as
+        stored: the display inverts it.
+    geometry
+        Grid or stack; its shape is (k, j, i).
+    name
+        A short name to show; never a patient's name.
+    modality
+        DICOM Modality, e.g. "CT".
+    unit
+        Unit of the values, e.g. "HU", "BQML", "".
+    photometric
+        "MONOCHROME2", "MONOCHROME1" or "RGB".
+    windows
+        Windows named by the file, best first.
+    sources
+        One `SliceSource` per slice (times frames).
+    frame_times
+        Time of each frame or plane of a cine, in s.
+    orientation_labels
+        Patient letters along a row and down a column of a 2-D image (PS3.3 C.7.6.1.1.1).
+    rescale
+        (slope, intercept) already applied to the values; for information.
+    notes
+        What a reader should know, e.g. "gantry tilt 14.0°".
+
+    Raises
+    ------
+    GeometryError
+        When the pixels do not fit the geometry.
+    """
+
+    def __init__(
+        self,
+        pixels: Pixels | PixelSource,
+        geometry: Grid,
+        *,
+        name: str = "",
+        id: str | None = None,
+        modality: str = "",
+        unit: str = "",
+        photometric: Photometric = "MONOCHROME2",
+        windows: Sequence[Window] = (),
+        sources: Sequence[SliceSource] = (),
+        frame_times: Sequence[float] | None = None,
+        orientation_labels: tuple[str, str] | None = None,
+        series_uid: str | None = None,
+        study_uid: str | None = None,
+        uri: str | None = None,
+        rescale: tuple[float, float] = (1.0, 0.0),
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._source: PixelSource = _ArrayPixels(pixels) if isinstance(pixels, np.ndarray) else pixels
+        self.geometry = geometry
+        self.is_color = photometric == "RGB"
+        _check(self._source, geometry, self.is_color)
+        self.name = name
+        self.modality = modality
+        self.unit = unit
+        self.photometric: Photometric = photometric
+        self.windows = tuple(windows)
+        self.sources = tuple(sources)
+        self.frame_times = None if frame_times is None else tuple(map(float, frame_times))
+        self.orientation_labels = orientation_labels
+        self.series_uid = series_uid
+        self.study_uid = study_uid
+        self.uri = uri
+        self.rescale = rescale
+        self.notes = tuple(notes)
+        self.id = id or self._identity()
+        self._array: Pixels | None = pixels if isinstance(pixels, np.ndarray) else None
+        self._lock = Lock()
+
+    def _identity(self) -> str:
+        uids = [source.sop_instance_uid or "" for source in self.sources]
+        if not any(uids) and self.series_uid is None:
+            return uuid.uuid4().hex[:16]
+        text = "|".join((self.series_uid or "", *(f"{s.sop_instance_uid}#{s.frame}" for s in self.sources)))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        kind = f"{self.modality} " if self.modality else ""
+        frames = f", {self.frames} frames" if self.frames > 1 else ""
+        return f"Image({kind}{self.name!r}, {self.dtype}, {self.geometry!r}{frames})"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Size along (k, j, i)."""
+        return self.geometry.shape
+
+    @property
+    def frames(self) -> int:
+        """Number of frames in time (or b-value, echo) at each place; 1 without such an axis."""
+        shape = self._source.shape
+        return shape[0] if len(shape) == 4 + self.is_color else 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the values."""
+        return self._source.dtype
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether all pixels are in memory."""
+        return self._array is not None
+
+    @property
+    def array(self) -> Pixels:
+        """All values, (k, j, i) or with t before and colour after; loaded at the first use."""
+        with self._lock:
+            if self._array is None:
+                self._array = self._source.load()
+            return self._array
+
+    def plane_array(self, k: int, *, t: int = 0) -> Pixels:
+        """Return slice k of frame t as (j, i) or (j, i, 3) without loading the rest.
+
+        Raises
+        ------
+        UnknownItemError
+            When k or t is outside the image.
+        """
+        if not (0 <= k < self.shape[0] and 0 <= t < self.frames):
+            raise UnknownItemError(
+                f"Slice k={k}, frame t={t} does not exist",
+                hint=f"The image has k 0…{self.shape[0] - 1} and t 0…{self.frames - 1}.",
+            )
+        if self._array is not None:
+            array = self._array[t] if self._array.ndim == 4 + self.is_color else self._array
+            plane: Pixels = array[k]
+            return plane
+        return self._source.plane(k, t)
+
+    def default_window(self) -> Window:
+        """Return the file's first window, else the modality's, else percentiles 1–99 of the middle slice."""
+        if self.windows:
+            return self.windows[0]
+        if self.unit == "HU" and self.modality in DEFAULT_WINDOWS:
+            return Window(*DEFAULT_WINDOWS[self.modality])
+        values = self.plane_array(self.shape[0] // 2)
+        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        low, high = np.percentile(finite, (1, 99)) if finite.size else (0.0, 1.0)
+        if high <= low:
+            low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        return Window(float(low + high) / 2, max(float(high - low), 1e-6))
+
+
+class _ArrayPixels:
+    def __init__(self, array: Pixels) -> None:
+        self._array = array
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
+
+    def plane(self, k: int, t: int = 0) -> Pixels:
+        array = self._array[t] if self._array.ndim == 4 and self.shape[-1] != 3 else self._array
+        plane: Pixels = array[k]
+        return plane
+
+    def load(self) -> Pixels:
+        return self._array
+
+
+def _check(source: PixelSource, geometry: Grid, color: bool) -> None:
+    if source.dtype.name not in _DTYPES:
+        raise GeometryError(
+            f"Pixels of dtype {source.dtype} are not shown",
+            hint=f"Convert them to one of {', '.join(_DTYPES)}, e.g. array.astype('float32').",
+        )
+    shape = source.shape[:-1] if color else source.shape
+    if color and (source.shape[-1] != 3 or source.dtype != np.uint8):
+        raise GeometryError(f"Colour pixels must be uint8 with a last axis of 3, got {source.shape}")
+    if len(shape) not in (3, 4) or tuple(shape[-3:]) != geometry.shape:
+        raise GeometryError(
+            f"Pixels of shape {source.shape} do not fit a geometry of shape {geometry.shape}",
+            hint="Give (k, j, i) or (t, k, j, i) in the order of the geometry.",
+        )
+
+
+class Images(Mapping[str, Image]):
+    """Several series, by name."""
+
+    def __init__(self, images: Mapping[str, Image]) -> None:
+        self._images = dict(images)
+
+    def __getitem__(self, name: str) -> Image:
+        try:
+            return self._images[name]
+        except KeyError:
+            raise UnknownItemError(
+                f"No image is named {name!r}", hint=f"There are: {', '.join(self._images)}."
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._images)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __repr__(self) -> str:
+        lines = [f"{len(self)} images, choose one by name:"]
+        for name, image in self._images.items():
+            lines.append(f"  {name!r}: {image.modality or 'image'} {image.dtype} {image.geometry!r}")
+        return "\n".join(lines)

@@ -1,0 +1,180 @@
+"""Annotations as pandas tables, and changed tables back as one edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from nbannot.errors import EditError
+from nbannot.model.annotations import Box, Tag
+from nbannot.model.document import Document
+from nbannot.model.edits import Batch, Edit, Paint, Put, Remove
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["boxes", "tags", "labels", "segments", "history"]
+
+_CORNERS = ("k0", "j0", "i0", "k1", "j1", "i1")
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "boxes": ("id", "label", "image", "frame", *_CORNERS),
+    "tags": ("id", "label", "value", "scope", "image", "index"),
+    "labels": ("id", "name", "color", "key", "locked", "code", "scheme", "meaning"),
+    "segments": ("mask", "value", "label", "voxels", "volume_mm3"),
+    "history": ("id", "time", "author", "origin", "tool", "kind", "what", "undoes"),
+}
+
+
+def table(document: Document, kind: Kind) -> pd.DataFrame:
+    """Return the annotations of one kind as a table.
+
+    Parameters
+    ----------
+    document
+        The document.
+    kind
+        "boxes" (corners in index coordinates), "tags", "labels", "segments" (voxels, and volume
+        in mm³ where the image is a grid) or "history" (one row per edit, times in UTC).
+
+    Raises
+    ------
+    EditError
+        When the kind is unknown.
+    """
+    import pandas as pd
+
+    if kind not in _ROWS:
+        raise EditError(f"There is no table {kind!r}", hint=f"There are: {', '.join(_ROWS)}.")
+    with document.lock:
+        document.refresh()
+        frame = pd.DataFrame(_ROWS[kind](document), columns=pd.Index(_COLUMNS[kind]))
+    if kind == "history":
+        frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
+    return frame if kind == "segments" else frame.set_index("id")
+
+
+def apply_table(document: Document, kind: Literal["boxes", "tags"], frame: pd.DataFrame) -> Edit:
+    """Make the document's boxes or tags equal to a changed table, as one edit.
+
+    Rows are matched by id: changed rows replace, rows with a new or missing id are added, rows
+    that are gone are removed.
+
+    Raises
+    ------
+    EditError
+        When a column is missing or a row cannot be read.
+    """
+    columns = set(_COLUMNS[kind]) - {"id", "image", "frame"}
+    missing = sorted(columns - set(frame.columns))
+    if missing:
+        raise EditError(f"The table of {kind} lacks the columns {', '.join(missing)}")
+    with document.lock:
+        current = {item.id: item for item in (document.boxes if kind == "boxes" else document.tags)}
+        wanted = [_item(kind, str(id), row) for id, row in zip(frame.index, _records(frame), strict=True)]
+        kept = {item.id for item in wanted}
+        edits: list[Edit] = [Put(item) for item in wanted if current.get(item.id) != item]
+        edits += [Remove(item) for item in current.values() if item.id not in kept]
+        return document.apply(Batch(tuple(edits), f"table of {kind}"))
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    rows = frame.to_dict(orient="records")
+    return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in rows]
+
+
+def _item(kind: str, id: str, row: dict[str, Any]) -> Box | Tag:
+    identity = {"id": id} if id and id not in ("nan", "None") and not id.isdigit() else {}
+    try:
+        if kind == "boxes":
+            k0, j0, i0, k1, j1, i1 = (float(row[name]) for name in _CORNERS)
+            frame = None if row.get("frame") is None else int(row["frame"])
+            corners = ((k0, j0, i0), (k1, j1, i1))
+            return Box(row["label"], corners, image=row.get("image") or "", frame=frame, **identity)
+        given = {f.name: row[f.name] for f in fields(Tag) if row.get(f.name) is not None}
+        if "index" in given:
+            given["index"] = int(given["index"])
+        return Tag(**{**given, **identity})
+    except (TypeError, ValueError, KeyError) as cause:
+        raise EditError(f"Row {id!r} of the table of {kind} cannot be read: {cause}") from cause
+
+
+def _boxes(document: Document) -> list[tuple[object, ...]]:
+    return [(b.id, b.label, b.image, b.frame, *b.index[0], *b.index[1]) for b in document.boxes]
+
+
+def _tags(document: Document) -> list[tuple[object, ...]]:
+    return [(t.id, t.label, t.value, t.scope, t.image, t.index) for t in document.tags]
+
+
+def _labels(document: Document) -> list[tuple[object, ...]]:
+    return [
+        (
+            *(label.id, label.name, label.color, label.key, label.locked),
+            *(
+                (label.code.value, label.code.scheme, label.code.meaning)
+                if label.code
+                else (None, None, None)
+            ),
+        )
+        for label in document.labels
+    ]
+
+
+def _segments(document: Document) -> list[tuple[object, ...]]:
+    import numpy as np
+
+    rows: list[tuple[object, ...]] = []
+    for mask in document.masks:
+        geometry = mask.geometry
+        volume = None
+        if geometry.kind == "grid":
+            volume = float(abs(np.linalg.det(geometry.affine[:3, :3])))
+        ks = mask.nonzero_slices()
+        for segment in mask.segments:
+            count = sum(int((mask.array[k] == segment.value).sum()) for k in ks)
+            size = None if volume is None else count * volume
+            rows.append((mask.name, segment.value, segment.label, count, size))
+    return rows
+
+
+def _history(document: Document) -> list[tuple[object, ...]]:
+    return [
+        (
+            e.id,
+            e.time,
+            e.author,
+            e.origin,
+            e.tool,
+            type(e).__name__.lower(),
+            describe(document, e),
+            e.undoes,
+        )
+        for e in document.history
+    ]
+
+
+def describe(document: Document, edit: Edit) -> str:
+    """Return what an edit did, in a few words."""
+    if isinstance(edit, Paint):
+        mask = document.masks.get(edit.mask)
+        return f"{edit.runs.size} voxels of {mask.name if mask else edit.mask}"
+    if isinstance(edit, Batch):
+        return edit.name or f"{len(edit.edits)} edits"
+    if isinstance(edit, Put | Remove):
+        verb = "removed" if isinstance(edit, Remove) else "changed" if edit.old else "added"
+        item = edit.item
+        name = item.label if isinstance(item, Box | Tag) else item.name
+        return f"{type(item).__name__.removesuffix('Info').lower()} {name} {verb}"
+    return type(edit).__name__
+
+
+_ROWS: dict[str, Callable[[Document], list[tuple[object, ...]]]] = {
+    "boxes": _boxes,
+    "tags": _tags,
+    "labels": _labels,
+    "segments": _segments,
+    "history": _history,
+}
