@@ -223,9 +223,7 @@ class Channel:
             revision = self._document.revision
             self._post({"type": "acked", "tab": tab, "seq": seq, "revision": revision})
 
-    def _perform(
-        self, data: Mapping[str, Any], buffers: Sequence[bytes | memoryview]
-    ) -> Edit | None:
+    def _perform(self, data: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> Edit | None:
         """Apply an edit or a command; None where there was nothing to do."""
         kind, id = data.get("kind"), data.get("id")
         if not isinstance(id, str) or not id:
@@ -306,6 +304,9 @@ class Channel:
             heapq.heapify(self._queue)
             self._queued = {(job.tab, job.rid, job.key) for job in self._queue}
 
+    def _is_closed(self) -> bool:
+        return self._closed
+
     def _start_worker(self) -> None:
         if self._worker is None and not self._closed:
             self._worker = Thread(target=self._work, name="nbannot-channel", daemon=True)
@@ -326,9 +327,9 @@ class Channel:
             return None
 
     def _work(self) -> None:
-        while not self._closed:
+        while True:
             job = self._next_job()
-            if self._closed:
+            if self._is_closed():
                 return
             try:
                 if job is None:
