@@ -8,7 +8,7 @@ import type { KeyValues } from "./channel/lane";
 import type { Slice } from "./channel/requests";
 import type { Wire } from "./channel/wire";
 import type { DocumentMirror, Outbox } from "./model/document";
-import type { Command, Edit, EditedMessage, HostMessage, ImageJson, StateMessage, WireError } from "./model/protocol";
+import type { Command, Edit, EditedMessage, FocusMessage, HostMessage, ImageJson, StateMessage, WireError } from "./model/protocol";
 
 export type Status = "connecting" | "ready" | "busy" | "disconnected" | "skew";
 
@@ -23,8 +23,13 @@ const TICK_MS = 500;
 const HELLO_MS = 2000;
 const RESEND_MS = 3000;
 const BUSY_MS = 5000;
-const PATIENCE_MS = 250;
-const PATIENT_TRIES = 40;
+const PATIENCE_MS = 60;
+// Jupyter may drop a message, and nothing need follow it that would show the gap. A few checks after
+// the last activity find it; checks for ever would keep an idle kernel from being culled.
+const SYNC_MS = [3000, 15_000, 60_000];
+const FOCUS_MS = 100;
+const MAX_PATIENCE_MS = 500;
+const PATIENT_TRIES = 20;
 // jupyter_server closes the socket at 10 MiB, and the edit would be lost with it.
 const MAX_EDIT_BYTES = 8 * 2 ** 20;
 
@@ -75,6 +80,10 @@ export class Channel implements Outbox {
   #heard = Date.now();
   #sentAt = 0;
   #resends = 0;
+  #active = 0;
+  #syncs = SYNC_MS.length;
+  #focus: FocusMessage | null = null;
+  #focusTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly wire: Wire,
@@ -106,11 +115,13 @@ export class Channel implements Outbox {
     livingTabs().add(this.tab);
     this.#off = this.wire.onMessage((message, buffers) => this.#receive(message, buffers));
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    globalThis.document?.addEventListener("visibilitychange", () => this.#sync(), { signal: this.#abort.signal });
     this.resync();
   }
 
   close(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#focusTimer);
     this.#abort.abort();
     this.#requests.close();
     this.#off();
@@ -170,7 +181,7 @@ export class Channel implements Outbox {
     const left = new Set(ks);
     const tries = options.urgent ? 1 : PATIENT_TRIES;
     for (let n = 0; n < tries && this.#http?.alive && left.size && !options.signal.aborted; n++) {
-      if (n) await wait(PATIENCE_MS, options.signal);
+      if (n) await wait(Math.min(MAX_PATIENCE_MS, PATIENCE_MS * 2 ** n), options.signal);
       await this.#overHttp(this.#http, image, frame, left, onSlice, options.signal);
     }
     const numbers = new Map([...left].map((k) => [imageKey(image.id, frame, k), k]));
@@ -190,6 +201,16 @@ export class Channel implements Outbox {
   ): Promise<void> {
     const numbers = new Map(ks.map((k) => [maskKey(mask, k), k]));
     return this.#requests.get([...numbers.keys()], (slice) => onSlice(numbers.get(slice.key) ?? -1, slice), { signal });
+  }
+
+  /** Tell the host which slice is in view, so that it publishes from there outwards. */
+  focus(image: string, frame: number, k: number): void {
+    this.#focus = { type: "focus", tab: this.tab, image, frame, k };
+    this.#focusTimer ??= setTimeout(() => {
+      this.#focusTimer = undefined;
+      const message = this.#focus;
+      if (this.#http?.alive && message) this.#try(() => this.wire.send(message));
+    }, FOCUS_MS);
   }
 
   async #overHttp(
@@ -214,7 +235,9 @@ export class Channel implements Outbox {
     if (!place || this.#base === null || this.#probed === place.nonce) return;
     this.#probed = place.nonce;
     this.#http = await HttpCarrier.probe(this.#base + place.url, place.nonce, this.#abort.signal);
-    if (this.#http) this.#announce();
+    if (!this.#http) return;
+    if (this.#focus) this.focus(this.#focus.image, this.#focus.frame, this.#focus.k);
+    this.#announce();
   }
 
   // Messages ------------------------------------------------------------------------------------
@@ -224,6 +247,10 @@ export class Channel implements Outbox {
     if (typeof message !== "object" || message === null) return;
     this.#heard = Date.now();
     if ("tab" in message && message.tab !== this.tab && message.type !== "edited") return;
+    if (message.type !== "bytes") {
+      this.#active = this.#heard;
+      this.#syncs = 0;
+    }
     try {
       this.#dispatch(message, buffers);
     } catch (error) {
@@ -317,8 +344,17 @@ export class Channel implements Outbox {
       this.#resends++;
       this.#sendOne();
     }
+    else if (now - this.#active >= (SYNC_MS[this.#syncs] ?? Infinity)) {
+      this.#syncs++;
+      this.#sync();
+    }
     this.#requests.retry(now);
     this.#judge(now);
+  }
+
+  #sync(): void {
+    if (!this.#greeted || this.#helloAt !== null || this.#status === "disconnected") return;
+    this.#try(() => this.wire.send({ type: "sync", tab: this.tab, revision: this.document.revision }));
   }
 
   /** Send the first edit again; the rest follows when the host answers. */

@@ -122,6 +122,7 @@ export class Volumes {
     this.#wanted.delete(image);
     this.#wanted.set(image, { volume, ks });
     if (before && before.volume !== volume) this.#cancel(before.volume);
+    if (ks[0] !== undefined) this.channel.focus(image, frame, ks[0]);
     this.#schedule();
   }
 

@@ -1,7 +1,7 @@
 """Pictures of both renderers in Chromium against scipy.
 
-Tolerance: one grey level of 255 for every pixel that is compared. Left out are pixels within TIE voxels of the
-edge of the volume or (nearest neighbour, masks) of the border between two voxels, where rounding decides.
+Tolerance: one grey level of 255 for every pixel that is compared. Left out are pixels within TIE voxels of
+the edge of the volume or (nearest neighbour, masks) of the border between two voxels, where rounding decides.
 """
 
 from __future__ import annotations
@@ -327,10 +327,21 @@ AXIAL = Request(np.array([4.0, -2.13, -3.27]), np.array([0, 0, 0.53]), np.array(
 CORONAL = Request(np.array([-1.07, 9.0, -1.9]), np.array([0, 0, 0.53]), np.array([0.207, 0, 0]))
 SAGITTAL = Request(np.array([9.3, -1.07, 17.0]), np.array([0, 0.41, 0]), np.array([-0.207, 0, 0]))
 TURNED = Request(np.array([9.3, 12.0, -1.31]), np.array([-0.163, 0, 0]), np.array([0, 0, 0.631]))
+SLANTED = Request(np.array([-1.0713, -2.1137, 17.0]), np.array([0, 0.4119, 0]), np.array([0.2071, 0.1123, 0]))
+TURNED_SLANTED = Request(np.array([9.3, 12.0, -1.31]), np.array([-0.163, 0, 0]), np.array([0.04, 0, 0.631]))
+CROOKED = Request(np.array([4.0, -2.1137, -3.2171]), np.array([0, 0.1013, 0.5037]), np.array([0, 0.4519, -0.0717]))
 SMALL = Request(np.array([4.0, -2.13, -30.2]), np.array([0, 0, 2.33]), np.array([0, 1.17, 0]))
 PLANES = {
-    "oblique": OBLIQUE, "axial": AXIAL, "coronal": CORONAL, "sagittal": SAGITTAL, "turned": TURNED, "small": SMALL,
-}  # fmt: skip
+    "oblique": OBLIQUE,
+    "axial": AXIAL,
+    "coronal": CORONAL,
+    "sagittal": SAGITTAL,
+    "turned": TURNED,
+    "small": SMALL,
+    "slanted": SLANTED,
+    "turned and slanted": TURNED_SLANTED,
+    "crooked": CROOKED,
+}
 
 
 @pytest.mark.parametrize("plane", PLANES)
@@ -579,7 +590,8 @@ def test_auto_takes_no_software_gl(page: Page) -> None:
         """() => {
           OffscreenCanvas.prototype.getContext = () => null;
           const {renderer, note} = nb.createRenderer("auto");
-          try { nb.createRenderer("webgl2"); } catch (error) { return [renderer.name, note, error.reason, error.message]; }
+          try { nb.createRenderer("webgl2"); }
+          catch (error) { return [renderer.name, note, error.reason, error.message]; }
         }"""
     )
     text = "This browser offers no WebGL2; choose the CPU renderer."

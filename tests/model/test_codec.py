@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden import FOLDER, edits
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golden import FOLDER, edits
 from nbannot.errors import EditError, NbannotError
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Paint
@@ -45,9 +45,7 @@ def test_varints(values) -> None:
 def test_differences_rebuild_the_array(seed: int) -> None:
     random = np.random.default_rng(seed)
     old = random.integers(0, 3, (3, 5, 4), dtype=np.uint8)
-    new = np.where(
-        random.random((3, 5, 4)) < 0.3, random.integers(0, 3, (3, 5, 4), dtype=np.uint8), old
-    )
+    new = np.where(random.random((3, 5, 4)) < 0.3, random.integers(0, 3, (3, 5, 4), dtype=np.uint8), old)
     found = difference(old, new, 7)
     if found is None:
         assert (old == new).all()
@@ -92,7 +90,5 @@ def test_hostile_items_are_refused(item) -> None:
 
 def test_a_stroke_is_small() -> None:
     count = 191
-    runs = Runs.of(
-        np.arange(count) * 400, np.full(count, 30), np.zeros(count, int), np.ones(count, int)
-    )
+    runs = Runs.of(np.arange(count) * 400, np.full(count, 30), np.zeros(count, int), np.ones(count, int))
     assert len(runs.data) <= 1000

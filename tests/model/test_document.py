@@ -95,11 +95,7 @@ def do(document: Document, gesture) -> None:
     kind, *rest = gesture
     if kind in ("stroke", "numpy", "setitem", "unmask"):
         mask = next(
-            (
-                m
-                for m in document.masks
-                if m.info.segments[0].value and m.name.startswith(rest[0][:3])
-            ),
+            (m for m in document.masks if m.info.segments[0].value and m.name.startswith(rest[0][:3])),
             None,
         )
         if mask is None:
@@ -246,9 +242,7 @@ def test_uint8_becomes_uint16_when_a_value_needs_it() -> None:
     document = make()
     mask = document.masks["liver"]
     mask[1, 2, 3] = 1
-    document.apply(
-        Put(MaskInfo("liver", "img", (*mask.segments, Segment(300, "lesion")), id=mask.id))
-    )
+    document.apply(Put(MaskInfo("liver", "img", (*mask.segments, Segment(300, "lesion")), id=mask.id)))
     assert mask.array.dtype == np.uint16 and mask.array.sum() == 1
     mask[2, 2, 2] = 300
     document.undo()
@@ -368,9 +362,7 @@ def test_tables_are_live_and_go_back() -> None:
     document.add(Box("lesion", ((2, 1, 1), (2, 3, 3)), id="b"))
     document.masks["liver"].array[0, :2, 0] = 1
     segments = table(document, "segments").set_index("label")
-    assert segments.loc["liver", "voxels"] == 2 and segments.loc[
-        "liver", "volume_mm3"
-    ] == pytest.approx(6)
+    assert segments.loc["liver", "voxels"] == 2 and segments.loc["liver", "volume_mm3"] == pytest.approx(6)
     frame = table(document, "boxes")
     frame.loc["a", "label"] = "lesion"
     frame = frame.drop(index="b")

@@ -1,7 +1,7 @@
 /** The browser's copy of the document: the host's state with our unacknowledged edits on top. */
 
 import { MaskStore } from "./masks";
-import { decodeEdit } from "./protocol";
+import { decodeEdit, isCommand } from "./protocol";
 import type {
   BoxItem,
   Command,
@@ -142,7 +142,7 @@ export class DocumentMirror {
   /** Take over an edit that another page could not deliver; it keeps its id. */
   adopt(edit: Edit | Command): void {
     const { seq } = this.#requireOutbox().reserve();
-    const draft: Edit | null = edit.kind === "undo" || edit.kind === "redo" ? null : edit;
+    const draft: Edit | null = isCommand(edit) ? null : edit;
     this.#pending.push({ seq, sent: edit, draft, applied: this.#try(draft), undone: false });
     this.#requireOutbox().send(seq, edit);
     this.#emit({ type: "changed", local: true });

@@ -123,6 +123,10 @@ export interface Command {
   readonly id: string;
 }
 
+export function isCommand(edit: Edit | Command): edit is Command {
+  return edit.kind === "undo" || edit.kind === "redo";
+}
+
 export interface WireError {
   readonly kind: string;
   readonly message: string;
@@ -278,7 +282,21 @@ export interface CancelMessage {
   readonly tab: string;
   readonly rid: number;
 }
-export type BrowserMessage = HelloMessage | EditMessage | GetMessage | CancelMessage;
+/** The slice in view, sent where HTTP works: the host publishes slices there from it outwards. */
+export interface FocusMessage {
+  readonly type: "focus";
+  readonly tab: string;
+  readonly image: string;
+  readonly frame: number;
+  readonly k: number;
+}
+/** The revision that the page has; the host answers with its state where that is another one. */
+export interface SyncMessage {
+  readonly type: "sync";
+  readonly tab: string;
+  readonly revision: number;
+}
+export type BrowserMessage = HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage;
 
 /** Return the runs as unsigned LEB128 numbers: for each run gap, length, old, new. */
 export function encodeRuns(runs: Runs): Uint8Array<ArrayBuffer> {

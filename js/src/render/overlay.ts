@@ -1,8 +1,8 @@
 /** Masks over the picture: nearest label per pixel, filled and outlined. */
 import type { MaskLayer, Rgb, TypedArray } from "./contract";
-import { SNAP } from "./plane";
+import { SNAP, settled } from "./plane";
 import type { PlaneRequest } from "./plane";
-import { runsOf, settled, straightness } from "./sample";
+import { pitches, runsOf, straightness } from "./sample";
 import type { Straight } from "./sample";
 import type { SheetCache } from "./sheet";
 
@@ -12,20 +12,21 @@ function straightLabels(
 ): boolean {
   const sheet = sheets.get(layer.store, straight.axis, straight.slice);
   if (!sheet) return false;
-  const { x, y } = runsOf(plane, layer.store, straight, 1, false, null);
-  const [stepX, stepY] = straight.turned ? [sheet.columns, 1] : [1, sheet.columns];
+  const { x, y, row } = runsOf(plane, layer.store, straight, 1, false, null);
+  const [stepX, stepY] = pitches(straight, sheet.columns, 1);
   const width = plane.width + 2;
   const { data } = sheet;
   for (let q = 0; q < plane.height + 2; q++) {
     const to = q * width;
-    if (y.state[q] === 0) labels.fill(0, to, to + width);
-    else if (q > 0 && y.state[q - 1] !== 0 && y.low[q - 1] === y.low[q]) labels.copyWithin(to, to - width, to);
-    else {
-      const from = y.low[q]! * stepY;
-      labels.fill(0, to, to + x.first);
-      for (let p = x.first; p < x.last; p++) labels[to + p] = data[from + x.low[p]! * stepX]!;
-      labels.fill(0, to + Math.max(x.first, x.last), to + width);
+    if (straight.slant !== 0) row(q);
+    else if (q > 0 && y.state[q - 1] === y.state[q] && y.low[q - 1] === y.low[q]) {
+      labels.copyWithin(to, to - width, to);
+      continue;
     }
+    labels.fill(0, to, to + width);
+    if (y.state[q] === 0) continue;
+    const from = y.low[q]! * stepY;
+    for (let p = x.first; p < x.last; p++) labels[to + p] = data[from + x.low[p]! * stepX]!;
   }
   return true;
 }

@@ -57,8 +57,7 @@ class Box:
         """Return the slices (k, j, i) of the voxels whose centres lie in the box."""
         low, high = self.index
         k, j, i = (
-            slice(math.ceil(a - 1e-9), math.floor(b + 1e-9) + 1)
-            for a, b in zip(low, high, strict=True)
+            slice(math.ceil(a - 1e-9), math.floor(b + 1e-9) + 1) for a, b in zip(low, high, strict=True)
         )
         return k, j, i
 
@@ -90,9 +89,7 @@ class Tag:
 
     def __post_init__(self) -> None:
         if self.scope not in get_args(Scope):
-            raise EditError(
-                f"A tag's scope is one of {', '.join(get_args(Scope))}, got {self.scope!r}"
-            )
+            raise EditError(f"A tag's scope is one of {', '.join(get_args(Scope))}, got {self.scope!r}")
         if (self.scope in ("slice", "frame")) != (self.index is not None):
             raise EditError(
                 f"A tag of scope {self.scope!r} got index {self.index}",

@@ -131,9 +131,7 @@ class Document:
         self._redo: list[Edit] = []
         self._begin(labels, masks)
 
-    def _begin(
-        self, labels: LabelSet | Iterable[Label | str], masks: Iterable[Mask] | None
-    ) -> None:
+    def _begin(self, labels: LabelSet | Iterable[Label | str], masks: Iterable[Mask] | None) -> None:
         """Set the starting state; it is not part of the history."""
         for label in LabelSet(labels.values() if isinstance(labels, LabelSet) else labels).values():
             self._perform(Put(label))
@@ -287,8 +285,7 @@ class Document:
             for mask in self.masks:
                 if any(s.label == old.name for s in mask.segments):
                     segments = tuple(
-                        Segment(s.value, name if s.label == old.name else s.label)
-                        for s in mask.segments
+                        Segment(s.value, name if s.label == old.name else s.label) for s in mask.segments
                     )
                     title = name if mask.name == old.name else mask.name
                     edits.append(Put(replace(mask.info, name=title, segments=segments)))
@@ -297,17 +294,20 @@ class Document:
                     edits.append(Put(replace(item, label=name)))
             return self.apply(Batch(tuple(edits), f"rename {old.name} to {name}"))
 
-    def undo(self) -> Edit | None:
-        """Take back the last edit that is not undone; None when there is none."""
-        with self.lock:
-            self.refresh()
-            return self._take_back(self._undo)
+    def undo(self, *, id: str = "") -> Edit | None:
+        """Take back the last edit that is not undone; None when there is none.
 
-    def redo(self) -> Edit | None:
-        """Bring back the edit undone last; None when there is none."""
+        ``id`` becomes the id of the undoing edit; one that was applied before changes nothing.
+        """
         with self.lock:
             self.refresh()
-            return self._take_back(self._redo)
+            return self._take_back(self._undo, id)
+
+    def redo(self, *, id: str = "") -> Edit | None:
+        """Bring back the edit undone last; None when there is none. ``id`` as in `undo`."""
+        with self.lock:
+            self.refresh()
+            return self._take_back(self._redo, id)
 
     def refresh(self) -> list[Edit]:
         """Record what was changed in the masks' arrays in place, one edit per mask."""
@@ -316,11 +316,11 @@ class Document:
 
     # How an edit becomes recorded.
 
-    def _take_back(self, stack: list[Edit]) -> Edit | None:
+    def _take_back(self, stack: list[Edit], id: str) -> Edit | None:
         if not stack:
             return None
         inverse = stack[-1].inverse()
-        return self.apply(replace(inverse, id="", author="", time=0.0))
+        return self.apply(replace(inverse, id=id, author="", time=0.0))
 
     def _sign(self, edit: Edit) -> Edit:
         return replace(
@@ -474,9 +474,7 @@ class Document:
         if isinstance(item, MaskInfo):
             mask = self._masks[item.id]
             if mask.array.any():
-                raise EditError(
-                    f"Mask {item.name!r} is not empty", hint="Use document.remove(mask)."
-                )
+                raise EditError(f"Mask {item.name!r} is not empty", hint="Use document.remove(mask).")
             mask.commit = mask.on_refresh = None
             self._retired[item.id] = mask
         del kind[item.id]

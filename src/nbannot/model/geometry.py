@@ -160,9 +160,7 @@ class Geometry:
 
     def __repr__(self) -> str:
         spacing = " × ".join(f"{s:.4g}" for s in self.spacing)
-        return (
-            f"Geometry(shape={self.shape}, spacing={spacing} mm, axes {'-'.join(self.orientation)})"
-        )
+        return f"Geometry(shape={self.shape}, spacing={spacing} mm, axes {'-'.join(self.orientation)})"
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -205,9 +203,7 @@ class Geometry:
         return Plane(origin, self.affine[:3, 2], self.affine[:3, 1], self.shape[1:])
 
     @classmethod
-    def from_planes(
-        cls, planes: Sequence[Plane], *, frame_of_reference: str | None = None
-    ) -> Geometry:
+    def from_planes(cls, planes: Sequence[Plane], *, frame_of_reference: str | None = None) -> Geometry:
         """Return the regular grid that the planes form, in the order given.
 
         Steps may be sheared against the planes (gantry tilt), but every plane must lie within
@@ -310,9 +306,7 @@ class Stack:
         unit
             "mm" or "px".
         """
-        plane = Plane(
-            np.zeros(3), np.array((spacing[1], 0, 0)), np.array((0, spacing[0], 0)), shape
-        )
+        plane = Plane(np.zeros(3), np.array((spacing[1], 0, 0)), np.array((0, spacing[0], 0)), shape)
         return cls((plane,) * frames, unit=unit, patient_space=False)
 
     def __eq__(self, other: object) -> bool:

@@ -143,9 +143,7 @@ class Image:
         rescale: tuple[float, float] = (1.0, 0.0),
         notes: Sequence[str] = (),
     ) -> None:
-        self._source: PixelSource = (
-            _ArrayPixels(pixels) if isinstance(pixels, np.ndarray) else pixels
-        )
+        self._source: PixelSource = _ArrayPixels(pixels) if isinstance(pixels, np.ndarray) else pixels
         self.geometry = geometry
         self.is_color = photometric == "RGB"
         _check(self._source, geometry, self.is_color)
@@ -170,9 +168,7 @@ class Image:
         uids = [source.sop_instance_uid or "" for source in self.sources]
         if not any(uids) and self.series_uid is None:
             return uuid.uuid4().hex[:16]
-        text = "|".join(
-            (self.series_uid or "", *(f"{s.sop_instance_uid}#{s.frame}" for s in self.sources))
-        )
+        text = "|".join((self.series_uid or "", *(f"{s.sop_instance_uid}#{s.frame}" for s in self.sources)))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:
@@ -265,9 +261,7 @@ def _check(source: PixelSource, geometry: Grid, color: bool) -> None:
         )
     shape = source.shape[:-1] if color else source.shape
     if color and (source.shape[-1] != 3 or source.dtype != np.uint8):
-        raise GeometryError(
-            f"Colour pixels must be uint8 with a last axis of 3, got {source.shape}"
-        )
+        raise GeometryError(f"Colour pixels must be uint8 with a last axis of 3, got {source.shape}")
     if len(shape) not in (3, 4) or tuple(shape[-3:]) != geometry.shape:
         raise GeometryError(
             f"Pixels of shape {source.shape} do not fit a geometry of shape {geometry.shape}",
@@ -298,7 +292,5 @@ class Images(Mapping[str, Image]):
     def __repr__(self) -> str:
         lines = [f"{len(self)} images, choose one by name:"]
         for name, image in self._images.items():
-            lines.append(
-                f"  {name!r}: {image.modality or 'image'} {image.dtype} {image.geometry!r}"
-            )
+            lines.append(f"  {name!r}: {image.modality or 'image'} {image.dtype} {image.geometry!r}")
         return "\n".join(lines)

@@ -108,9 +108,7 @@ class LabelSet(Mapping[str, Label]):
             return self._labels[name]
         except KeyError:
             known = ", ".join(self._labels) or "none"
-            raise UnknownLabelError(
-                f"There is no label {name!r}", hint=f"There are: {known}."
-            ) from None
+            raise UnknownLabelError(f"There is no label {name!r}", hint=f"There are: {known}.") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._labels)

@@ -62,7 +62,7 @@ class MaskInfo:
         values = [segment.value for segment in self.segments]
         if len(set(values)) != len(values):
             raise MaskError(f"Mask {self.name!r} uses a segment value twice: {sorted(values)}")
-        if values and not (1 <= min(values) and max(values) <= 65535):
+        if values and not (min(values) >= 1 and max(values) <= 65535):
             raise MaskError(f"Segment values of mask {self.name!r} must be 1…65535")
         if values and max(values) > 255:
             object.__setattr__(self, "dtype", "uint16")
@@ -81,9 +81,7 @@ class MaskInfo:
             if segment.label == label:
                 return segment.value
         known = ", ".join(segment.label for segment in self.segments) or "none"
-        raise UnknownLabelError(
-            f"Mask {self.name!r} has no segment {label!r}", hint=f"It has: {known}."
-        )
+        raise UnknownLabelError(f"Mask {self.name!r} has no segment {label!r}", hint=f"It has: {known}.")
 
 
 class Mask:
@@ -137,9 +135,7 @@ class Mask:
     def _setup(self, image: Image, array: LabelArray | None) -> None:
         self.image = image
         # np.zeros takes no memory until it is written to.
-        self.array: LabelArray = (
-            np.zeros(image.shape, dtype=self.info.dtype) if array is None else array
-        )
+        self.array: LabelArray = np.zeros(image.shape, dtype=self.info.dtype) if array is None else array
         self.forget()
         self.commit: Callable[[Mask, Change, str], None] | None = None
         self.on_refresh: Callable[[Mask], object] | None = None
@@ -195,9 +191,7 @@ class Mask:
         """
         if segment is None:
             if len(self.segments) != 1:
-                raise MaskError(
-                    f"Mask {self.name!r} has {len(self.segments)} segments", hint="Name one."
-                )
+                raise MaskError(f"Mask {self.name!r} has {len(self.segments)} segments", hint="Name one.")
             segment = self.segments[0].value
         value = self.info.value_of(segment) if isinstance(segment, str) else int(segment)
         if value and value not in {s.value for s in self.segments}:

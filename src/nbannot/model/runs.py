@@ -116,9 +116,7 @@ class Runs:
     def inverse(self) -> Runs:
         """Return the runs with old and new exchanged."""
         table = decode_varints(self.data).reshape(-1, 4)
-        return Runs(
-            encode_varints(np.ascontiguousarray(table[:, [0, 1, 3, 2]]).ravel()), self.count
-        )
+        return Runs(encode_varints(np.ascontiguousarray(table[:, [0, 1, 3, 2]]).ravel()), self.count)
 
     @property
     def extent(self) -> int:

@@ -71,9 +71,7 @@ def apply_table(document: Document, kind: Literal["boxes", "tags"], frame: pd.Da
         raise EditError(f"The table of {kind} lacks the columns {', '.join(missing)}")
     with document.lock:
         current = {item.id: item for item in (document.boxes if kind == "boxes" else document.tags)}
-        wanted = [
-            _item(kind, str(id), row) for id, row in zip(frame.index, _records(frame), strict=True)
-        ]
+        wanted = [_item(kind, str(id), row) for id, row in zip(frame.index, _records(frame), strict=True)]
         kept = {item.id for item in wanted}
         edits: list[Edit] = [Put(item) for item in wanted if current.get(item.id) != item]
         edits += [Remove(item) for item in current.values() if item.id not in kept]

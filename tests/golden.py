@@ -1,6 +1,6 @@
 """Write the golden messages that pytest and vitest both read.
 
-Run ``python tests/model/golden.py`` after a deliberate change of the wire form.
+Run ``python tests/golden.py`` after a deliberate change of the wire form.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nbannot.model.labels import Code, Label
 from nbannot.model.masks import MaskInfo, Segment
 from nbannot.model.runs import Runs
 
-FOLDER = Path(__file__).parent.parent / "fixtures" / "protocol"
+FOLDER = Path(__file__).parent / "fixtures" / "protocol"
 
 
 def stamp(id: str) -> dict[str, object]:
@@ -41,9 +41,7 @@ def edits() -> dict[str, Edit]:
     paint = Paint("m1", ((1, 2, 3), (101, 302, 203)), runs, **stamp("tab:4"))
     return {
         "put_label": Put(liver, None, 0, **stamp("tab:1")),
-        "put_label_old": Put(
-            liver, Label("hepar", "#000000", id="l1", locked=True), 0, **stamp("tab:2")
-        ),
+        "put_label_old": Put(liver, Label("hepar", "#000000", id="l1", locked=True), 0, **stamp("tab:2")),
         "put_mask": Put(mask, None, None, **stamp("tab:3")),
         "paint": paint,
         "paint_empty": Paint("m1", ((0, 0, 0), (1, 1, 1)), Runs(), **stamp("tab:5")),

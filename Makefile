@@ -1,0 +1,82 @@
+# `make demo` shows it, `make test` checks it all; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PORT ?= 8888
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NODE_BIN := js/node_modules/.bin
+STATIC := src/nbannot/viewer/static
+JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
+
+.PHONY: help setup demo check test js chromium bench clean lint types layers pytest pytest-browser
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed $(STATIC)/viewer.js ## make .venv, install everything, build the browser module
+
+$(VENV)/.python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing. Debian: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V). Set PYTHON=python3.12, say."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing. Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.python pyproject.toml jupyter-config/nbannot.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,demo]'
+	mkdir -p $(VENV)/etc/jupyter/jupyter_server_config.d
+	cp jupyter-config/nbannot.json $(VENV)/etc/jupyter/jupyter_server_config.d/
+	touch $@
+
+js/node_modules/.installed: js/package.json js/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "node and npm are missing (node 20 or newer). Debian: apt-get install nodejs npm"; exit 1; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' || { echo "node 20 or newer is needed; this is $$(node --version)."; exit 1; }
+	cd js && npm ci --silent --no-audit --no-fund
+	touch $@
+
+$(STATIC)/viewer.js: js/node_modules/.installed js/build.mjs $(JS_SOURCES)
+	cd js && node build.mjs
+
+js: $(STATIC)/viewer.js ## build the browser module
+
+demo: setup ## open JupyterLab on the demo project (PORT=8888)
+	$(BIN)/nbannot demo --port $(PORT)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+	$(NODE_BIN)/tsc --noEmit -p js
+
+layers: setup
+	$(BIN)/lint-imports --no-cache
+	cd js && node_modules/.bin/depcruise --config .dependency-cruiser.cjs src
+
+vitest: setup
+	cd js && node_modules/.bin/vitest run
+
+pytest: setup
+	$(BIN)/python -m pytest -q --ignore=tests/browser
+
+check: lint types layers vitest pytest ## the quick checks (no browser)
+
+chromium:
+	@./tests/browser/find-chromium >/dev/null || ./tests/browser/install-chromium
+
+pytest-browser: setup chromium
+	$(BIN)/python -m pytest -q tests/browser
+
+test: check pytest-browser ## every check, in a real JupyterLab too
+
+bench: setup chromium ## measure against ipyniivue and SimpleITK; results in bench/RESULTS.md
+	$(BIN)/python -m bench
+
+clean: ## remove everything that was built
+	rm -rf $(VENV) js/node_modules $(STATIC) dist build test-output demo-project .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

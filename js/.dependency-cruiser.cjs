@@ -1,0 +1,55 @@
+// The layers of js/src, top to bottom; a file imports only what lies below it:
+// index > ui|layout|commands > tools|render > state > volumes > channel|decode > model
+const FILE = (...names) => `^src/(${names.join("|")})(/|\\.)`;
+const LAYERS = [["index"], ["ui", "layout", "commands"], ["tools", "render"], ["state"], ["volumes"], ["channel", "decode"], ["model"]];
+
+const forbidden = [
+  { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+  { name: "no-unresolved", severity: "error", from: {}, to: { couldNotResolve: true, pathNot: "^inline-worker:" } },
+  {
+    name: "only-channel-and-index-know-anywidget",
+    severity: "error",
+    from: { pathNot: FILE("index", "channel") },
+    to: { path: "anywidget" },
+  },
+  {
+    name: "tools-see-the-renderer-interface-only",
+    severity: "error",
+    from: { path: FILE("tools") },
+    to: { path: "^src/render/", pathNot: "^src/render/renderer\\." },
+  },
+  {
+    name: "render-and-tools-are-neighbours",
+    severity: "error",
+    from: { path: FILE("render") },
+    to: { path: FILE("tools") },
+  },
+  {
+    name: "the-module-carries-its-own-code",
+    severity: "error",
+    from: { path: "^src/" },
+    to: { path: "node_modules", pathNot: "node_modules/(zstddec|@anywidget/types)/" },
+  },
+];
+
+LAYERS.forEach((layer, depth) => {
+  const above = LAYERS.slice(0, depth).flat();
+  if (above.length > 0) {
+    forbidden.push({
+      name: `${layer.join("-")}-looks-down-only`,
+      severity: "error",
+      from: { path: FILE(...layer) },
+      to: { path: FILE(...above) },
+    });
+  }
+});
+
+module.exports = {
+  forbidden,
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "types"] },
+  },
+};

@@ -1,0 +1,79 @@
+// Bundles js/src into src/nbannot/viewer/static: one ES module with its workers inside, and one style sheet.
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const target = resolve(here, "../src/nbannot/viewer/static");
+const LIMIT = 150 * 1024; // the module is sent to the browser once per widget
+const watch = process.argv.includes("--watch");
+
+const shared = {
+  absWorkingDir: here,
+  bundle: true,
+  minify: !watch,
+  target: ["es2022", "chrome110", "firefox115", "safari16.4"],
+  legalComments: "none",
+  logLevel: "warning",
+};
+
+const inlineWorker = {
+  name: "inline-worker",
+  setup(build) {
+    build.onResolve({ filter: /^inline-worker:/ }, (args) => ({
+      path: join(args.resolveDir, `${args.path.slice("inline-worker:".length).replace(/\.ts$/, "")}.ts`),
+      namespace: "inline-worker",
+    }));
+    build.onLoad({ filter: /.*/, namespace: "inline-worker" }, async (args) => {
+      const result = await esbuild.build({
+        ...shared,
+        entryPoints: [args.path],
+        format: "iife",
+        platform: "browser",
+        write: false,
+        metafile: true,
+      });
+      const inputs = Object.keys(result.metafile.inputs).map((path) => resolve(here, path));
+      return { contents: result.outputFiles[0].text, loader: "text", watchFiles: inputs };
+    });
+  },
+};
+
+const outputs = [
+  { entry: "src/index.ts", file: "viewer.js", options: { format: "esm", platform: "browser", plugins: [inlineWorker] } },
+  { entry: "src/viewer.css", file: "viewer.css", options: {} },
+];
+
+for (const { entry } of outputs) {
+  if (!existsSync(join(here, entry))) {
+    console.error(`js/${entry} is missing: nothing was built.`);
+    process.exit(1);
+  }
+}
+rmSync(target, { recursive: true, force: true });
+mkdirSync(target, { recursive: true });
+
+let tooLarge = false;
+for (const { entry, file, options } of outputs) {
+  const settings = { ...shared, ...options, entryPoints: [entry], outfile: join(target, file), write: false };
+  if (watch) {
+    const context = await esbuild.context({ ...settings, write: true });
+    await context.watch();
+    continue;
+  }
+  const result = await esbuild.build(settings);
+  const bytes = result.outputFiles[0].contents;
+  writeFileSync(join(target, file), bytes);
+  const kb = (n) => `${(n / 1024).toFixed(1)} KB`;
+  console.log(`${file}: ${kb(bytes.length)}, ${kb(gzipSync(bytes).length)} gzipped`);
+  if (file.endsWith(".js") && bytes.length > LIMIT) {
+    console.error(`${file} is over its limit of ${kb(LIMIT)}: load rare parts lazily.`);
+    tooLarge = true;
+  }
+}
+if (tooLarge) {
+  rmSync(join(target, "viewer.js"));
+  process.exit(1);
+}

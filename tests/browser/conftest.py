@@ -1,0 +1,119 @@
+"""Fixtures for tests in a real JupyterLab with Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from browser.lab import Lab, Server
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--enable-unsafe-swiftshader",
+    "--use-angle=swiftshader",
+    "--force-color-profile=srgb",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium."""
+    found = subprocess.run([HERE / "find-chromium"], capture_output=True, text=True, check=False)
+    if found.returncode:
+        pytest.fail("No Chromium on PATH. Debian: apt-get install chromium; or set NBANNOT_CHROMIUM to one.")
+    return found.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Chromium without a screen."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def running_server(folder: Path, *, extension: bool) -> Iterator[Server]:
+    """A `jupyter lab` that finds this checkout's nbannot."""
+    paths = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
+    env = {"PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+    server = Server(folder, extension=extension, env=env)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def opened_page(server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A fresh page; fails the test on console errors and on requests to the outside."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, device_scale_factor=1)
+    context.set_default_timeout(30_000)
+    page = Lab(server, context, ROOT / "test-output")
+    failed_before = request.session.testsfailed
+    try:
+        yield page
+        if request.session.testsfailed > failed_before:
+            page.screenshot(f"failed-{request.node.name}")
+        problems, outside = page.problems(), page.outside_requests
+    finally:
+        page.close()
+        context.close()
+        clear(server.root)
+    assert not problems, "console errors:\n" + "\n".join(problems)
+    assert not outside, f"requests to the outside: {outside}"
+
+
+def clear(folder: Path) -> None:
+    """Empty a folder."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink()
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One `jupyter lab` for the whole run; each test opens its own notebook."""
+    with running_server(tmp_path_factory.mktemp("lab"), extension=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def plain_lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A `jupyter lab` where nbannot's server extension is off: voxels must come over the comm."""
+    with running_server(tmp_path_factory.mktemp("plain-lab"), extension=False) as server:
+        yield server
+
+
+@pytest.fixture
+def lab(lab_server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A page in JupyterLab."""
+    with opened_page(lab_server, browser, request) as page:
+        yield page
+
+
+@pytest.fixture
+def plain_lab(plain_lab_server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A page in a JupyterLab without nbannot's server extension."""
+    with opened_page(plain_lab_server, browser, request) as page:
+        yield page

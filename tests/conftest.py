@@ -1,0 +1,39 @@
+"""What every test may ask for. `tests/` holds the quick tests, `tests/browser/` those in a real JupyterLab."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with the real images: $NBANNOT_TEST_DATA, else `../shared/data` beside the repository."""
+    named = os.environ.get("NBANNOT_TEST_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not (folder / "facts.json").is_file():
+        pytest.fail(
+            f"The real images are not in {folder}: facts.json is missing. "
+            "Put them there, or name their folder in NBANNOT_TEST_DATA."
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def facts(shared_data: Path) -> dict[str, Any]:
+    """What independent readers say about the real images (facts.json)."""
+    with (shared_data / "facts.json").open(encoding="utf-8") as file:
+        found: dict[str, Any] = json.load(file)
+    return found
