@@ -67,7 +67,8 @@ export class Stage {
     if (!names.has("info")) this.#info.element.remove();
     const first = this.#cells[0]?.view;
     if (!names.has(scene.active) && first && first !== "info") scene.active = first;
-    this.repaint();
+    // At once: until then the browser would show the old picture stretched into the new cell.
+    this.#draw();
   }
 
   /** Height that the views need in a width, given the height of the widget. */
