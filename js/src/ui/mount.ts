@@ -73,10 +73,10 @@ class Viewer implements CommandTarget {
     const grip = h("div", { class: "nbannot-grip", title: "Drag to change the height", "aria-hidden": "true" });
     const waiting = h("div", { class: "nbannot-waiting" }, "Waiting for the image …");
     this.#stage.element.append(waiting);
-    const notices = h("div", { class: "nbannot-notices" }, this.#messages.strip, this.#messages.errors);
+    const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
     this.#body.append(this.#stage.element, this.#panel.element, notices);
     this.#root.append(
-      this.#toolbar.element, this.#messages.bar, this.#body, this.#messages.toastBox, grip,
+      this.#toolbar.element, this.#body, this.#messages.toastBox, grip,
     );
     el.append(this.#root);
     this.#setHeight();
@@ -288,6 +288,13 @@ class Viewer implements CommandTarget {
 
   crosshair(): void {
     this.#view.set({ crosshair: !this.#view.value.crosshair });
+  }
+
+  invert(): void {
+    if (!this.#scene.ready || this.#scene.image.color) return;
+    const { id } = this.#scene.image;
+    const { inverted } = this.#view.value;
+    this.#view.set({ inverted: inverted.includes(id) ? inverted.filter((one) => one !== id) : [...inverted, id] });
   }
 
   /** Choose the label whose own key this is. */

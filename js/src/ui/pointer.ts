@@ -56,7 +56,11 @@ export class PointerInput {
     listen(element, "lostpointercapture", signal, (event) => this.#lost(event));
     listen(element, "pointerleave", signal, () => this.#gesture ?? view.hover(null));
     listen(element, "wheel", signal, (event) => this.#scroll(event), { passive: false });
-    listen(element, "contextmenu", signal, (event) => event.preventDefault());
+    listen(element, "contextmenu", signal, (event) => {
+      event.preventDefault();
+      // JupyterLab would open its own menu.
+      event.stopPropagation();
+    });
     // Middle press would start the browser's own scrolling.
     listen(element, "mousedown", signal, (event) => event.button === 1 && event.preventDefault());
     listen(element, "dblclick", signal, () => {

@@ -147,12 +147,14 @@ export class Toolbar {
 
   #moreItems(): MenuItem[] {
     const { view } = this.scene;
-    const smooth = command("view.interpolation");
+    const { interpolate, crosshair, inverted } = view.value;
+    const toggle = (id: string, title: string, checked: boolean): MenuItem => ({
+      id, title, checked, hint: keyTitle(command(id).keys[0] ?? ""), run: () => command(id).run(this.target),
+    });
     return [
-      {
-        id: "interpolate", title: "Smooth pixels", hint: keyTitle(smooth.keys[0] ?? ""),
-        checked: view.value.interpolate, run: () => smooth.run(this.target),
-      },
+      toggle("view.interpolation", "Smooth pixels", interpolate),
+      toggle("view.crosshair", "Crosshair", crosshair),
+      toggle("view.invert", "Black and white exchanged", inverted.includes(this.scene.image.id)),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,
