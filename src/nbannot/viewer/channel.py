@@ -223,9 +223,7 @@ class Channel:
             revision = self._document.revision
             self._post({"type": "acked", "tab": tab, "seq": seq, "revision": revision})
 
-    def _perform(
-        self, data: Mapping[str, Any], buffers: Sequence[bytes | memoryview]
-    ) -> Edit | None:
+    def _perform(self, data: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> Edit | None:
         """Apply an edit or a command; None where there was nothing to do."""
         kind, id = data.get("kind"), data.get("id")
         if not isinstance(id, str) or not id:
