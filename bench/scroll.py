@@ -35,10 +35,13 @@ async () => {
     return {shape, dtype, color: false, version: 1, slice: (k) => slices[k], changedSince: () => []};
   };
   const image = make("int16", Int16Array, (k, j, i) => ((k * 37 + j * 91 + i * 53) % 2000) - 1000);
-  const mask = make("uint8", Uint8Array, (k, j, i) => ((k - 150) ** 2 + (j - 256) ** 2 + (i - 256) ** 2 < 14400 ? 1 : 0));
-  const affine = [[0, 0, 0.7, 0], [0, 0.7, 0, 0], [1.2, 0, 0, 0], [0, 0, 0, 1]];
-  const geometry = new nb.GridGeometry({kind: "grid", affine, shape});
-  const sheared = new nb.GridGeometry({kind: "grid", affine: [[0, 0, 0.7, 0], [-0.4, 0.7, 0, 0], [1.2, 0, 0, 0], [0, 0, 0, 1]], shape});
+  const ball = (k, j, i) => ((k - 150) ** 2 + (j - 256) ** 2 + (i - 256) ** 2 < 14400 ? 1 : 0);
+  const mask = make("uint8", Uint8Array, ball);
+  const grid = (tilt) => {
+    const affine = [[0, 0, 0.7, 0], [tilt, 0.7, 0, 0], [1.2, 0, 0, 0], [0, 0, 0, 1]];
+    return new nb.GridGeometry({kind: "grid", affine, shape});
+  };
+  const geometry = grid(0), sheared = grid(-0.4);
   const canvas = document.createElement("canvas");
   const rows = [];
   const window = {lower: -1000, upper: 1000};

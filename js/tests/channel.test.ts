@@ -92,7 +92,7 @@ describe("edits", () => {
     channel.send(seq, { kind: "paint", mask: "m1", box: [[0, 0, 0], [1, 1, 1]], runs, ...meta });
     mirror.applyLocal({ kind: "put", item: box("a") });
     await pass(5000);
-    expect(refuse.mock.calls[0]?.[1].message).toBe("This edit of 9 MB is too large for one message");
+    expect(refuse.mock.calls[0]?.[1].message).toBe("This edit of 8 MB is too large for one message");
     expect(host.boxes).toHaveLength(1);
     expect(mirror.unsaved).toBe(0);
   });

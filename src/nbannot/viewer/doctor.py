@@ -140,10 +140,8 @@ def _extension() -> Iterator[Check]:
         advice = f"Install nbannot in the environment of the Jupyter server. {slow}"
         yield Check(name, False, "no Jupyter server in this environment", advice)
         return
-    enabled = False
-    for folder in reversed(paths.jupyter_config_path()):
-        manager = config.ExtensionConfigManager(config_dir=folder)
-        enabled = manager.get_jpserver_extensions().get("nbannot.jupyter", enabled)
+    manager = config.ExtensionConfigManager(read_config_path=paths.jupyter_config_path())
+    enabled = manager.enabled("nbannot.jupyter")
     advice = f"Run: jupyter server extension enable nbannot.jupyter, then restart the server. {slow}"
     yield Check(name, bool(enabled), "enabled" if enabled else "not enabled", advice)
 

@@ -94,9 +94,7 @@ def value_dtype(pairs: list[tuple[Header, Scaling]]) -> np.dtype[Any]:
     Whole-number CT values get int16 even where 16 stored bits and the intercept could reach
     beyond: no real value does, and the reader says so when one is met.
     """
-    distinct = {
-        (h.keyword, h.stored, h.signed, s.slope, s.intercept, id(s.table)): (h, s) for h, s in pairs
-    }
+    distinct = {(h.keyword, h.stored, h.signed, s.slope, s.intercept, id(s.table)): (h, s) for h, s in pairs}
     low = high = 0.0
     for header, scaling in distinct.values():
         if header.keyword != "PixelData" or not scaling.is_whole:
@@ -148,7 +146,5 @@ def _voi_tables(top: Any) -> tuple[Window, ...]:
         if el.integer(top, 0x00280103) == 1 and first > 32767:
             first -= 65536
         if count > 1:
-            found.append(
-                Window(first + (count - 1) / 2, count - 1, el.decoded_text(item, 0x00283003))
-            )
+            found.append(Window(first + (count - 1) / 2, count - 1, el.decoded_text(item, 0x00283003)))
     return tuple(found)
