@@ -58,6 +58,8 @@ export class Overlay {
   readonly svg: SVGSVGElement;
   readonly texts: HTMLElement;
   readonly #lines = [s("path", { class: "nbannot-cross" }), s("path", { class: "nbannot-cross" })];
+  /** Dark under the lines: they must show on white, too. */
+  readonly #lineShadow = s("path", { class: "nbannot-cross nbannot-cross-shadow" });
   readonly #dot = s("circle", { class: "nbannot-dot", r: 2.5 });
   readonly #boxes = s("g");
   readonly #ring = s("g", { class: "nbannot-ring" });
@@ -74,7 +76,7 @@ export class Overlay {
     this.#ring.append(s("circle", { class: "nbannot-ring-shadow" }), s("circle", {}));
     this.svg = s(
       "svg", { class: "nbannot-overlay", "aria-hidden": "true" },
-      ...this.#lines, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
+      this.#lineShadow, ...this.#lines, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
     );
     const corner = (name: string): HTMLElement => h("div", { class: `nbannot-corner nbannot-${name}` });
     const edge = (name: string): HTMLElement => h("div", { class: `nbannot-edge nbannot-edge-${name}` });
@@ -120,12 +122,14 @@ export class Overlay {
     const [x, y] = toPx(screen, frame.toPlane(scene.cursor));
     const { crosshair, cursor } = scene.view.value;
     const lines = frame.view === "single" || !crosshair ? [] : otherPlanes(scene, frame);
+    const paths = lines.map((line) => crossLine([x, y], line.direction, screen));
+    setAttribute(this.#lineShadow, "d", paths.join(""));
     this.#lines.forEach((path, n) => {
       const line = lines[n];
       setAttribute(path, "visibility", line ? "visible" : "hidden");
       if (!line) return;
       setAttribute(path, "stroke", PLANE_COLORS[line.view]);
-      setAttribute(path, "d", crossLine([x, y], line.direction, screen));
+      setAttribute(path, "d", paths[n] ?? "");
     });
     const single = frame.view === "single" && crosshair && cursor !== null;
     setAttribute(this.#dot, "visibility", single ? "visible" : "hidden");
