@@ -60,7 +60,7 @@ class Viewer implements CommandTarget {
     return {
       brushSize: (factor: number) => this.brushSize(factor),
       maximize: (view: ViewName) => this.#maximizeView(view),
-      failed: (error: unknown) => this.#messages.error(errorOf(error)),
+      failed: (error: unknown, hint: string) => this.#messages.error({ ...errorOf(error), hint }),
       drawn: (complete: boolean) => this.#drawn(complete),
       backend: (name: string, note: string) => {
         this.#root.dataset["nbannotBackend"] = name;

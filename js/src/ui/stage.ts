@@ -9,7 +9,7 @@ import { Viewport, type ViewportEvents } from "./viewport";
 
 export interface StageEvents extends ViewportEvents {
   /** Something cannot be drawn. */
-  failed(error: unknown): void;
+  failed(error: unknown, hint: string): void;
   /** Every view has its complete picture (true), or waits for data. */
   drawn(complete: boolean): void;
   backend(name: string, note: string): void;
@@ -123,8 +123,9 @@ export class Stage {
       const renderer = this.#backend();
       for (const view of this.#views.values()) if (view.dirty) view.draw(renderer, devicePixelRatio || 1);
     } catch (error) {
-      events.failed(error);
-      this.#fallBack();
+      const fallsBack = this.#renderer?.name !== "cpu";
+      events.failed(error, fallsBack ? "The CPU draws instead." : "");
+      if (fallsBack) this.#fallBack();
       return;
     }
     this.#info.draw();
@@ -145,7 +146,6 @@ export class Stage {
 
   /** After a failure of WebGL the CPU goes on; when that fails too, the picture stays as it is. */
   #fallBack(): void {
-    if (this.#renderer?.name === "cpu") return;
     this.#renderer?.dispose();
     const { renderer } = createRenderer("cpu");
     this.#renderer = renderer;
