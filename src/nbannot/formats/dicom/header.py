@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from nbannot.errors import FormatError
@@ -101,8 +101,8 @@ def read_header(path: str) -> Header:
         When it is a damaged image.
     """
     try:
-        size = os.path.getsize(path)
-        with open(path, "rb", buffering=0) as file:
+        size = Path(path).stat().st_size
+        with Path(path).open("rb", buffering=0) as file:
             head = file.read(_HEAD)
             if not head:
                 raise NotDicomError(f"{path} is empty")
@@ -280,7 +280,7 @@ def _check_length(header: Header, size: int) -> None:
                 hint="Copy the file again from its source.",
             )
         return
-    with open(header.path, "rb") as file:
+    with Path(header.path).open("rb") as file:
         header.parts = frame_parts(
             header.path,
             file,

@@ -114,7 +114,7 @@ def value_dtype(pairs: list[tuple[Header, Scaling]]) -> np.dtype[Any]:
     )  # fmt: skip
     if fits_int16:
         return np.dtype(np.int16)
-    return np.dtype(np.int32) if -(2**31) <= low and high < 2**31 else np.dtype(np.float32)
+    return np.dtype(np.int32) if low >= -(2**31) and high < 2**31 else np.dtype(np.float32)
 
 
 def windows_of(ds: Any, top: Any, header: Header) -> tuple[Window, ...]:
