@@ -76,7 +76,7 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
     try:
         with quiet():
             volume: Any = nibabel.load(path)
-            header = volume.header
+            header, affine = volume.header, volume.affine
             shape = tuple(int(n) for n in volume.shape)
     except Exception as cause:  # nibabel raises many kinds for damaged headers
         raise FormatError(
@@ -84,7 +84,7 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
         ) from cause
     _check_length(path, volume)
     pixels = _NiftiPixels(path, volume, _plain_shape(path, shape))
-    geometry, warnings = _geometry(path, header, volume.affine, pixels.grid)
+    geometry, warnings = _geometry(path, header, affine, pixels.grid)
     frames = pixels.frames
     image = Image(
         pixels,
