@@ -122,7 +122,9 @@ def main() -> None:
         f"pydicom {pydicom.__version__}, SimpleITK {SimpleITK.Version.VersionString()}, "
         f"numpy {np.__version__}; {options.repeats} runs each, warm file cache\n"
     )
-    print("| series | reader | open s | open + array, median s | p95 s | peak MB | ratio | ratio, array only |")
+    print(
+        "| series | reader | open s | open + array, median s | p95 s | peak MB | ratio | ratio, array only |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     folders = options.folders or [default_series()]
     for folder in folders:

@@ -58,5 +58,3 @@ def write_slice(path: Path, pixels: NDArray[Any] | None = None, **tags: Any) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     ds.save_as(path, enforce_file_format=True)
     return path
-
-

@@ -11,6 +11,7 @@ import pytest
 
 from formats_making import write_slice
 
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "series"
@@ -20,9 +21,7 @@ def folder(tmp_path: Path) -> Path:
 def series(folder: Path) -> Callable[..., Path]:
     """Write slices at the given z positions; `each` may change the tags of slice n."""
 
-    def make(
-        heights: list[float], each: Callable[[int], dict[str, Any]] = lambda n: {}, **tags: Any
-    ) -> Path:
+    def make(heights: list[float], each: Callable[[int], dict[str, Any]] = lambda n: {}, **tags: Any) -> Path:
         for n, z in enumerate(heights):
             pixels = np.full((3, 4), n, np.int16)
             made = {

@@ -81,7 +81,12 @@ def test_lies_about_the_size_are_found(tmp_path: Path) -> None:
 
 
 def test_impossible_pixel_descriptions_are_found(tmp_path: Path) -> None:
-    for tags in ({"BitsStored": 17}, {"HighBit": 30}, {"BitsAllocated": 12}, {"SamplesPerPixel": 4}):
+    for tags in (
+        {"BitsStored": 17},
+        {"HighBit": 30},
+        {"BitsAllocated": 12},
+        {"SamplesPerPixel": 4},
+    ):
         with pytest.raises(FormatError, match=r"bad\.dcm"):
             read(write_slice(tmp_path / "bad.dcm", **tags))
 
@@ -153,9 +158,7 @@ def test_no_patient_data_in_names_and_errors(shared_data: Path, tmp_path: Path) 
     assert "SIMPSON" not in str(caught.value).upper()
 
 
-def test_many_bad_files_make_one_warning(
-    series: Callable[..., Path], folder: Path
-) -> None:
+def test_many_bad_files_make_one_warning(series: Callable[..., Path], folder: Path) -> None:
     series([0, 2, 4])
     for n in range(30):
         (folder / f"bad{n:02}.dcm").write_bytes(b"")

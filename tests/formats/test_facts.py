@@ -60,9 +60,7 @@ def _flat(images: list[Image]) -> np.ndarray:
 def test_dicom_file(name: str) -> None:
     facts = FACTS[name]["facts"]
     images = images_of(name)
-    assert {(image.shape[1], image.shape[2]) for image in images} == {
-        (facts["Rows"], facts["Columns"])
-    }
+    assert {(image.shape[1], image.shape[2]) for image in images} == {(facts["Rows"], facts["Columns"])}
     assert sum(image.shape[0] * image.frames for image in images) == facts.get("NumberOfFrames", 1)
     assert images[0].modality == facts.get("modality", facts.get("Modality", ""))
     assert images[0].series_uid == facts.get("SeriesInstanceUID")

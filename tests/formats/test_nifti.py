@@ -162,9 +162,7 @@ def test_complex_numbers_and_five_axes_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["out.nii", "out.nii.gz"])
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32"])
-def test_written_images_read_back_equal_here_and_in_simpleitk(
-    tmp_path: Path, name: str, dtype: str
-) -> None:
+def test_written_images_read_back_equal_here_and_in_simpleitk(tmp_path: Path, name: str, dtype: str) -> None:
     array = np.arange(24).reshape(2, 3, 4).astype(dtype)
     angle = np.radians(30)
     turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])

@@ -187,9 +187,7 @@ def test_a_cut_short_time_series_keeps_its_whole_volumes(series: Series) -> None
 
 
 def test_magnitude_and_phase_are_separate_images(series: Series) -> None:
-    images = several(
-        series([0, 0, 2, 2], lambda n: {"ImageType": ["ORIGINAL", "PRIMARY", "MP"[n % 2]]})
-    )
+    images = several(series([0, 0, 2, 2], lambda n: {"ImageType": ["ORIGINAL", "PRIMARY", "MP"[n % 2]]}))
     assert set(images) == {"made · M", "made · P"}
 
 
@@ -260,7 +258,12 @@ def test_views_of_a_radiograph_stay_apart(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("function", "expected"),
-    [(None, (39.5, 399)), ("LINEAR", (39.5, 399)), ("LINEAR_EXACT", (40, 400)), ("SIGMOID", (40, 400))],
+    [
+        (None, (39.5, 399)),
+        ("LINEAR", (39.5, 399)),
+        ("LINEAR_EXACT", (40, 400)),
+        ("SIGMOID", (40, 400)),
+    ],
 )
 def test_windows_follow_the_standard(tmp_path: Path, function: Any, expected: Any) -> None:
     image = one(write_slice(tmp_path / "a.dcm", WindowCenter=40, WindowWidth=400,

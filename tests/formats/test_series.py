@@ -152,8 +152,7 @@ def test_functional_series_keeps_time_order(shared_data: Path) -> None:
     assert isinstance(image, Image)
     assert (image.frames, image.shape) == (10, (15, 64, 64))
     numbers = [
-        pydicom.dcmread(str(source.path), stop_before_pixels=True).InstanceNumber
-        for source in image.sources
+        pydicom.dcmread(str(source.path), stop_before_pixels=True).InstanceNumber for source in image.sources
     ]
     by_frame = np.array(numbers).reshape(10, 15)
     assert (np.diff(by_frame.min(axis=1)) > 0).all()

@@ -132,9 +132,7 @@ def _check_length(path: str, volume: Any) -> None:
         raise FormatError(f"{data}, which holds the voxels of {path}, is missing") from cause
     if not data.lower().endswith(".gz"):
         if size < needed:
-            raise FormatError(
-                f"{data} is cut off: {size} bytes instead of {needed}", hint="Copy it again."
-            )
+            raise FormatError(f"{data} is cut off: {size} bytes instead of {needed}", hint="Copy it again.")
         return
     with Path(data).open("rb") as file:
         file.seek(-4, os.SEEK_END)
@@ -150,9 +148,7 @@ def _check_length(path: str, volume: Any) -> None:
     except (OSError, EOFError, zlib.error) as cause:
         raise FormatError(f"{data} is cut off or damaged", hint="Copy it again.") from cause
     if count < needed:
-        raise FormatError(
-            f"{data} is cut off: {count} bytes instead of {needed}", hint="Copy it again."
-        )
+        raise FormatError(f"{data} is cut off: {count} bytes instead of {needed}", hint="Copy it again.")
 
 
 def _geometry(

@@ -78,9 +78,7 @@ def read_raster(path: str, *, check: bool = True) -> Image:
 
 
 def _damaged(path: str) -> FormatError:
-    return FormatError(
-        f"{path} is damaged and cannot be decoded", hint="Copy it again from its source."
-    )
+    return FormatError(f"{path} is damaged and cannot be decoded", hint="Copy it again from its source.")
 
 
 def _png_form(path: str) -> tuple[int, int]:
@@ -96,9 +94,7 @@ def _png_form(path: str) -> tuple[int, int]:
 class _RasterPixels:
     """One picture, decoded when needed."""
 
-    def __init__(
-        self, path: str, shape: tuple[int, int, int], dtype: np.dtype[Any], *, color: bool
-    ) -> None:
+    def __init__(self, path: str, shape: tuple[int, int, int], dtype: np.dtype[Any], *, color: bool) -> None:
         self._path = path
         self._color = color
         self._shape: tuple[int, ...] = (*shape, 3) if color else shape

@@ -211,6 +211,4 @@ def _matching(found: Found, series: str) -> list[str]:
     matching = [name for name, uid in found.series.items() if uid and uid == series]
     if matching:
         return matching
-    raise UnknownItemError(
-        f"No image is named {series!r}", hint=f"There are: {', '.join(found.images)}."
-    )
+    raise UnknownItemError(f"No image is named {series!r}", hint=f"There are: {', '.join(found.images)}.")

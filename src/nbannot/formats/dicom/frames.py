@@ -217,10 +217,7 @@ def _offset_places(ds: Any, offsets: Sequence[float]) -> list[Vector3] | None:
         return None
     r, c = axes[:3], axes[3:]
     normal = (r[1] * c[2] - r[2] * c[1], r[2] * c[0] - r[0] * c[2], r[0] * c[1] - r[1] * c[0])
-    return [
-        (start[0] + o * normal[0], start[1] + o * normal[1], start[2] + o * normal[2])
-        for o in offsets
-    ]
+    return [(start[0] + o * normal[0], start[1] + o * normal[1], start[2] + o * normal[2]) for o in offsets]
 
 
 def frame_times_of(ds: Any, count: int) -> tuple[float, ...] | None:
@@ -315,9 +312,7 @@ def _enhanced_frame(
     own = tuple(dimension[n] for n in own_axes if n < len(dimension))
     if own:
         frame.keys["dimension index"] = own
-    frame.tilt = (
-        el.number(group(0x00189327), 0x00181120) if group(0x00189327) is not _EMPTY else None
-    )
+    frame.tilt = el.number(group(0x00189327), 0x00181120) if group(0x00189327) is not _EMPTY else None
     return frame
 
 

@@ -100,9 +100,7 @@ def without_copies(frames: Sequence[Frame]) -> tuple[list[Frame], list[str]]:
     return result, warnings
 
 
-def _grouped(
-    frames: Iterable[Frame], key: Callable[[Frame], Hashable]
-) -> dict[Hashable, list[Frame]]:
+def _grouped(frames: Iterable[Frame], key: Callable[[Frame], Hashable]) -> dict[Hashable, list[Frame]]:
     groups: dict[Hashable, list[Frame]] = {}
     for frame in frames:
         groups.setdefault(key(frame), []).append(frame)
@@ -140,9 +138,7 @@ def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
             (
                 "localizer" if "LOCALIZER" in first.header.image_type else "",
                 _plane_name(first) if first.has_place else "",
-                f"stack {first.stack}"
-                if first.stack not in ("", "frames", "mosaic")
-                else first.stack,
+                f"stack {first.stack}" if first.stack not in ("", "frames", "mosaic") else first.stack,
                 f"{first.header.columns}×{first.header.rows}",
                 first.header.photometric,
                 "" if first.has_place else "without position",
@@ -221,9 +217,7 @@ def _by_position(frames: Sequence[Frame]) -> list[Volume]:
 
 
 def _sorted(frames: Sequence[Frame], places: Sequence[int]) -> list[Frame]:
-    return [
-        frame for _, frame in sorted(zip(places, frames, strict=True), key=lambda pair: pair[0])
-    ]
+    return [frame for _, frame in sorted(zip(places, frames, strict=True), key=lambda pair: pair[0])]
 
 
 def _along_an_axis(frames: list[Frame], places: list[int], count: int) -> list[Volume]:
@@ -383,8 +377,7 @@ def _without_place(frames: Sequence[Frame]) -> list[Volume]:
         return [Volume([ordered])]
     if ordered[0].header.modality in _SEPARATE:
         return [
-            Volume([[frame]], label=str(frame.header.instance or n + 1))
-            for n, frame in enumerate(ordered)
+            Volume([[frame]], label=str(frame.header.instance or n + 1)) for n, frame in enumerate(ordered)
         ]
     volume = Volume([ordered])
     if ordered[0].stack != "mosaic":

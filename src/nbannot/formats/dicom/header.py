@@ -243,9 +243,7 @@ def _describe_pixels(header: Header, ds: Any) -> None:
     high = el.integer(ds, 0x00280102)
     header.high = header.stored - 1 if high is None else high
     header.signed = el.integer(ds, 0x00280103) == 1
-    header.photometric = el.text(ds, 0x00280004).upper() or (
-        "RGB" if header.samples >= 3 else "MONOCHROME2"
-    )
+    header.photometric = el.text(ds, 0x00280004).upper() or ("RGB" if header.samples >= 3 else "MONOCHROME2")
     header.frames = max(el.integer(ds, 0x00280008) or 1, 1)
     if header.photometric == "PALETTE COLOR":
         header.palette = palette_of(ds)

@@ -76,9 +76,7 @@ def _geometry(volume: Volume, damaged: Sequence[str]) -> tuple[Grid, list[str]]:
     shape = (first.header.rows, first.header.columns)
     if not first.has_place:
         size = first.size
-        picture = Stack.picture(
-            shape, frames=len(row), spacing=(size.row, size.column), unit=size.unit
-        )
+        picture = Stack.picture(shape, frames=len(row), spacing=(size.row, size.column), unit=size.unit)
         if first.stack == "mosaic":
             volume.warnings.append(
                 f"{first.header.path} is a Siemens mosaic: each picture tiles many slices and is "
@@ -122,9 +120,7 @@ def _rounded_grid(planes: Sequence[Plane], reference: str | None) -> tuple[Geome
     if error > min(ROUNDING, max(ROUNDING_SHARE * float(np.linalg.norm(step)), GRID_TOLERANCE)):
         return None
     first = planes[0]
-    placed = [
-        Plane(start + n * step, first.column_step, first.row_step, first.shape) for n in k.tolist()
-    ]
+    placed = [Plane(start + n * step, first.column_step, first.row_step, first.shape) for n in k.tolist()]
     extent = max(first.shape)
     for plane in planes:
         drift = max(
@@ -146,8 +142,7 @@ def _irregularity(row: Sequence[Frame], planes: Sequence[Plane], damaged: Sequen
     usual = float(np.median(gaps))
     odd = [int(n) for n in np.argsort(-np.abs(gaps - usual)) if abs(gaps[n] - usual) > 0.01]
     places = [
-        f"{gaps[n]:.3g} mm between {Path(row[n].header.path).name} and "
-        f"{Path(row[n + 1].header.path).name}"
+        f"{gaps[n]:.3g} mm between {Path(row[n].header.path).name} and {Path(row[n + 1].header.path).name}"
         for n in odd[:3]
     ]
     more = f" and {len(odd) - 3} more places" if len(odd) > 3 else ""
@@ -233,7 +228,5 @@ def _axis_values(volume: Volume) -> str:
     if names[0] not in ("b-value", "echo", "echo time", "inversion time", "flip angle"):
         return ""
     values = [row[0].keys.get(names[0]) for row in volume.rows]
-    shown = ", ".join(
-        f"{value:g}" if isinstance(value, float) else str(value) for value in values[:8]
-    )
+    shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values[:8])
     return f": {shown}{', …' if len(values) > 8 else ''}"
