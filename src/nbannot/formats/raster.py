@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import struct
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -68,7 +68,7 @@ def read_raster(path: str, *, check: bool = True) -> Image:
     return Image(
         pixels,
         Stack.picture((size[1], size[0])),
-        name=os.path.splitext(os.path.basename(path))[0],
+        name=Path(path).stem,
         id=content_id(path),
         photometric="MONOCHROME2" if grey else "RGB",
         sources=[SliceSource(None, None, path)],
@@ -78,14 +78,12 @@ def read_raster(path: str, *, check: bool = True) -> Image:
 
 
 def _damaged(path: str) -> FormatError:
-    return FormatError(
-        f"{path} is damaged and cannot be decoded", hint="Copy it again from its source."
-    )
+    return FormatError(f"{path} is damaged and cannot be decoded", hint="Copy it again from its source.")
 
 
 def _png_form(path: str) -> tuple[int, int]:
     """Return bit depth and colour type of a PNG; (8, -1) for anything else."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         head = file.read(26)
     if head.startswith(_PNG) and len(head) == 26:
         depth, kind = struct.unpack("BB", head[24:26])
@@ -96,9 +94,7 @@ def _png_form(path: str) -> tuple[int, int]:
 class _RasterPixels:
     """One picture, decoded when needed."""
 
-    def __init__(
-        self, path: str, shape: tuple[int, int, int], dtype: np.dtype[Any], *, color: bool
-    ) -> None:
+    def __init__(self, path: str, shape: tuple[int, int, int], dtype: np.dtype[Any], *, color: bool) -> None:
         self._path = path
         self._color = color
         self._shape: tuple[int, ...] = (*shape, 3) if color else shape
@@ -133,8 +129,8 @@ class _RasterPixels:
             try:
                 with Pictures.open(self._path) as picture:
                     if self._color:
-                        picture = picture.convert("RGBA") if picture.mode == "PA" else picture
-                        return np.array(picture.convert("RGB"), dtype=np.uint8)
+                        opaque = picture.convert("RGBA") if picture.mode == "PA" else picture
+                        return np.array(opaque.convert("RGB"), dtype=np.uint8)
                     if picture.mode in ("1", "LA"):
                         return np.array(picture.convert("L"), dtype=np.uint8)
                     found = np.array(picture)

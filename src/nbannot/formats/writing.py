@@ -26,9 +26,7 @@ def write(path: str | os.PathLike[str], item: Image | Mask) -> None:
     """
     name = os.fspath(path)
     if not name.lower().endswith((".nii", ".nii.gz")):
-        raise FormatError(
-            f"No format is known for {name}", hint="Use a name that ends with .nii or .nii.gz."
-        )
+        raise FormatError(f"No format is known for {name}", hint="Use a name that ends with .nii or .nii.gz.")
     geometry = item.geometry
     if not isinstance(geometry, Geometry):
         raise GeometryError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -216,10 +217,7 @@ def _offset_places(ds: Any, offsets: Sequence[float]) -> list[Vector3] | None:
         return None
     r, c = axes[:3], axes[3:]
     normal = (r[1] * c[2] - r[2] * c[1], r[2] * c[0] - r[0] * c[2], r[0] * c[1] - r[1] * c[0])
-    return [
-        (start[0] + o * normal[0], start[1] + o * normal[1], start[2] + o * normal[2])
-        for o in offsets
-    ]
+    return [(start[0] + o * normal[0], start[1] + o * normal[1], start[2] + o * normal[2]) for o in offsets]
 
 
 def frame_times_of(ds: Any, count: int) -> tuple[float, ...] | None:
@@ -259,12 +257,10 @@ _PLACE_POINTERS = {
 
 
 def _is_own_axis(item: Any) -> bool:
-    value = getattr(el.raw(item, 0x00209165), "value", None)
+    value: Any = getattr(el.raw(item, 0x00209165), "value", None)
     if isinstance(value, bytes) and len(value) == 4:
-        little = item.is_little_endian if hasattr(item, "is_little_endian") else True
-        order = "little" if little in (True, None) else "big"
-        high, low = (int.from_bytes(value[n : n + 2], order) for n in (0, 2))
-        value = high << 16 | low
+        group, element = struct.unpack("<HH" if el.is_little(item, 0x00209165) else ">HH", value)
+        value = group << 16 | element
     try:
         return int(value) not in _PLACE_POINTERS
     except (TypeError, ValueError):
@@ -316,9 +312,7 @@ def _enhanced_frame(
     own = tuple(dimension[n] for n in own_axes if n < len(dimension))
     if own:
         frame.keys["dimension index"] = own
-    frame.tilt = (
-        el.number(group(0x00189327), 0x00181120) if group(0x00189327) is not _EMPTY else None
-    )
+    frame.tilt = el.number(group(0x00189327), 0x00181120) if group(0x00189327) is not _EMPTY else None
     return frame
 
 

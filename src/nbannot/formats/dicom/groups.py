@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,9 +100,7 @@ def without_copies(frames: Sequence[Frame]) -> tuple[list[Frame], list[str]]:
     return result, warnings
 
 
-def _grouped(
-    frames: Iterable[Frame], key: Callable[[Frame], Hashable]
-) -> dict[Hashable, list[Frame]]:
+def _grouped(frames: Iterable[Frame], key: Callable[[Frame], Hashable]) -> dict[Hashable, list[Frame]]:
     groups: dict[Hashable, list[Frame]] = {}
     for frame in frames:
         groups.setdefault(key(frame), []).append(frame)
@@ -139,9 +138,7 @@ def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
             (
                 "localizer" if "LOCALIZER" in first.header.image_type else "",
                 _plane_name(first) if first.has_place else "",
-                f"stack {first.stack}"
-                if first.stack not in ("", "frames", "mosaic")
-                else first.stack,
+                f"stack {first.stack}" if first.stack not in ("", "frames", "mosaic") else first.stack,
                 f"{first.header.columns}×{first.header.rows}",
                 first.header.photometric,
                 "" if first.has_place else "without position",
@@ -220,9 +217,7 @@ def _by_position(frames: Sequence[Frame]) -> list[Volume]:
 
 
 def _sorted(frames: Sequence[Frame], places: Sequence[int]) -> list[Frame]:
-    return [
-        frame for _, frame in sorted(zip(places, frames, strict=True), key=lambda pair: pair[0])
-    ]
+    return [frame for _, frame in sorted(zip(places, frames, strict=True), key=lambda pair: pair[0])]
 
 
 def _along_an_axis(frames: list[Frame], places: list[int], count: int) -> list[Volume]:
@@ -239,7 +234,7 @@ def _along_an_axis(frames: list[Frame], places: list[int], count: int) -> list[V
         found = _ranked(frames, places, count, values[name])
         if found is not None:
             return [Volume(found, axis=name)]
-    for names in (*singles, *pairs):
+    for names in (*singles[:-1], *pairs):
         separate = _incomplete(frames, places, count, _combined(values, names))
         if separate is not None:
             for volume in separate:
@@ -302,12 +297,12 @@ def _ranked(
         at[places[n]].append(n)
     if any(len(row) != length for row in at):
         return None
-    if any(values[a] == values[b] for row in at for a, b in zip(row, row[1:], strict=False)):
+    if any(values[a] == values[b] for row in at for a, b in pairwise(row)):
         return None
     spans = [[values[row[t]] for row in at] for t in range(length)]
-    by_volume = all(max(a) <= min(b) for a, b in zip(spans, spans[1:], strict=False))
+    by_volume = all(max(a) < min(b) for a, b in pairwise(spans))
     ranges = sorted((values[row[0]], values[row[-1]]) for row in at)
-    by_place = all(a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+    by_place = all(a[1] < b[0] for a, b in pairwise(ranges))
     if not (by_volume or by_place):
         return None
     return [[frames[row[t]] for row in at] for t in range(length)]
@@ -382,8 +377,7 @@ def _without_place(frames: Sequence[Frame]) -> list[Volume]:
         return [Volume([ordered])]
     if ordered[0].header.modality in _SEPARATE:
         return [
-            Volume([[frame]], label=str(frame.header.instance or n + 1))
-            for n, frame in enumerate(ordered)
+            Volume([[frame]], label=str(frame.header.instance or n + 1)) for n, frame in enumerate(ordered)
         ]
     volume = Volume([ordered])
     if ordered[0].stack != "mosaic":

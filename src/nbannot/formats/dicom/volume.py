@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,9 +76,7 @@ def _geometry(volume: Volume, damaged: Sequence[str]) -> tuple[Grid, list[str]]:
     shape = (first.header.rows, first.header.columns)
     if not first.has_place:
         size = first.size
-        picture = Stack.picture(
-            shape, frames=len(row), spacing=(size.row, size.column), unit=size.unit
-        )
+        picture = Stack.picture(shape, frames=len(row), spacing=(size.row, size.column), unit=size.unit)
         if first.stack == "mosaic":
             volume.warnings.append(
                 f"{first.header.path} is a Siemens mosaic: each picture tiles many slices and is "
@@ -122,9 +120,7 @@ def _rounded_grid(planes: Sequence[Plane], reference: str | None) -> tuple[Geome
     if error > min(ROUNDING, max(ROUNDING_SHARE * float(np.linalg.norm(step)), GRID_TOLERANCE)):
         return None
     first = planes[0]
-    placed = [
-        Plane(start + n * step, first.column_step, first.row_step, first.shape) for n in k.tolist()
-    ]
+    placed = [Plane(start + n * step, first.column_step, first.row_step, first.shape) for n in k.tolist()]
     extent = max(first.shape)
     for plane in planes:
         drift = max(
@@ -146,18 +142,17 @@ def _irregularity(row: Sequence[Frame], planes: Sequence[Plane], damaged: Sequen
     usual = float(np.median(gaps))
     odd = [int(n) for n in np.argsort(-np.abs(gaps - usual)) if abs(gaps[n] - usual) > 0.01]
     places = [
-        f"{gaps[n]:.3g} mm between {os.path.basename(row[n].header.path)} and "
-        f"{os.path.basename(row[n + 1].header.path)}"
+        f"{gaps[n]:.3g} mm between {Path(row[n].header.path).name} and {Path(row[n + 1].header.path).name}"
         for n in odd[:3]
     ]
     more = f" and {len(odd) - 3} more places" if len(odd) > 3 else ""
-    text = f"The slices of {os.path.dirname(row[0].header.path) or '.'} are not evenly spaced"
+    text = f"The slices of {Path(row[0].header.path).parent} are not evenly spaced"
     if places:
         text += f": {usual:.3g} mm usually, but {'; '.join(places)}{more}"
-    folders = {os.path.dirname(frame.header.path) for frame in row}
-    damaged = [path for path in damaged if os.path.dirname(path) in folders]
+    folders = {Path(frame.header.path).parent for frame in row}
+    damaged = [path for path in damaged if Path(path).parent in folders]
     if damaged:
-        names = ", ".join(os.path.basename(path) for path in damaged[:5])
+        names = ", ".join(Path(path).name for path in damaged[:5])
         text += f". Damaged and left out: {names}"
     return f"{text}. They are kept as separate planes, not as a 3-D grid"
 
@@ -209,7 +204,7 @@ def _times(volume: Volume) -> tuple[float, ...] | None:
         values = [[frame.keys.get(name) for frame in row] for row in volume.rows]
         if any(value is None for row in values for value in row):
             continue
-        starts: NDArray[Any] = np.array([min(row) for row in values], dtype=np.float64)
+        starts: NDArray[Any] = np.array(values, dtype=np.float64).min(axis=1)
         if name in ("trigger time", "frame reference time"):
             starts = starts / 1000
         starts -= starts[0]
@@ -233,7 +228,5 @@ def _axis_values(volume: Volume) -> str:
     if names[0] not in ("b-value", "echo", "echo time", "inversion time", "flip angle"):
         return ""
     values = [row[0].keys.get(names[0]) for row in volume.rows]
-    shown = ", ".join(
-        f"{value:g}" if isinstance(value, float) else str(value) for value in values[:8]
-    )
+    shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values[:8])
     return f": {shown}{', …' if len(values) > 8 else ''}"
