@@ -24,11 +24,11 @@ NAMES = ("liver", "lesion", "vessel", "bone")
 Move = tuple[Any, ...]
 
 
-def phantom(*, id: str = "image-1", name: str = "ct") -> Image:
+def phantom(*, uid: str = "image-1", name: str = "ct") -> Image:
     """A small anisotropic CT."""
     affine = np.array([[0, 0, 1.5, 10], [0, 1.25, 0, -20], [3, 0, 0, 5], [0, 0, 0, 1]])
     values = np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE)
-    return Image(values, Geometry(affine, SHAPE), name=name, id=id, modality="CT", unit="HU")
+    return Image(values, Geometry(affine, SHAPE), name=name, id=uid, modality="CT", unit="HU")
 
 
 def _index() -> st.SearchStrategy[tuple[int, int, int]]:

@@ -113,7 +113,7 @@ def load(
         found = [entry.open(base, way_out=_WAY_OUT) for entry in references]
     else:
         found = _given([images] if isinstance(images, Image) else list(images), references)
-    document = rebuild(state, found, id=data["document"], author=author)
+    document = rebuild(state, found, document_id=data["document"], author=author)
     replay(document, edits)
     return Session(document, view=data["view"], references=references, first=data["step"])
 

@@ -25,6 +25,7 @@ class Keeper(Protocol):
 
     case: str
     reader: str
+    closed: bool
 
     def edits(self, after: int, upto: int | None = None) -> list[Edit]:
         """Return the edits of the steps ``after`` < step ≤ ``upto``."""
@@ -99,6 +100,11 @@ class Session:
     def reader(self) -> str | None:
         """Who reads the case; None when no project keeps the session."""
         return None if self._keeper is None else self._keeper.reader
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session was closed: then its document takes no more edits."""
+        return self._keeper is not None and self._keeper.closed
 
     @property
     def step(self) -> int:

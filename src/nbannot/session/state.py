@@ -55,7 +55,11 @@ def capture(document: Document) -> State:
 
 
 def rebuild(
-    state: State, images: Sequence[Image], *, id: str | None = None, author: str | None = None
+    state: State,
+    images: Sequence[Image],
+    *,
+    document_id: str | None = None,
+    author: str | None = None,
 ) -> Document:
     """Return a new document in a captured state, with an empty history.
 
@@ -69,7 +73,7 @@ def rebuild(
     labels = [decode_item(data) for data in state.manifest["labels"]]
     document = Document(
         images, labels=[item for item in labels if isinstance(item, Label)], masks=masks,
-        id=id, author=author,
+        id=document_id, author=author,
     )  # fmt: skip
     for data in (*state.manifest["boxes"], *state.manifest["tags"]):
         document._perform(Put(decode_item(data)))

@@ -131,28 +131,26 @@ class Journal:
             return connection.execute(select(func.max(table.c.seq)).where(where)).scalar() or 0
 
     def start_for_undo(self, steps: int) -> int:
-        """Return the snapshot to replay from, so that the last ``steps`` edits can be undone.
+        """Return the snapshot to replay from, so that ``steps`` edits can be undone then.
 
         What an edit after it undoes is after it, too: else undo and redo would lose their order.
         """
-        from sqlalchemy import func, select
+        from sqlalchemy import select
 
-        edits = tables().edits
-        undone = edits.alias()
-        pairs = edits.join(
-            undone,
-            (undone.c.session_id == edits.c.session_id) & (undone.c.edit_id == edits.c.undoes),
-        )
-        start = self.newest_snapshot(max(self.head - steps, 0))
+        edits, snapshots = tables().edits, tables().snapshots
+        query = select(edits.c.edit_id, edits.c.undoes).where(edits.c.session_id == self.session)
+        kept = select(snapshots.c.seq).where(snapshots.c.session_id == self.session)
         with self.database.reading() as connection:
-            while start:
-                query = select(func.min(undone.c.seq)).select_from(pairs)
-                later = (edits.c.session_id == self.session) & (edits.c.seq > start)
-                oldest = connection.execute(query.where(later)).scalar()
-                if oldest is None or oldest > start:
-                    break
-                start = self.newest_snapshot(oldest - 1)
-        return start
+            rows = connection.execute(query.order_by(edits.c.seq)).all()[: self.head]
+            found = connection.execute(kept.order_by(snapshots.c.seq)).scalars().all()
+        undo, links = _undo_stack([(row.edit_id, row.undoes) for row in rows])
+        oldest = undo[-steps] if len(undo) >= steps else 1
+        while True:
+            start = max((seq for seq in found if seq < oldest), default=0)
+            earlier = [link for link in links[start:] if link is not None and link <= start]
+            if not earlier:
+                return start
+            oldest = min(earlier)
 
     def snapshot(self, state: State, seq: int) -> None:
         """Keep the whole state after the edit ``seq``."""
@@ -175,6 +173,30 @@ class Journal:
         manifest = json.loads(row.manifest)
         voxels = {name: self.database.blobs.get(blob) for name, blob in manifest["blobs"].items()}
         return int(row.seq), State(manifest["state"], voxels)
+
+
+def _undo_stack(
+    edits: Sequence[tuple[str, str | None]],
+) -> tuple[list[int], list[int | None]]:
+    """Return the steps that can be undone, and for each edit the step that it undoes."""
+    seqs: dict[str, int] = {}
+    undo: list[int] = []
+    redo: list[int] = []
+    links: list[int | None] = []
+    for seq, (edit_id, undoes) in enumerate(edits, start=1):
+        seqs[edit_id] = seq
+        link = None if undoes is None else seqs.get(undoes)
+        links.append(link)
+        if undo and link == undo[-1]:
+            undo.pop()
+            redo.append(seq)
+        elif redo and link == redo[-1]:
+            redo.pop()
+            undo.append(seq)
+        else:
+            redo.clear()
+            undo.append(seq)
+    return undo, links
 
 
 def keep_snapshot(database: Database, session: str, state: State, seq: int) -> None:

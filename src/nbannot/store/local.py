@@ -313,8 +313,9 @@ class LocalProject:
         reader = self.author if reader is None else reader
         with self._lock:
             row = self._session(case, reader, session, repeat)
-            if row is not None and row.id in self._live:
-                return self._live[row.id]
+            live = None if row is None else self._live.get(row.id)
+            if live is not None and not live.closed:
+                return live
             images = self.images(case)
             if row is None:
                 if session not in (None, 1):
@@ -367,7 +368,7 @@ class LocalProject:
         journal = Journal(self._database, row.id, case, row.reader, row.head)
         first = journal.start_for_undo(UNDO_STEPS)
         kept, state = journal.latest(first)
-        document = rebuild(state, images, id=row.document_id, author=self.author)
+        document = rebuild(state, images, document_id=row.document_id, author=self.author)
         replay(document, journal.edits(kept, row.head))
         keeper = Kept(journal, kept=journal.newest_snapshot(row.head), every=self.every)
         session = Session(
@@ -401,7 +402,7 @@ class LocalProject:
         """
         with self._lock:
             for live in list(self._live.values()):
-                if live.document is session.document:
+                if live.document is session.document and not live.closed:
                     self._save_live(live, session, case)
                     return
             if case is None:
