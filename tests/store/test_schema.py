@@ -84,7 +84,7 @@ def test_a_project_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) 
         database.commit()
     before = (tmp_path / NAME).read_bytes()
     for read_only in (False, True):
-        with pytest.raises(NewerVersionError, match="schema 9999.*Update nbannot"):
+        with pytest.raises(NewerVersionError, match=r"schema 9999.*Update nbannot"):
             open_project(tmp_path, read_only=read_only)
     assert (tmp_path / NAME).read_bytes() == before
 

@@ -62,11 +62,14 @@ def _masks(current: Document, target: Document) -> list[Edit]:
             edits += [*_paint(mask.id, recorded(mask), None), Remove(mask.info)]
             continue
         old = recorded(mask)
-        values = [segment.value for segment in goal[mask.id].segments]
+        values = {segment.value for segment in goal[mask.id].segments}
+        gone = [segment.value for segment in mask.segments if segment.value not in values]
         # An empty mask under a name of its own frees the name it had.
         frees = wanted.get(mask.name, mask.id) != mask.id
-        left = np.zeros_like(old) if frees else np.where(np.isin(old, values), old, 0)
-        edits += _paint(mask.id, old, left)
+        left = old
+        if frees or gone:
+            left = np.zeros_like(old) if frees else np.where(np.isin(old, gone), 0, old)
+            edits += _paint(mask.id, old, left)
         if frees:
             edits.append(Put(replace(mask.info, name=f"~{mask.id}", segments=())))
         arrays[mask.id] = left

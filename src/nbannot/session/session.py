@@ -142,15 +142,18 @@ class Session:
         UnknownItemError
             When there is no such step.
         """
+        copy = self._copy(step)
+        # Once more, so that the way here is not its history.
+        return rebuild(capture(copy), copy.images, author=copy.author)
+
+    def _copy(self, step: int) -> Document:
         now, low = self.step, self.oldest
         if not low <= step <= now:
             raise UnknownItemError(
                 f"There is no step {step}", hint=f"Choose a step from {low} to {now}."
             )
         near = step >= self.first and now - step < NEAR
-        copy = self._earlier(self._keeper, step) if self._keeper and not near else self._back(step)
-        # Once more, so that the way here is not its history.
-        return rebuild(capture(copy), copy.images, author=copy.author)
+        return self._earlier(self._keeper, step) if self._keeper and not near else self._back(step)
 
     def _back(self, step: int) -> Document:
         document = self.document
@@ -177,7 +180,7 @@ class Session:
             When there is no such step.
         """
         self.document.refresh()
-        target = self.at(step)
+        target = self._copy(step)
         with self.document.lock:
             return self.document.apply(turning(self.document, target, name=f"restore step {step}"))
 

@@ -137,11 +137,13 @@ def _mask(
     packed = voxels.get(info.id)
     if packed is not None:
         try:
-            values = zstandard.ZstdDecompressor().decompress(packed)
-            array = np.frombuffer(bytearray(values), dtype=info.dtype).reshape(image.shape)
-        except (zstandard.ZstdError, ValueError) as cause:
+            with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+                size = reader.readinto(mask.array.data.cast("B"))
+                whole = size == mask.array.nbytes and not reader.read(1)
+        except zstandard.ZstdError as cause:
             raise StoreError(f"The voxels of mask {info.name!r} are damaged: {cause}") from cause
-        mask.array = array
+        if not whole:
+            raise StoreError(f"The voxels of mask {info.name!r} are damaged: not of its shape")
         k, j, i = image.shape
         mask.absorb(((0, 0, 0), (k, j, i)))
     return mask

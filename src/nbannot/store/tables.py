@@ -33,20 +33,24 @@ def tables() -> Tables:
     per edit, ordered by ``seq`` from 1 without a gap; ``sessions.head`` is the newest ``seq``.
     ``snapshots`` hold the whole state after the edit ``seq``.
     """
+    from sqlalchemy import MetaData
+
+    metadata = MetaData()
+    return Tables(metadata, *_of_cases(metadata), *_of_sessions(metadata))
+
+
+def _of_cases(metadata: MetaData) -> tuple[Table, Table]:
     from sqlalchemy import (
         Boolean,
         Column,
         Float,
         ForeignKey,
         Integer,
-        LargeBinary,
-        MetaData,
         Table,
         Text,
         UniqueConstraint,
     )
 
-    metadata = MetaData()
     cases = Table(
         "cases",
         metadata,
@@ -70,6 +74,21 @@ def tables() -> Tables:
         Column("reference", Text, nullable=False),
         UniqueConstraint("case_id", "image_id"),
     )
+    return cases, images
+
+
+def _of_sessions(metadata: MetaData) -> tuple[Table, Table, Table]:
+    from sqlalchemy import (
+        Column,
+        Float,
+        ForeignKey,
+        Integer,
+        LargeBinary,
+        Table,
+        Text,
+        UniqueConstraint,
+    )
+
     sessions = Table(
         "sessions",
         metadata,
@@ -108,4 +127,4 @@ def tables() -> Tables:
         Column("time", Float, nullable=False),
         Column("manifest", Text, nullable=False),
     )
-    return Tables(metadata, cases, images, sessions, edits, snapshots)
+    return sessions, edits, snapshots
