@@ -113,7 +113,8 @@ class Server:
             f"--LabApp.app_settings_dir={folder / 'settings'}",
             f"--LabApp.workspaces_dir={folder / 'workspaces'}",
             f"--LabApp.user_settings_dir={folder / 'user-settings'}",
-            "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=", "--LabApp.collaborative=False",
+            "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True",
+            "--LabApp.news_url=", "--LabApp.collaborative=False",
             *args,
         ]  # fmt: skip
         with self.log.open("ab") as log:
@@ -218,7 +219,8 @@ class Lab:
         self.page.wait_for_function(
             """() => {
               const state = document.querySelector('.jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator');
-              const busy = [...document.querySelectorAll('.jp-InputArea-prompt')].some(p => p.textContent.includes('[*]'));
+              const prompts = [...document.querySelectorAll('.jp-InputArea-prompt')];
+              const busy = prompts.some(p => p.textContent.includes('[*]'));
               return !busy && state?.dataset.status === 'idle';
             }""",
             timeout=timeout * 1000,
@@ -249,7 +251,7 @@ class Lab:
         if not wait:
             return ""
         self.page.wait_for_function(
-            r"([prompt, before]) => /\[\d+\]/.test(prompt.textContent) && prompt.textContent.trim() !== before.trim()",
+            r"([p, before]) => /\[\d+\]/.test(p.textContent) && p.textContent.trim() !== before.trim()",
             arg=[prompt.element_handle(), before],
             timeout=timeout * 1000,
         )

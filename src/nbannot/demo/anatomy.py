@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating]
 Point = tuple[float, float, float]
 
 EDGE = 1.6  # width over which a border fades from one tissue to the next: partial volume
@@ -130,7 +130,8 @@ class Grid(NamedTuple):
 
 def covered(distance: FloatArray) -> FloatArray:
     """Return how much of each sample lies inside a border, from its signed distance (mm, negative inside)."""
-    return np.clip(np.float32(0.5) - distance / np.float32(EDGE), 0, 1).astype(np.float32)
+    part: FloatArray = np.clip(np.float32(0.5) - distance / np.float32(EDGE), 0, 1).astype(np.float32)
+    return part
 
 
 def ellipsoid(offsets: Sequence[FloatArray | float], radii: Sequence[float]) -> FloatArray:
@@ -138,7 +139,8 @@ def ellipsoid(offsets: Sequence[FloatArray | float], radii: Sequence[float]) -> 
     inner = sum((o / r) ** 2 for o, r in zip(offsets, radii, strict=True))
     slope = sum((o / r**2) ** 2 for o, r in zip(offsets, radii, strict=True))
     rho = np.sqrt(np.asarray(inner, np.float32))
-    return rho * (rho - 1) / np.sqrt(np.asarray(slope, np.float32) + np.float32(1e-9))
+    distance: FloatArray = rho * (rho - 1) / np.sqrt(np.asarray(slope, np.float32) + np.float32(1e-9))
+    return distance
 
 
 def cage_scale(z: float) -> float:
@@ -168,7 +170,10 @@ def lung(x: FloatArray, y: FloatArray, z: float, side: int) -> FloatArray:
         6 - ellipsoid((x, y - 68), (20, 24)),
         3 - ellipsoid((x - 26, y - 47), (13, 13)) if side > 0 and z < 215 else np.full_like(x, -99),
     ]
-    return np.maximum.reduce([np.broadcast_to(d, x.shape) for d in outside]).astype(np.float32)
+    distance: FloatArray = np.maximum.reduce([np.broadcast_to(d, x.shape) for d in outside]).astype(
+        np.float32
+    )
+    return distance
 
 
 class Chest:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 PET_STORAGE = "1.2.840.10008.5.1.4.1.1.128"
-EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 
 DOSE_BQ = 370e6
 HALF_LIFE_S = 6586.2
@@ -183,6 +182,7 @@ def _write_series(
     folder: Path, grid: Grid, plan: Plan, series: _Series, describe: Callable[[Dataset, int], None]
 ) -> None:
     from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
 
     folder.mkdir(parents=True, exist_ok=True)
     dz, dy, dx = spacing_of(grid)
@@ -200,7 +200,7 @@ def _write_series(
         image.BitsAllocated, image.BitsStored, image.HighBit = 16, 16, 15
         describe(image, k)
         image.file_meta = FileMetaDataset()
-        image.file_meta.TransferSyntaxUID = EXPLICIT_LITTLE_ENDIAN
+        image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         image.save_as(folder / f"{series.modality}{image.InstanceNumber:04d}.dcm", enforce_file_format=True)
 
 

@@ -294,17 +294,20 @@ class Document:
                     edits.append(Put(replace(item, label=name)))
             return self.apply(Batch(tuple(edits), f"rename {old.name} to {name}"))
 
-    def undo(self) -> Edit | None:
-        """Take back the last edit that is not undone; None when there is none."""
-        with self.lock:
-            self.refresh()
-            return self._take_back(self._undo)
+    def undo(self, *, id: str = "") -> Edit | None:
+        """Take back the last edit that is not undone; None when there is none.
 
-    def redo(self) -> Edit | None:
-        """Bring back the edit undone last; None when there is none."""
+        ``id`` becomes the id of the undoing edit; one that was applied before changes nothing.
+        """
         with self.lock:
             self.refresh()
-            return self._take_back(self._redo)
+            return self._take_back(self._undo, id)
+
+    def redo(self, *, id: str = "") -> Edit | None:
+        """Bring back the edit undone last; None when there is none. ``id`` as in `undo`."""
+        with self.lock:
+            self.refresh()
+            return self._take_back(self._redo, id)
 
     def refresh(self) -> list[Edit]:
         """Record what was changed in the masks' arrays in place, one edit per mask."""
@@ -313,11 +316,11 @@ class Document:
 
     # How an edit becomes recorded.
 
-    def _take_back(self, stack: list[Edit]) -> Edit | None:
+    def _take_back(self, stack: list[Edit], id: str) -> Edit | None:
         if not stack:
             return None
         inverse = stack[-1].inverse()
-        return self.apply(replace(inverse, id="", author="", time=0.0))
+        return self.apply(replace(inverse, id=id, author="", time=0.0))
 
     def _sign(self, edit: Edit) -> Edit:
         return replace(

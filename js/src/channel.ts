@@ -1,0 +1,423 @@
+/** The browser's end of the road to the host: edits in order, slices on request, and its health. */
+
+import { HttpCarrier, jupyterBase } from "./channel/http";
+import { Lane } from "./channel/lane";
+import { Requests } from "./channel/requests";
+import { PROTOCOL, decodeEdit, encodeEdit, imageKey, maskKey } from "./model/protocol";
+import type { KeyValues } from "./channel/lane";
+import type { Slice } from "./channel/requests";
+import type { Wire } from "./channel/wire";
+import type { DocumentMirror, Outbox } from "./model/document";
+import type { Command, Edit, EditedMessage, FocusMessage, HostMessage, ImageJson, StateMessage, WireError } from "./model/protocol";
+
+export type Status = "connecting" | "ready" | "busy" | "disconnected" | "skew";
+
+export interface Health {
+  readonly status: Status;
+  /** What to tell the user; empty when all is well. */
+  readonly message: string;
+  readonly carrier: "comm" | "http";
+}
+
+const TICK_MS = 500;
+const HELLO_MS = 2000;
+const RESEND_MS = 3000;
+const BUSY_MS = 5000;
+const PATIENCE_MS = 60;
+const FOCUS_MS = 100;
+const MAX_PATIENCE_MS = 500;
+const PATIENT_TRIES = 20;
+// jupyter_server closes the socket at 10 MiB, and the edit would be lost with it.
+const MAX_EDIT_BYTES = 8 * 2 ** 20;
+
+const LIVING = Symbol.for("nbannot/v1/tabs");
+
+/** Tabs of this page; several viewers on one page must not take each other's edits. */
+function livingTabs(): Set<string> {
+  const page = globalThis as { [LIVING]?: Set<string> };
+  return (page[LIVING] ??= new Set());
+}
+
+function pageStorage(): KeyValues | null {
+  try {
+    return globalThis.localStorage ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function newTab(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export interface ChannelOptions {
+  readonly storage?: KeyValues | null;
+  readonly base?: string | null;
+}
+
+export class Channel implements Outbox {
+  readonly tab = newTab();
+  readonly #lane: Lane;
+  readonly #requests: Requests;
+  readonly #abort = new AbortController();
+  readonly #health = new Set<(health: Health) => void>();
+  readonly #errors = new Set<(error: WireError) => void>();
+  readonly #base: string | null;
+  #status: Status = "connecting";
+  #message = "";
+  #http: HttpCarrier | null = null;
+  #probed = "";
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #off: () => void = () => undefined;
+  /** Time of the hello that waits for its answer; null where none does. */
+  #helloAt: number | null = null;
+  #helloSince = 0;
+  #greeted = false;
+  #heard = Date.now();
+  #sentAt = 0;
+  #resends = 0;
+  #focus: FocusMessage | null = null;
+  #focusTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly wire: Wire,
+    readonly document: DocumentMirror,
+    options: ChannelOptions = {},
+  ) {
+    const storage = options.storage === undefined ? pageStorage() : options.storage;
+    this.#base = options.base === undefined ? jupyterBase() : options.base;
+    this.#lane = new Lane(this.tab, storage, () => this.#storageFull());
+    this.#requests = new Requests(this.tab, wire, () => this.#lost());
+    document.connect(this);
+  }
+
+  /** State of the connection, with words for the user. */
+  get health(): Health {
+    return { status: this.#status, message: this.#message, carrier: this.#http?.alive ? "http" : "comm" };
+  }
+
+  onHealth(callback: (health: Health) => void, signal?: AbortSignal): () => void {
+    return subscribe(this.#health, callback, signal);
+  }
+
+  /** Errors of the host that belong to no edit of ours. */
+  onError(callback: (error: WireError) => void, signal?: AbortSignal): () => void {
+    return subscribe(this.#errors, callback, signal);
+  }
+
+  start(): void {
+    livingTabs().add(this.tab);
+    this.#off = this.wire.onMessage((message, buffers) => this.#receive(message, buffers));
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.resync();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#focusTimer);
+    this.#abort.abort();
+    this.#requests.close();
+    this.#off();
+    livingTabs().delete(this.tab);
+    this.#health.clear();
+    this.#errors.clear();
+  }
+
+  // Edits ---------------------------------------------------------------------------------------
+
+  reserve(): { seq: number; id: string } {
+    const seq = this.#lane.reserve();
+    return { seq, id: `${this.tab}:${seq}` };
+  }
+
+  send(seq: number, edit: Edit | Command): void {
+    const { json, buffers } = encodeEdit(edit);
+    const size = buffers.reduce((sum, bytes) => sum + bytes.length, 0);
+    if (size > MAX_EDIT_BYTES) {
+      const message = `This edit of ${Math.round(size / 2 ** 20)} MB is too large for one message`;
+      queueMicrotask(() =>
+        this.document.refuse(seq, { kind: "EditError", message, hint: "Make it in Python or in smaller parts." }),
+      );
+      // The host needs every number, so an edit that does nothing takes its place.
+      this.#lane.add({ seq, json: { kind: "batch", id: `${this.tab}:${seq}`, edits: [], name: "" }, buffers: [] });
+    } else this.#lane.add({ seq, json, buffers });
+    if (this.#greeted && this.#helloAt === null) this.#sendFrom(seq);
+  }
+
+  resync(): void {
+    this.#helloSince = Date.now();
+    this.#hello();
+  }
+
+  #sendFrom(seq: number): void {
+    this.#sentAt = Date.now();
+    for (const one of this.#lane.pending) {
+      if (one.seq < seq) continue;
+      const message = { type: "edit", tab: this.tab, seq: one.seq, edit: one.json } as const;
+      if (!this.#try(() => this.wire.send(message, one.buffers))) return;
+    }
+  }
+
+  // Slices --------------------------------------------------------------------------------------
+
+  /**
+   * Fetch slices of an image frame by the best carrier. `urgent` slices come by the wire at once
+   * where the server does not have them yet; others wait a little for it.
+   */
+  async imageSlices(
+    image: ImageJson,
+    frame: number,
+    ks: readonly number[],
+    onSlice: (k: number, slice: Slice) => void,
+    options: { readonly signal: AbortSignal; readonly urgent?: boolean },
+  ): Promise<void> {
+    const left = new Set(ks);
+    const tries = options.urgent ? 1 : PATIENT_TRIES;
+    for (let n = 0; n < tries && this.#http?.alive && left.size && !options.signal.aborted; n++) {
+      if (n) await wait(Math.min(MAX_PATIENCE_MS, PATIENCE_MS * 2 ** n), options.signal);
+      await this.#overHttp(this.#http, image, frame, left, onSlice, options.signal);
+    }
+    const numbers = new Map([...left].map((k) => [imageKey(image.id, frame, k), k]));
+    await this.#requests.get(
+      [...numbers.keys()],
+      (slice) => onSlice(numbers.get(slice.key) ?? -1, slice),
+      options,
+    );
+  }
+
+  /** Fetch slices of a mask; they always come by the wire, with the revision they belong to. */
+  maskSlices(
+    mask: string,
+    ks: readonly number[],
+    onSlice: (k: number, slice: Slice) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const numbers = new Map(ks.map((k) => [maskKey(mask, k), k]));
+    return this.#requests.get([...numbers.keys()], (slice) => onSlice(numbers.get(slice.key) ?? -1, slice), { signal });
+  }
+
+  /** Tell the host which slice is in view, so that it publishes from there outwards. */
+  focus(image: string, frame: number, k: number): void {
+    this.#focus = { type: "focus", tab: this.tab, image, frame, k };
+    this.#focusTimer ??= setTimeout(() => {
+      this.#focusTimer = undefined;
+      const message = this.#focus;
+      if (this.#http?.alive && message) this.#try(() => this.wire.send(message));
+    }, FOCUS_MS);
+  }
+
+  async #overHttp(
+    http: HttpCarrier,
+    image: ImageJson,
+    frame: number,
+    left: Set<number>,
+    onSlice: (k: number, slice: Slice) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const shape = [image.shape[1], image.shape[2], ...(image.color ? [3] : [])];
+    const parts = ranges([...left]).map(async ([k0, k1]) => {
+      for (const { k, codec, bytes } of await http.slices(image, frame, k0, k1, signal)) {
+        const key = imageKey(image.id, frame, k);
+        if (left.delete(k)) onSlice(k, { key, dtype: image.dtype, shape, codec, bytes, revision: 0 });
+      }
+    });
+    await Promise.all(parts);
+  }
+
+  async #probe(place: StateMessage["http"]): Promise<void> {
+    if (!place || this.#base === null || this.#probed === place.nonce) return;
+    this.#probed = place.nonce;
+    this.#http = await HttpCarrier.probe(this.#base + place.url, place.nonce, this.#abort.signal);
+    if (!this.#http) return;
+    if (this.#focus) this.focus(this.#focus.image, this.#focus.frame, this.#focus.k);
+    this.#announce();
+  }
+
+  // Messages ------------------------------------------------------------------------------------
+
+  #receive(content: unknown, buffers: readonly Uint8Array[]): void {
+    const message = content as HostMessage;
+    if (typeof message !== "object" || message === null) return;
+    this.#heard = Date.now();
+    if ("tab" in message && message.tab !== this.tab && message.type !== "edited") return;
+    try {
+      this.#dispatch(message, buffers);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#fail({ kind: "EditError", message: `A message of the kernel could not be read: ${text}`, hint: "" });
+      this.resync();
+    }
+    if (this.#greeted && this.#status !== "skew") this.#set("ready", "");
+  }
+
+  #dispatch(message: HostMessage, buffers: readonly Uint8Array[]): void {
+    switch (message.type) {
+      case "state":
+        return this.#state(message);
+      case "edited":
+        return this.#edited(message, buffers);
+      case "acked":
+        this.document.acknowledge(message.seq, message.revision);
+        return this.#answered(message.seq);
+      case "refused":
+        this.document.refuse(message.seq, message.error);
+        return this.#answered(message.seq);
+      case "resend":
+        return message.from === null ? this.resync() : this.#sendFrom(message.from);
+      case "bytes":
+      case "bytes_error":
+        return this.#requests.receive(message, buffers);
+      case "error":
+        return this.#fail(message.error);
+    }
+  }
+
+  #state(message: StateMessage): void {
+    this.#helloAt = null;
+    if (message.version !== PROTOCOL) {
+      const versions = `page: ${PROTOCOL}, kernel: ${message.version}`;
+      this.#set("skew", `The page and the kernel hold different versions of nbannot (${versions}). Save the notebook, reload the page and run the cell again.`);
+      return;
+    }
+    this.#lane.bind(message.document);
+    this.#lane.dropThrough(message.acked);
+    this.document.receiveState(message);
+    this.#greeted = true;
+    this.#resends = 0;
+    this.#sendFrom(this.#lane.first);
+    for (const { one, forget } of this.#lane.orphans(livingTabs())) {
+      const isCommand = one.json.kind === "undo" || one.json.kind === "redo";
+      this.document.adopt(isCommand ? (one.json as unknown as Command) : decodeEdit(one.json, one.buffers));
+      forget();
+    }
+    void this.#probe(message.http);
+  }
+
+  #edited(message: EditedMessage, buffers: readonly Uint8Array[]): void {
+    const mine = message.tab === this.tab;
+    this.document.receiveEdited(message, buffers, mine);
+    if (mine && message.seq !== null) this.#answered(message.seq);
+  }
+
+  #answered(seq: number): void {
+    const skipped = this.#lane.first < seq && this.#lane.pending.some((one) => one.seq === seq);
+    this.#lane.drop(seq);
+    // An answer before this one was lost; the host tells it again after a hello.
+    if (skipped && this.#helloAt === null) this.resync();
+    else if (this.#resends && this.#lane.pending.length) this.#sendFrom(this.#lane.first);
+    this.#resends = 0;
+    this.#sentAt = Date.now();
+  }
+
+  #fail(error: WireError): void {
+    for (const callback of [...this.#errors]) callback(error);
+  }
+
+  // Health --------------------------------------------------------------------------------------
+
+  #hello(): void {
+    this.#helloAt = Date.now();
+    const message = { type: "hello", tab: this.tab, version: PROTOCOL, next: this.#lane.first } as const;
+    this.#try(() => this.wire.send(message));
+  }
+
+  #tick(): void {
+    const now = Date.now();
+    if (this.#status === "skew") return;
+    if (this.#helloAt !== null) {
+      // Twice a minute is enough for a kernel that is busy for long; it answers every hello.
+      const pause = now - this.#helloSince > 20_000 ? 30_000 : HELLO_MS;
+      if (now - this.#helloAt >= pause) this.#hello();
+    } else if (this.#status === "disconnected") this.resync();
+    else if (this.#lane.pending.length && now - this.#sentAt >= RESEND_MS * 2 ** Math.min(this.#resends, 4)) {
+      this.#resends++;
+      this.#sendOne();
+    }
+    this.#requests.retry(now);
+    this.#judge(now);
+  }
+
+  /** Send the first edit again; the rest follows when the host answers. */
+  #sendOne(): void {
+    const one = this.#lane.pending[0];
+    this.#sentAt = Date.now();
+    if (one) this.#try(() => this.wire.send({ type: "edit", tab: this.tab, seq: one.seq, edit: one.json }, one.buffers));
+  }
+
+  #judge(now: number): void {
+    const waits = [this.#requests.oldest, this.#helloAt === null ? null : this.#helloSince];
+    if (this.#lane.pending.length) waits.push(this.#heard);
+    const oldest = Math.min(...waits.map((time) => time ?? now));
+    if (this.#status === "disconnected" || now - Math.max(oldest, this.#heard) <= BUSY_MS) return;
+    const kept = this.document.unsaved ? ` ${this.document.unsaved} edits are kept here until it answers.` : "";
+    if (this.#greeted) this.#set("busy", `The kernel is busy.${kept}`);
+    else
+      this.#set(
+        "connecting",
+        "The kernel does not answer. If it runs another cell, wait for it; else run this cell again (nb.doctor() checks the environment).",
+      );
+  }
+
+  #try(send: () => void): boolean {
+    try {
+      send();
+      if (this.#status === "disconnected") this.#set(this.#greeted ? "busy" : "connecting", "");
+      return true;
+    } catch {
+      this.#lost();
+      return false;
+    }
+  }
+
+  #lost(): void {
+    const kept = this.document.unsaved ? ` ${this.document.unsaved} edits are kept in this browser and sent then.` : "";
+    this.#set("disconnected", `No connection to the kernel. If it was restarted, run the cell again.${kept}`);
+  }
+
+  #storageFull(): void {
+    const hint = "Do not reload the page before the kernel has taken them.";
+    this.#fail({ kind: "StorageError", message: "The browser's storage takes no more unsaved edits", hint });
+  }
+
+  #set(status: Status, message: string): void {
+    if (status === this.#status && message === this.#message) return;
+    this.#status = status;
+    this.#message = message;
+    this.#announce();
+  }
+
+  #announce(): void {
+    for (const callback of [...this.#health]) callback(this.health);
+  }
+}
+
+function subscribe<T>(set: Set<T>, callback: T, signal?: AbortSignal): () => void {
+  set.add(callback);
+  const off = (): void => void set.delete(callback);
+  signal?.addEventListener("abort", off, { once: true });
+  return off;
+}
+
+function wait(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+    signal.addEventListener("abort", done);
+  });
+}
+
+/** Join numbers to ranges [first, last]. */
+export function ranges(ks: readonly number[]): [number, number][] {
+  const out: [number, number][] = [];
+  for (const k of [...ks].sort((a, b) => a - b)) {
+    const last = out.at(-1);
+    if (last && k === last[1] + 1) last[1] = k;
+    else out.push([k, k]);
+  }
+  return out;
+}

@@ -1,0 +1,141 @@
+/** Requests for slices over the wire: ids, time limits, retries, cancellation. */
+
+import type { BytesErrorMessage, BytesMessage, Codec, Dtype, WireError } from "../model/protocol";
+import type { Bytes, Wire } from "./wire";
+
+/** A slice as it came: still compressed. */
+export interface Slice {
+  readonly key: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly codec: Codec;
+  readonly bytes: Bytes;
+  /** Revision of the document, for mask slices. */
+  readonly revision: number;
+}
+
+export class SliceError extends Error {
+  constructor(
+    readonly detail: WireError,
+    /** The slices that could not be had. */
+    readonly keys: readonly string[],
+  ) {
+    super(detail.hint ? `${detail.message}. ${detail.hint}` : detail.message);
+    this.name = "SliceError";
+  }
+}
+
+interface Request {
+  readonly missing: Set<string>;
+  readonly failed: string[];
+  readonly urgent: boolean;
+  error: WireError | null;
+  readonly onSlice: (slice: Slice) => void;
+  readonly done: () => void;
+  readonly fail: (error: Error) => void;
+  sent: number;
+  tries: number;
+}
+
+const RETRY_MS = 10_000;
+
+export class Requests {
+  readonly #open = new Map<number, Request>();
+  #last = 0;
+
+  constructor(
+    readonly tab: string,
+    readonly wire: Wire,
+    readonly onSendError: () => void,
+  ) {}
+
+  /** When the oldest open request was sent, ms; null where there is none. */
+  get oldest(): number | null {
+    const times = [...this.#open.values()].map((one) => one.sent);
+    return times.length ? Math.min(...times) : null;
+  }
+
+  /**
+   * Ask for keys; each slice is handed over as it comes, the promise ends with the last one, with a
+   * SliceError where the host could not give some of them.
+   */
+  get(
+    keys: readonly string[],
+    onSlice: (slice: Slice) => void,
+    { signal, urgent = false }: { readonly signal?: AbortSignal; readonly urgent?: boolean } = {},
+  ): Promise<void> {
+    if (!keys.length || signal?.aborted) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const rid = ++this.#last;
+      const finish = (end: () => void): void => {
+        this.#open.delete(rid);
+        signal?.removeEventListener("abort", cancel);
+        end();
+      };
+      const cancel = (): void => {
+        this.#send(() => this.wire.send({ type: "cancel", tab: this.tab, rid }));
+        finish(resolve);
+      };
+      signal?.addEventListener("abort", cancel);
+      this.#open.set(rid, {
+        missing: new Set(keys),
+        failed: [],
+        urgent,
+        error: null,
+        onSlice,
+        done: () => finish(resolve),
+        fail: (error) => finish(() => reject(error)),
+        sent: 0,
+        tries: 0,
+      });
+      this.#ask(rid);
+    });
+  }
+
+  /** Ask again for what has not come in time; the wait doubles while the host is busy. */
+  retry(now = Date.now()): void {
+    for (const [rid, one] of this.#open)
+      if (now - one.sent > RETRY_MS * 2 ** Math.min(one.tries - 1, 3)) this.#ask(rid);
+  }
+
+  receive(message: BytesMessage | BytesErrorMessage, buffers: readonly Uint8Array[]): void {
+    const request = this.#open.get(message.rid);
+    if (!request?.missing.delete(message.key)) return;
+    request.sent = Date.now();
+    if (message.type === "bytes_error") {
+      request.error ??= message.error;
+      request.failed.push(message.key);
+    } else {
+      const { key, dtype, shape, codec, revision = 0 } = message;
+      // A copy: the buffer may be a window on a whole websocket frame, which it would keep alive.
+      request.onSlice({ key, dtype, shape, codec, bytes: new Uint8Array(buffers[0] ?? []), revision });
+    }
+    if (request.missing.size) return;
+    if (request.error) request.fail(new SliceError(request.error, request.failed));
+    else request.done();
+  }
+
+  close(): void {
+    for (const [rid, one] of [...this.#open]) {
+      this.#send(() => this.wire.send({ type: "cancel", tab: this.tab, rid }));
+      one.done();
+    }
+  }
+
+  #ask(rid: number): void {
+    const one = this.#open.get(rid);
+    if (!one) return;
+    one.sent = Date.now();
+    one.tries++;
+    const keys = [...one.missing];
+    this.#send(() => this.wire.send({ type: "get", tab: this.tab, rid, keys, urgent: one.urgent }));
+  }
+
+  #send(send: () => void): void {
+    try {
+      send();
+    } catch {
+      this.onSendError();
+    }
+  }
+}

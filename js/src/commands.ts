@@ -1,0 +1,164 @@
+/** Every command of the viewer with its keys, in one table: keyboard, toolbar and help read it. */
+import type { Layout, ToolName } from "./state";
+
+/** What commands act on; the viewer is one. */
+export interface CommandTarget {
+  tool(name: ToolName): void;
+  brushSize(factor: number): void;
+  /** Scroll the view under the pointer by slices. */
+  scroll(slices: number): void;
+  scrollTo(end: "first" | "last"): void;
+  /** Show the frame (or the plane of a stack) `by` further. */
+  frame(by: number): void;
+  play(): void;
+  zoom(factor: number): void;
+  fit(): void;
+  reset(): void;
+  layout(name: Layout): void;
+  maximize(): void;
+  /** Choose the n-th window preset, counted from 0. */
+  preset(n: number): void;
+  interpolation(): void;
+  overlay(): void;
+  /** Choose the n-th label, counted from 0. */
+  label(n: number): void;
+  undo(): void;
+  redo(): void;
+  removeSelected(): void;
+  cancel(): void;
+  panel(): void;
+  help(): void;
+}
+
+export const GROUPS = ["Tools", "Look", "Move", "Labels", "General"] as const;
+
+export interface Command {
+  readonly id: string;
+  readonly title: string;
+  readonly group: (typeof GROUPS)[number];
+  /** Keys in the form of `keyName`; the first is shown. */
+  readonly keys: readonly string[];
+  run(target: CommandTarget): void;
+}
+
+type Row = readonly [id: string, title: string, keys: string, run: (target: CommandTarget) => void];
+
+const TOOL_ROWS: readonly Row[] = [
+  ["tool.crosshair", "Crosshair", "c", (t) => t.tool("crosshair")],
+  ["tool.window", "Window / level", "w", (t) => t.tool("window")],
+  ["tool.pan", "Pan", "p", (t) => t.tool("pan")],
+  ["tool.zoom", "Zoom", "z", (t) => t.tool("zoom")],
+  ["tool.brush", "Brush", "b", (t) => t.tool("brush")],
+  ["tool.eraser", "Eraser", "e", (t) => t.tool("eraser")],
+  ["tool.box", "Box", "x", (t) => t.tool("box")],
+  ["brush.smaller", "Smaller brush", "[", (t) => t.brushSize(1 / 1.2)],
+  ["brush.larger", "Larger brush", "]", (t) => t.brushSize(1.2)],
+];
+
+const LOOK_ROWS: readonly Row[] = [
+  ["view.zoom_in", "Zoom in", "+ =", (t) => t.zoom(1.25)],
+  ["view.zoom_out", "Zoom out", "- _", (t) => t.zoom(1 / 1.25)],
+  ["view.fit", "Fit the view", "f", (t) => t.fit()],
+  ["view.reset", "Reset views and window", "r", (t) => t.reset()],
+  ["view.maximize", "Maximize or restore the view", "m", (t) => t.maximize()],
+  ["layout.mpr", "Axial, coronal and sagittal", "shift+m", (t) => t.layout("mpr")],
+  ["view.interpolation", "Smooth or raw pixels", "i", (t) => t.interpolation()],
+  ...Array.from({ length: 9 }, (_, n): Row => [
+    `window.preset_${n + 1}`, `Window preset ${n + 1}`, `alt+${n + 1}`, (t) => t.preset(n),
+  ]),
+];
+
+const MOVE_ROWS: readonly Row[] = [
+  ["slice.next", "Next slice", "arrowdown arrowright", (t) => t.scroll(1)],
+  ["slice.previous", "Previous slice", "arrowup arrowleft", (t) => t.scroll(-1)],
+  ["slice.forward", "10 slices on", "pagedown", (t) => t.scroll(10)],
+  ["slice.back", "10 slices back", "pageup", (t) => t.scroll(-10)],
+  ["slice.first", "First slice", "home", (t) => t.scrollTo("first")],
+  ["slice.last", "Last slice", "end", (t) => t.scrollTo("last")],
+  ["frame.next", "Next frame", ".", (t) => t.frame(1)],
+  ["frame.previous", "Previous frame", ",", (t) => t.frame(-1)],
+  ["frame.play", "Play or pause", "space", (t) => t.play()],
+];
+
+const LABEL_ROWS: readonly Row[] = [
+  ...Array.from({ length: 9 }, (_, n): Row => [
+    `label.choose_${n + 1}`, `Choose label ${n + 1}`, `${n + 1}`, (t) => t.label(n),
+  ]),
+  ["labels.overlay", "Hide or show all labels", "h", (t) => t.overlay()],
+  ["box.remove", "Delete the selected box", "delete backspace", (t) => t.removeSelected()],
+];
+
+const GENERAL_ROWS: readonly Row[] = [
+  ["edit.undo", "Undo", "ctrl+z", (t) => t.undo()],
+  ["edit.redo", "Redo", "ctrl+shift+z ctrl+y", (t) => t.redo()],
+  ["panel.toggle", "Open or close the side panel", "l", (t) => t.panel()],
+  ["gesture.cancel", "Cancel", "escape", (t) => t.cancel()],
+  ["help.toggle", "Show the keys", "?", (t) => t.help()],
+];
+
+const group = (name: Command["group"], rows: readonly Row[]): Command[] =>
+  rows.map(([id, title, keys, run]) => ({ id, title, group: name, keys: keys.split(" "), run }));
+
+export const COMMANDS: readonly Command[] = [
+  ...group("Tools", TOOL_ROWS),
+  ...group("Look", LOOK_ROWS),
+  ...group("Move", MOVE_ROWS),
+  ...group("Labels", LABEL_ROWS),
+  ...group("General", GENERAL_ROWS),
+];
+
+const byId = new Map(COMMANDS.map((one) => [one.id, one]));
+const byKey = new Map(COMMANDS.flatMap((one) => one.keys.map((key) => [key, one] as const)));
+
+export function command(id: string): Command {
+  const found = byId.get(id);
+  if (!found) throw new Error(`there is no command "${id}"`);
+  return found;
+}
+
+export interface KeyLike {
+  readonly key: string;
+  readonly code?: string;
+  readonly ctrlKey: boolean;
+  readonly metaKey: boolean;
+  readonly altKey: boolean;
+  readonly shiftKey: boolean;
+  getModifierState?(name: string): boolean;
+}
+
+/** Name of a key press: "ctrl+shift+z", "alt+1", "?", "space", "arrowup". Cmd counts as ctrl. */
+export function keyName(event: KeyLike): string {
+  // AltGr types characters such as [ on many keyboards and reports itself as ctrl+alt.
+  const graph = event.getModifierState?.("AltGraph") ?? false;
+  const ctrl = (event.ctrlKey || event.metaKey) && !graph;
+  const alt = event.altKey && !graph;
+  let key = event.key === " " ? "space" : event.key.toLowerCase();
+  // With alt some systems type another character; the digit is in the code.
+  const digit = /^Digit([0-9])$/.exec(event.code ?? "")?.[1];
+  if (alt && digit) key = digit;
+  const letter = /^[a-z]$/.test(key) || key.length > 1;
+  const shift = event.shiftKey && letter;
+  return `${ctrl ? "ctrl+" : ""}${alt ? "alt+" : ""}${shift ? "shift+" : ""}${key}`;
+}
+
+export function commandFor(event: KeyLike): Command | undefined {
+  return byKey.get(keyName(event));
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  arrowup: "↑", arrowdown: "↓", arrowleft: "←", arrowright: "→", pageup: "Page Up",
+  pagedown: "Page Down", home: "Home", end: "End", space: "Space", delete: "Del",
+  backspace: "Backspace", escape: "Esc", ctrl: "Ctrl", alt: "Alt", shift: "Shift",
+};
+
+/** A key as people read it: "Ctrl+Shift+Z". */
+export function keyTitle(key: string): string {
+  if (key === "+") return key;
+  return key.split("+").map((part) => NAMES[part] ?? (/^[a-z]$/.test(part) ? part.toUpperCase() : part)).join("+");
+}
+
+/** Title with the first key, for tooltips. */
+export function titleWithKey(id: string): string {
+  const { title, keys } = command(id);
+  return keys[0] ? `${title} (${keyTitle(keys[0])})` : title;
+}

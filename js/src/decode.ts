@@ -1,0 +1,87 @@
+/** The slice codecs: bytes of a compressed slice → values. The inverse of nbannot.viewer.pixels. */
+
+import { ZSTDDecoder } from "zstddec";
+import type { Codec, Dtype } from "./model/protocol";
+import type { TypedArray } from "./model/masks";
+
+export interface Encoded {
+  readonly codec: Codec;
+  readonly dtype: Dtype;
+  /** Number of values. */
+  readonly size: number;
+  /** Length of a row in values (for the predictor). */
+  readonly columns: number;
+  readonly bytes: Uint8Array;
+}
+
+const ARRAYS = {
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  float32: Float32Array,
+} as const;
+
+const zstd = new ZSTDDecoder();
+
+/** Make the decoder ready; decode needs it. */
+export async function initDecoder(): Promise<void> {
+  await zstd.init();
+}
+
+/** Return the values of a slice; throws RangeError where the bytes are not such a slice. */
+export function decode(slice: Encoded): TypedArray {
+  const width = ARRAYS[slice.dtype].BYTES_PER_ELEMENT;
+  const length = slice.size * width;
+  const raw = slice.codec === "raw" ? slice.bytes.slice() : zstd.decode(slice.bytes, length);
+  if (raw.length !== length) throw new RangeError(`a slice of ${length} bytes came with ${raw.length}`);
+  switch (slice.codec) {
+    case "raw":
+    case "zstd":
+      return view(raw, slice.dtype);
+    case "shuffle-zstd":
+      return view(unshuffle(raw, width), slice.dtype);
+    case "lorenzo-zstd":
+      return unpredict(raw, slice.dtype, slice.columns);
+  }
+}
+
+function view(bytes: Uint8Array, dtype: Dtype): TypedArray {
+  const buffer = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
+  return new ARRAYS[dtype](buffer as ArrayBuffer);
+}
+
+/** Put the bytes of each value together again: all lowest bytes came first, then the next ones. */
+function unshuffle(bytes: Uint8Array, width: number): Uint8Array {
+  const size = bytes.length / width;
+  const out = new Uint8Array(bytes.length);
+  for (let b = 0; b < width; b++)
+    for (let n = 0, from = b * size, to = b; n < size; n++, from++, to += width) out[to] = bytes[from] ?? 0;
+  return out;
+}
+
+type Unsigned = Uint8Array | Uint16Array | Uint32Array;
+
+/** Undo the 2-D Lorenzo predictor: each value is left + above - above-left + residual. */
+function unpredict(bytes: Uint8Array, dtype: Dtype, columns: number): TypedArray {
+  const width = ARRAYS[dtype].BYTES_PER_ELEMENT;
+  const plain = width === 1 ? bytes : unshuffle(bytes, width);
+  const residual = view(plain, width === 1 ? "uint8" : width === 2 ? "uint16" : "uint32") as Unsigned;
+  // Typed arrays wrap at 2^bits, exactly as the predictor did.
+  const out = new ARRAYS[dtype](residual.length);
+  const above = new Int32Array(columns);
+  for (let row = 0; row < residual.length; row += columns) {
+    let sum = 0;
+    for (let i = 0; i < columns; i++) {
+      const z = residual[row + i] ?? 0;
+      // Sum of the residuals in this row, plus the value above.
+      sum = (sum + ((z >>> 1) ^ -(z & 1))) | 0;
+      const value = ((above[i] ?? 0) + sum) | 0;
+      above[i] = value;
+      out[row + i] = value;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,21 @@
+/** Decodes slices beside the page's own thread. */
+
+import { decode, initDecoder } from "./decode";
+import type { Encoded } from "./decode";
+
+interface Scope {
+  onmessage: ((event: { data: { id: number; slice: Encoded } }) => void) | null;
+  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
+}
+
+const scope = self as unknown as Scope;
+const ready = initDecoder();
+
+scope.onmessage = ({ data: { id, slice } }) => {
+  ready
+    .then(() => {
+      const values = decode(slice);
+      scope.postMessage({ id, values }, [values.buffer as ArrayBuffer]);
+    })
+    .catch((error: unknown) => scope.postMessage({ id, error: String(error) }));
+};

@@ -1,0 +1,89 @@
+/** The anywidget module: one client for each widget, shared by its views. */
+
+import { widgetWire } from "./channel/wire";
+import { openClient } from "./client";
+import { mount } from "./ui/mount";
+import { WorkerPool } from "./volumes/pool";
+import type { WidgetModel } from "./channel/wire";
+import type { Client, Traits, ViewState } from "./client";
+
+interface Shared {
+  readonly client: Client & { close(): void };
+  views: number;
+}
+
+// anywidget evaluates this module once for each widget, so this map holds that widget's client only.
+const clients = new Map<string, Shared>();
+
+function widgetTraits(model: WidgetModel): Traits {
+  return {
+    get: () => (model.get("view") ?? {}) as ViewState,
+    set(view) {
+      model.set("view", { ...view });
+      model.save_changes();
+    },
+    onChange(callback) {
+      model.on("change:view", callback);
+      return () => model.off("change:view", callback);
+    },
+  };
+}
+
+function acquire(model: WidgetModel): Shared {
+  const uid = String(model.get("uid"));
+  let shared = clients.get(uid);
+  if (!shared) {
+    shared = { client: openClient(uid, widgetWire(model), widgetTraits(model), new WorkerPool()), views: 0 };
+    clients.set(uid, shared);
+  }
+  shared.views++;
+  return shared;
+}
+
+function release(shared: Shared): void {
+  if (--shared.views > 0) return;
+  clients.delete(shared.client.uid);
+  shared.client.close();
+}
+
+/** Show in the cell what went wrong and what to do about it. */
+export function showError(el: HTMLElement, error: unknown): void {
+  const box = el.ownerDocument.createElement("div");
+  box.className = "nbannot-error";
+  box.setAttribute("role", "alert");
+  box.style.cssText =
+    "border:1px solid #c62828;border-left-width:4px;padding:8px 12px;font:13px/1.5 system-ui,sans-serif;" +
+    "color:#1a1a1a;background:#fdecea";
+  const title = box.appendChild(el.ownerDocument.createElement("strong"));
+  title.textContent = "nbannot could not show the viewer";
+  const cause = box.appendChild(el.ownerDocument.createElement("div"));
+  cause.textContent = error instanceof Error ? error.message : String(error);
+  const hint = box.appendChild(el.ownerDocument.createElement("div"));
+  hint.textContent =
+    "Run the cell again. If that does not help, save the notebook and reload the page; nbannot.doctor() checks the environment.";
+  el.replaceChildren(box);
+}
+
+interface RenderProps {
+  readonly model: WidgetModel;
+  readonly el: HTMLElement;
+}
+
+function render({ model, el }: RenderProps): () => void {
+  const view = new AbortController();
+  let shared: Shared | null = null;
+  try {
+    shared = acquire(model);
+    mount(el, shared.client, view.signal);
+  } catch (error) {
+    showError(el, error);
+    console.error("nbannot:", error);
+  }
+  return () => {
+    view.abort();
+    if (shared) release(shared);
+    shared = null;
+  };
+}
+
+export default { render };

@@ -1,0 +1,425 @@
+/** Messages between the browser and the host, and the wire form of edits (see docs/protocol.md). */
+
+/** Name of this message protocol; both sides must say the same, else the viewer shows "skew". */
+export const PROTOCOL = "nbannot-protocol/1";
+
+export type Dtype = "uint8" | "int8" | "uint16" | "int16" | "int32" | "uint32" | "float32";
+export type Codec = "raw" | "zstd" | "lorenzo-zstd" | "shuffle-zstd";
+export type Triple = readonly [number, number, number];
+/** Two corners (k, j, i); for a Paint half-open voxel bounds, for a Box continuous voxel coordinates. */
+export type IndexBox = readonly [Triple, Triple];
+
+export interface Code {
+  readonly value: string;
+  readonly scheme: string;
+  readonly meaning: string;
+}
+
+export interface LabelItem {
+  readonly type: "label";
+  readonly id: string;
+  readonly name: string;
+  /** "#rrggbb" */
+  readonly color: string;
+  readonly key: string | null;
+  readonly code: Code | null;
+  readonly locked: boolean;
+}
+
+export interface SegmentItem {
+  readonly value: number;
+  /** Name of the label. */
+  readonly label: string;
+}
+
+export interface MaskItem {
+  readonly type: "mask";
+  readonly id: string;
+  readonly name: string;
+  /** Id of the image whose voxel grid the mask lies on. */
+  readonly image: string;
+  readonly segments: readonly SegmentItem[];
+  readonly dtype: "uint8" | "uint16";
+}
+
+export interface BoxItem {
+  readonly type: "box";
+  readonly id: string;
+  readonly label: string;
+  readonly index: IndexBox;
+  readonly image: string;
+  readonly frame: number | null;
+}
+
+export interface TagItem {
+  readonly type: "tag";
+  readonly id: string;
+  readonly label: string;
+  readonly value: string | number | boolean | null;
+  readonly scope: "case" | "series" | "slice" | "frame";
+  readonly image: string;
+  readonly index: number | null;
+}
+
+export type Item = LabelItem | MaskItem | BoxItem | TagItem;
+
+export interface EditMeta {
+  readonly id: string;
+  readonly author: string;
+  /** UNIX seconds. */
+  readonly time: number;
+  readonly origin: string;
+  readonly tool: string;
+  /** Id of the edit that this one takes back. */
+  readonly undoes: string | null;
+}
+
+/** Runs in the box's C order; start counts voxels from the box's first corner. */
+export interface Runs {
+  readonly start: Uint32Array;
+  readonly length: Uint32Array;
+  readonly old: Uint32Array;
+  readonly new: Uint32Array;
+}
+
+export interface PutEdit extends EditMeta {
+  readonly kind: "put";
+  readonly item: Item;
+  readonly old: Item | null;
+  readonly at: number | null;
+}
+export interface RemoveEdit extends EditMeta {
+  readonly kind: "remove";
+  readonly item: Item;
+  readonly at: number | null;
+}
+export interface PaintEdit extends EditMeta {
+  readonly kind: "paint";
+  readonly mask: string;
+  readonly box: IndexBox;
+  readonly runs: Runs;
+  /** Slices to fetch again: the host left the runs out because they are many. */
+  readonly stale?: readonly number[];
+}
+export interface BatchEdit extends EditMeta {
+  readonly kind: "batch";
+  readonly edits: readonly Edit[];
+  readonly name: string;
+}
+export type Edit = PutEdit | RemoveEdit | PaintEdit | BatchEdit;
+
+type Fill = "old" | "at" | keyof EditMeta;
+type Drafted<E> = Omit<E, Fill> & Partial<Pick<E, Fill & keyof E>>;
+/** An edit as a tool makes it: id, author, time, old and at may be left out. */
+export type EditDraft =
+  | Drafted<PutEdit>
+  | Drafted<RemoveEdit>
+  | Drafted<PaintEdit>
+  | (Omit<Drafted<BatchEdit>, "edits"> & { readonly edits: readonly EditDraft[] });
+
+/** Commands travel in the same ordered lane as edits. */
+export interface Command {
+  readonly kind: "undo" | "redo";
+  readonly id: string;
+}
+
+export function isCommand(edit: Edit | Command): edit is Command {
+  return edit.kind === "undo" || edit.kind === "redo";
+}
+
+export interface WireError {
+  readonly kind: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** JSON form of an edit; its buffers travel beside it. */
+export type EditJson = Record<string, unknown> & { readonly kind: string };
+
+export interface PlaneJson {
+  readonly origin: Triple;
+  readonly row_step: Triple;
+  readonly column_step: Triple;
+}
+export type GeometryJson =
+  | { readonly kind: "grid"; readonly affine: readonly (readonly number[])[]; readonly shape: Triple }
+  | {
+      readonly kind: "stack";
+      readonly planes: readonly PlaneJson[];
+      readonly shape: Triple;
+      readonly unit: "mm" | "px";
+      readonly patient_space: boolean;
+    };
+
+export interface WindowJson {
+  readonly center: number;
+  readonly width: number;
+  readonly name: string;
+}
+
+export interface ImageJson {
+  readonly id: string;
+  readonly name: string;
+  /** (k, j, i) */
+  readonly shape: Triple;
+  /** Number of frames in time. */
+  readonly frames: number;
+  readonly dtype: Dtype;
+  readonly color: boolean;
+  readonly modality: string;
+  readonly unit: string;
+  readonly photometric: string;
+  readonly windows: readonly WindowJson[];
+  readonly geometry: GeometryJson;
+  /** Seconds, one for each frame. */
+  readonly frame_times: readonly number[] | null;
+  readonly orientation_labels: readonly [string, string] | null;
+}
+
+export interface MaskState extends MaskItem {
+  /** Slices that hold anything but zero. */
+  readonly nonzero: readonly number[];
+}
+
+export interface StateMessage {
+  readonly type: "state";
+  readonly tab: string;
+  readonly version: string;
+  readonly document: string;
+  readonly revision: number;
+  readonly acked: number;
+  readonly images: readonly ImageJson[];
+  readonly labels: readonly LabelItem[];
+  readonly masks: readonly MaskState[];
+  readonly boxes: readonly BoxItem[];
+  readonly tags: readonly TagItem[];
+  readonly can_undo: boolean;
+  readonly can_redo: boolean;
+  readonly http: { readonly url: string; readonly nonce: string } | null;
+  readonly author: string;
+}
+export interface EditedMessage {
+  readonly type: "edited";
+  readonly revision: number;
+  readonly edit: EditJson;
+  readonly tab: string | null;
+  readonly seq: number | null;
+  readonly can_undo: boolean;
+  readonly can_redo: boolean;
+}
+/** The host has applied everything up to seq already (answer to an edit that came twice). */
+export interface AckedMessage {
+  readonly type: "acked";
+  readonly tab: string;
+  readonly seq: number;
+  readonly revision: number;
+}
+export interface RefusedMessage {
+  readonly type: "refused";
+  readonly tab: string;
+  readonly seq: number;
+  readonly error: WireError;
+}
+/** from = null: the host does not know this tab; say hello first. */
+export interface ResendMessage {
+  readonly type: "resend";
+  readonly tab: string;
+  readonly from: number | null;
+}
+export interface BytesMessage {
+  readonly type: "bytes";
+  readonly tab: string;
+  readonly rid: number;
+  readonly key: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly codec: Codec;
+  readonly revision?: number;
+}
+export interface BytesErrorMessage {
+  readonly type: "bytes_error";
+  readonly tab: string;
+  readonly rid: number;
+  readonly key: string;
+  readonly error: WireError;
+}
+export interface ErrorMessage {
+  readonly type: "error";
+  readonly error: WireError;
+}
+export type HostMessage =
+  | StateMessage
+  | EditedMessage
+  | AckedMessage
+  | RefusedMessage
+  | ResendMessage
+  | BytesMessage
+  | BytesErrorMessage
+  | ErrorMessage;
+
+export interface HelloMessage {
+  readonly type: "hello";
+  readonly tab: string;
+  readonly version: string;
+  readonly next: number;
+}
+export interface EditMessage {
+  readonly type: "edit";
+  readonly tab: string;
+  readonly seq: number;
+  readonly edit: EditJson;
+}
+export interface GetMessage {
+  readonly type: "get";
+  readonly tab: string;
+  readonly rid: number;
+  readonly keys: readonly string[];
+  /** Before everything that is not urgent. */
+  readonly urgent: boolean;
+}
+export interface CancelMessage {
+  readonly type: "cancel";
+  readonly tab: string;
+  readonly rid: number;
+}
+/** The slice in view, sent where HTTP works: the host publishes slices there from it outwards. */
+export interface FocusMessage {
+  readonly type: "focus";
+  readonly tab: string;
+  readonly image: string;
+  readonly frame: number;
+  readonly k: number;
+}
+export type BrowserMessage = HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage;
+
+/** Return the runs as unsigned LEB128 numbers: for each run gap, length, old, new. */
+export function encodeRuns(runs: Runs): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(runs.start.length * 20);
+  let at = 0;
+  const put = (value: number): void => {
+    while (value >= 128) {
+      out[at++] = (value & 127) | 128;
+      value = Math.floor(value / 128);
+    }
+    out[at++] = value;
+  };
+  let end = 0;
+  for (let n = 0; n < runs.start.length; n++) {
+    const start = runs.start[n] ?? 0;
+    const length = runs.length[n] ?? 0;
+    if (start < end) throw new RangeError("the runs of a paint edit are not in order");
+    put(start - end);
+    put(length);
+    put(runs.old[n] ?? 0);
+    put(runs.new[n] ?? 0);
+    end = start + length;
+  }
+  return out.slice(0, at);
+}
+
+/** Return the runs that encodeRuns wrote; throws RangeError where the bytes do not hold count runs. */
+export function decodeRuns(bytes: Uint8Array, count: number): Runs {
+  if (count * 4 > bytes.length) throw new RangeError("the buffer of a paint edit is too short");
+  const runs = emptyRuns(count);
+  let at = 0;
+  const take = (): number => {
+    let value = 0;
+    for (let scale = 1; scale < 2 ** 36; scale *= 128) {
+      const byte = bytes[at++];
+      if (byte === undefined) throw new RangeError("the buffer of a paint edit is too short");
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+    throw new RangeError("a number in the buffer of a paint edit is too long");
+  };
+  let end = 0;
+  for (let n = 0; n < count; n++) {
+    end += take();
+    runs.start[n] = end;
+    end += runs.length[n] = take();
+    runs.old[n] = take();
+    runs.new[n] = take();
+  }
+  if (at !== bytes.length) throw new RangeError("the buffer of a paint edit is too long");
+  return runs;
+}
+
+export function emptyRuns(count = 0): Runs {
+  const make = (): Uint32Array => new Uint32Array(count);
+  return { start: make(), length: make(), old: make(), new: make() };
+}
+
+/** Return the JSON form of an edit and the buffers that belong to it. */
+export function encodeEdit(edit: Edit | Command): { json: EditJson; buffers: Uint8Array<ArrayBuffer>[] } {
+  const buffers: Uint8Array<ArrayBuffer>[] = [];
+  const encode = (one: Edit | Command): EditJson => {
+    switch (one.kind) {
+      case "undo":
+      case "redo":
+        return { ...one };
+      case "paint": {
+        const { runs, stale, ...rest } = one;
+        if (stale) return { ...rest, stale };
+        buffers.push(encodeRuns(runs));
+        return { ...rest, count: runs.start.length, buffer: buffers.length - 1 };
+      }
+      case "batch":
+        return { ...one, edits: one.edits.map(encode) };
+      default:
+        return { ...one };
+    }
+  };
+  return { json: encode(edit), buffers };
+}
+
+/** Return the edit that encodeEdit wrote; throws RangeError for anything else. */
+export function decodeEdit(json: EditJson, buffers: readonly Uint8Array[]): Edit {
+  const meta: EditMeta = {
+    id: json["id"] as string,
+    author: (json["author"] as string | undefined) ?? "",
+    time: (json["time"] as number | undefined) ?? 0,
+    origin: (json["origin"] as string | undefined) ?? "hand",
+    tool: (json["tool"] as string | undefined) ?? "",
+    undoes: (json["undoes"] as string | null | undefined) ?? null,
+  };
+  const at = (json["at"] as number | null | undefined) ?? null;
+  switch (json.kind) {
+    case "put":
+      return {
+        kind: "put",
+        item: json["item"] as Item,
+        old: (json["old"] as Item | null | undefined) ?? null,
+        at,
+        ...meta,
+      };
+    case "remove":
+      return { kind: "remove", item: json["item"] as Item, at, ...meta };
+    case "paint":
+      return decodePaint(json, buffers, meta);
+    case "batch": {
+      const edits = (json["edits"] as EditJson[]).map((one) => decodeEdit(one, buffers));
+      return { kind: "batch", edits, name: (json["name"] as string | undefined) ?? "", ...meta };
+    }
+    default:
+      throw new RangeError(`an edit of the unknown kind "${json.kind}" came from the host`);
+  }
+}
+
+function decodePaint(json: EditJson, buffers: readonly Uint8Array[], meta: EditMeta): PaintEdit {
+  const head = { kind: "paint", mask: json["mask"] as string, box: json["box"] as IndexBox } as const;
+  const stale = json["stale"] as number[] | undefined;
+  if (stale) return { ...head, runs: emptyRuns(), stale, ...meta };
+  const bytes = buffers[json["buffer"] as number];
+  if (!bytes) throw new RangeError("a paint edit came without its buffer");
+  return { ...head, runs: decodeRuns(bytes, json["count"] as number), ...meta };
+}
+
+/** Key of one slice of an image. */
+export function imageKey(image: string, frame: number, k: number): string {
+  return `image/${image}/${frame}/${k}`;
+}
+
+/** Key of one slice of a mask. */
+export function maskKey(mask: string, k: number): string {
+  return `mask/${mask}/${k}`;
+}

@@ -1,0 +1,10 @@
+/** The table of tools. */
+import type { ToolName } from "../state";
+import { box } from "./box";
+import { crosshair, pan, windowLevel, zoom } from "./navigate";
+import { brush, eraser } from "./paint";
+import type { Tool } from "./tool";
+
+export const tools: Readonly<Record<ToolName, Tool>> = {
+  crosshair, window: windowLevel, pan, zoom, brush, eraser, box,
+};

@@ -1,0 +1,97 @@
+/** What a tool is, and all it may see and do. */
+import type { GridGeometry, Vec3 } from "../model/geometry";
+import type {
+  BoxItem, EditDraft, ImageJson, IndexBox, LabelItem, MaskItem, Runs,
+} from "../model/protocol";
+import type { ToolName, ViewName, ViewStore } from "../state";
+import type { Pair, SliceFrame } from "./frame";
+
+/** The pointer over a view. */
+export interface Pointer {
+  readonly frame: SliceFrame;
+  /** CSS px from the view's top left corner. */
+  readonly px: Pair;
+  /** Mm right and down of the slice centre. */
+  readonly plane: Pair;
+  readonly world: Vec3;
+  /** Continuous index (k, j, i) on the shown slice. */
+  readonly index: Vec3;
+  readonly mmPerPx: number;
+  readonly alt: boolean;
+  readonly shift: boolean;
+  readonly touch: boolean;
+}
+
+/** Voxels of one mask, as a stroke needs them (a MaskStore is one). */
+export interface MaskVoxels {
+  readonly shape: Vec3;
+  /** Whether slice k is here and may be painted. */
+  ready(k: number): boolean;
+  /** The slice's values; undefined for zeros. */
+  slice(k: number): ArrayLike<number> | undefined;
+  paint(box: IndexBox, runs: Runs): unknown;
+}
+
+export interface Window {
+  readonly center: number;
+  readonly width: number;
+}
+
+export interface Camera {
+  readonly mmPerPx: number;
+  readonly pan: Pair;
+}
+
+/** One button of a toast. */
+export interface ToastAction {
+  readonly title: string;
+  run(): void;
+}
+
+/** A box while it is being drawn or changed, shown instead of the document's. */
+export interface BoxDraft {
+  readonly item: BoxItem;
+  readonly old: BoxItem | null;
+}
+
+export interface ToolHost {
+  readonly view: ViewStore;
+  readonly image: ImageJson;
+  readonly geometry: GridGeometry;
+  readonly labels: readonly LabelItem[];
+  /** Masks on the shown image. */
+  readonly masks: readonly MaskItem[];
+  readonly boxes: readonly BoxItem[];
+  /** Id of the selected box. */
+  selected: string | null;
+  voxels(mask: string): MaskVoxels | undefined;
+  /** The active label, or null after telling the user how to get one. */
+  activeLabel(): LabelItem | null;
+  window(): Window;
+  camera(view: ViewName): Camera;
+  apply(edit: EditDraft): void;
+  draft(box: BoxDraft | null): void;
+  toast(text: string, action?: ToastAction): void;
+  repaint(): void;
+}
+
+/** A press, drag and release. */
+export interface Gesture {
+  move(pointer: Pointer): void;
+  end(pointer: Pointer): void;
+  /** Take everything back (Escape, lost pointer). */
+  cancel(): void;
+}
+
+export interface Tool {
+  readonly name: ToolName;
+  begin(pointer: Pointer, host: ToolHost): Gesture | null;
+  /** CSS cursor over a view; "none" where the tool draws its own. */
+  cursor(pointer: Pointer | null, host: ToolHost): string;
+}
+
+/** A fresh id, also where the page is not served securely and randomUUID is missing. */
+export function freshId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,43 @@
+/** Icons: strokes on a 20 × 20 field in the colour of the text. */
+import { s } from "./dom";
+
+const PATHS: Readonly<Record<string, string>> = {
+  crosshair: "M10 2v6M10 12v6M2 10h6M12 10h6",
+  window: "M10 3a7 7 0 1 0 0 14a7 7 0 1 0 0-14M10 3v14M10 6h4.5M10 9h6.5M10 12h6.5M10 15h3.5",
+  pan: "M10 2v16M2 10h16M7.5 4.5L10 2l2.5 2.5M7.5 15.5L10 18l2.5-2.5M4.5 7.5L2 10l2.5 2.5M15.5 7.5L18 10l-2.5 2.5",
+  zoom: "M8.5 3a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11M12.5 12.5L17.5 17.5M6 8.5h5M8.5 6v5",
+  brush: "M17.5 2.5c-3 1-7 5-8.5 7.5l1.5 1.5c2.5-1.500 6.500-5.500 7-9M8.500 10.500c-2 0-3.500 1.500-3.500 3.500c0 1.500-1 2.500-2.500 3c3.500 1 7.500 0 8-4",
+  eraser: "M11.500 3.500l5 5l-8 8h-4l-2-2l9-11M7.500 8.500l5 5M8.500 16.500h9",
+  box: "M4.500 4.500h11v11h-11zM3 3h3v3h-3zM14 3h3v3h-3zM3 14h3v3h-3zM14 14h3v3h-3z",
+  undo: "M7 4L3 8l4 4M3 8h9a5 5 0 0 1 0 9h-4",
+  redo: "M13 4l4 4l-4 4M17 8h-9a5 5 0 0 0 0 9h4",
+  reset: "M4 10a6 6 0 1 0 2-4.500M3 3v4h4",
+  help: "M7 7.500a3 3 0 1 1 4.500 2.500c-1 .7-1.500 1.200-1.500 2.500M10 15.500v.5",
+  mpr: "M3 3h6v6h-6zM11 3h6v6h-6zM3 11h6v6h-6zM11 11h6v6h-6z",
+  panel: "M3 4h14v12h-14zM12.500 4v12",
+  eye: "M2 10c3-5 13-5 16 0c-3 5-13 5-16 0M10 8a2 2 0 1 0 0 4a2 2 0 1 0 0-4",
+  eyeoff: "M2 10c3-5 13-5 16 0c-3 5-13 5-16 0M4 16L16 4",
+  lock: "M5 9h10v8h-10zM7 9v-2.500a3 3 0 0 1 6 0v2.500",
+  unlock: "M5 9h10v8h-10zM7 9v-3.500a3 3 0 0 1 5.800-1",
+  trash: "M4 6h12M8 6v-2h4v2M5.500 6l.8 11h7.400l.8-11M8.500 9v5M11.500 9v5",
+  plus: "M10 4v12M4 10h12",
+  close: "M5 5l10 10M15 5l-10 10",
+  goto: "M10 4a6 6 0 1 0 0 12a6 6 0 1 0 0-12M10 1v5M10 14v5M1 10h5M14 10h5",
+  play: "M6 3.500l10 6.500l-10 6.500z",
+  pause: "M6 4v12M14 4v12",
+  grow: "M12 3h5v5M8 17h-5v-5M17 3l-6 6M3 17l6-6",
+  shrink: "M16 9h-5v-5M4 11h5v5M11 9l6-6M9 11l-6 6",
+  more: "M4 10h.5M10 10h.5M16 10h.5",
+};
+
+export function icon(name: string): SVGSVGElement {
+  const path = s("path", { d: PATHS[name] ?? "" });
+  return s("svg", { class: "nbannot-icon", viewBox: "0 0 20 20", "aria-hidden": "true" }, path);
+}
+
+/** Show another icon in a button. */
+export function setIcon(holder: Element, name: string): void {
+  const path = holder.querySelector("path");
+  const d = PATHS[name] ?? "";
+  if (path && path.getAttribute("d") !== d) path.setAttribute("d", d);
+}

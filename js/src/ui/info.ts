@@ -1,0 +1,46 @@
+/** The fourth cell of the grid: what the image is, and what is under the crosshair. */
+import type { Cell } from "../layout";
+import { h, setText } from "./dom";
+import { placeText, readAt, spacingText } from "./readout";
+import type { Scene } from "./scene";
+
+const ROWS = ["Image", "Size", "Spacing", "Crosshair", "Voxel k, j, i", "Value", "Labels"] as const;
+
+export class Info {
+  readonly #cells = new Map(ROWS.map((row) => [row, h("dd")] as const));
+  readonly element: HTMLElement;
+
+  constructor(private readonly scene: Scene) {
+    const list = h("dl");
+    for (const [row, cell] of this.#cells) list.append(h("dt", {}, row), cell);
+    this.element = h("div", { class: "nbannot-info", "data-nbannot-info": true }, list);
+  }
+
+  place(cell: Cell, parent: HTMLElement): void {
+    const { style } = this.element;
+    style.left = `${cell.x}px`;
+    style.top = `${cell.y}px`;
+    style.width = `${cell.width}px`;
+    style.height = `${cell.height}px`;
+    if (this.element.parentElement !== parent) parent.append(this.element);
+  }
+
+  draw(): void {
+    if (!this.element.isConnected) return;
+    const { scene } = this;
+    const { image, geometry, cursor } = scene;
+    const index = geometry.toIndex(cursor);
+    const reading = readAt(scene, index);
+    const [nk, nj, ni] = image.shape;
+    const text: Record<(typeof ROWS)[number], string> = {
+      Image: [image.name, image.modality].filter(Boolean).join(" · "),
+      Size: `${ni} × ${nj} × ${nk}${image.frames > 1 ? ` × ${image.frames} frames` : ""}`,
+      Spacing: spacingText(geometry.spacing, geometry.unit),
+      Crosshair: placeText(cursor, geometry.patientSpace, geometry.unit),
+      "Voxel k, j, i": index.map((one) => Math.round(one)).join(", "),
+      Value: reading?.value ?? "outside the image",
+      Labels: reading?.labels.join(", ") || "–",
+    };
+    for (const [row, cell] of this.#cells) setText(cell, text[row]);
+  }
+}

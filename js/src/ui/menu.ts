@@ -1,0 +1,78 @@
+/** A small pop-up menu under a button. */
+import { h, listen } from "./dom";
+
+export interface MenuItem {
+  readonly id: string;
+  readonly title: string;
+  readonly hint?: string;
+  readonly checked?: boolean;
+  run(): void;
+}
+
+/** Open the menu when the button is pressed; items are asked for each time. */
+export function attachMenu(
+  button: HTMLButtonElement, root: HTMLElement, items: () => readonly MenuItem[], signal: AbortSignal,
+): void {
+  let menu: HTMLElement | null = null;
+  const close = (): void => {
+    menu?.remove();
+    menu = null;
+    button.setAttribute("aria-expanded", "false");
+  };
+  const open = (): void => {
+    menu = buildMenu(items(), () => {
+      close();
+      button.focus();
+    });
+    root.append(menu);
+    placeBelow(menu, button, root);
+    button.setAttribute("aria-expanded", "true");
+    menu.querySelector("button")?.focus();
+  };
+  button.setAttribute("aria-haspopup", "menu");
+  button.setAttribute("aria-expanded", "false");
+  listen(button, "click", signal, () => (menu ? close() : open()));
+  const outside = (event: Event): void => {
+    const target = event.target as Node;
+    if (menu && !menu.contains(target) && !button.contains(target)) close();
+  };
+  document.addEventListener("pointerdown", outside, { capture: true, signal });
+  signal.addEventListener("abort", close);
+}
+
+function buildMenu(items: readonly MenuItem[], done: () => void): HTMLElement {
+  const menu = h("div", { class: "nbannot-menu", role: "menu" });
+  for (const item of items) {
+    const button = h(
+      "button",
+      { type: "button", role: "menuitemradio", "aria-checked": String(item.checked ?? false), "data-nbannot-item": item.id },
+      h("span", {}, item.title), h("span", { class: "nbannot-hint" }, item.hint ?? ""),
+    );
+    button.addEventListener("click", () => {
+      done();
+      item.run();
+    });
+    menu.append(button);
+  }
+  menu.addEventListener("keydown", (event) => {
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (event.key === "Escape") done();
+    else if (step !== 0) {
+      const all = [...menu.querySelectorAll("button")];
+      const at = all.indexOf(document.activeElement as HTMLButtonElement);
+      all[(at + step + all.length) % all.length]?.focus();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  return menu;
+}
+
+function placeBelow(menu: HTMLElement, button: HTMLElement, root: HTMLElement): void {
+  const at = button.getBoundingClientRect();
+  const box = root.getBoundingClientRect();
+  menu.style.top = `${at.bottom - box.top + 2}px`;
+  const left = Math.min(at.left - box.left, box.width - menu.offsetWidth - 4);
+  menu.style.left = `${Math.max(4, left)}px`;
+  menu.style.maxHeight = `${Math.max(120, box.bottom - at.bottom - 8)}px`;
+}

@@ -1,0 +1,317 @@
+/** Puts a viewer into an element and keeps its parts in step until the signal aborts. */
+import type { CommandTarget } from "../commands";
+import { BRUSH_MAX, BRUSH_MIN, ViewStore, type ViewName, type ViewPatch } from "../state";
+import { h, listen } from "./dom";
+import { buildHelp } from "./help";
+import { listenKeys } from "./keyboard";
+import { errorOf, Messages } from "./messages";
+import { Panel, removeBox } from "./panel";
+import { Player } from "./player";
+import { Scene } from "./scene";
+import type { Source } from "./source";
+import { Stage } from "./stage";
+import { Toolbar } from "./toolbar";
+
+const HEIGHT = 560;
+const PANEL_ROOM = 760;
+
+/** Show a viewer in `el`; everything it opened is closed when `signal` aborts. */
+export function mount(el: HTMLElement, client: Source, signal: AbortSignal): void {
+  if (signal.aborted) return;
+  new Viewer(el, client, signal);
+}
+
+class Viewer implements CommandTarget {
+  readonly #root = h("div", {
+    class: "nbannot", tabindex: 0, "data-nbannot-root": true, "data-nbannot-ready": "false",
+    "data-lm-suppress-shortcuts": "true", role: "application", "aria-label": "Medical image viewer",
+  });
+  readonly #body = h("div", { class: "nbannot-body" });
+  readonly #view: ViewStore;
+  readonly #scene: Scene;
+  readonly #stage: Stage;
+  readonly #toolbar: Toolbar;
+  readonly #panel: Panel;
+  readonly #messages: Messages;
+  readonly #player: Player;
+  #help: HTMLElement | null = null;
+
+  constructor(el: HTMLElement, readonly client: Source, readonly signal: AbortSignal) {
+    this.#view = new ViewStore(client.view(), (patch) => client.setView(toRecord(patch)));
+    this.#messages = new Messages(signal);
+    this.#scene = new Scene(client, this.#view, {
+      toast: (text, action) => this.#messages.toast(text, action),
+      repaint: () => this.#refresh(),
+      needsLabel: () => this.#needsLabel(),
+    });
+    this.#stage = new Stage(this.#scene, this.#stageEvents(), signal);
+    this.#toolbar = new Toolbar(this.#scene, this, this.#root, signal);
+    this.#panel = new Panel(this.#scene, signal);
+    this.#player = new Player(this.#scene, () => this.#drawControls(), signal);
+    this.#build(el);
+    this.#follow();
+    signal.addEventListener("abort", () => this.#close());
+    this.#documentChanged(true);
+  }
+
+  #stageEvents(): ConstructorParameters<typeof Stage>[1] {
+    return {
+      brushSize: (factor: number) => this.brushSize(factor),
+      maximize: (view: ViewName) => this.#maximizeView(view),
+      failed: (error: unknown) => this.#messages.error(errorOf(error)),
+      drawn: (complete: boolean) => this.#drawn(complete),
+      backend: (name: string, note: string) => {
+        this.#root.dataset["nbannotBackend"] = name;
+        this.#toolbar.note(note);
+      },
+    };
+  }
+
+  #build(el: HTMLElement): void {
+    const grip = h("div", { class: "nbannot-grip", title: "Drag to change the height", "aria-hidden": "true" });
+    const waiting = h("div", { class: "nbannot-waiting" }, "Waiting for the image …");
+    this.#stage.element.append(waiting);
+    this.#body.append(this.#stage.element, this.#panel.element);
+    this.#root.append(
+      this.#toolbar.element, this.#messages.bar, this.#messages.strip, this.#messages.errors,
+      this.#body, this.#messages.toastBox, grip,
+    );
+    el.append(this.#root);
+    this.#setHeight();
+    const { signal } = this;
+    const toolbar = this.#toolbar.element;
+    // Buttons do not keep the focus after a click: the next key is for the picture.
+    listen(toolbar, "mousedown", signal, (event) => {
+      if (!(event.target as Element).closest("button")) return;
+      event.preventDefault();
+      this.#root.focus({ preventScroll: true });
+    });
+    listen(this.#stage.element, "pointerdown", signal, () => this.#root.focus({ preventScroll: true }));
+    listen(grip, "pointerdown", signal, (event) => this.#dragHeight(grip, event));
+    listenKeys(this.#root, this, signal);
+    const observer = new ResizeObserver(() => this.#resized());
+    observer.observe(this.#root);
+    signal.addEventListener("abort", () => observer.disconnect());
+  }
+
+  #follow(): void {
+    const { client, signal } = this;
+    client.document.on((event) => {
+      if (event.type === "refused") this.#messages.error(event.error);
+      this.#documentChanged(event.type === "state");
+    }, signal);
+    client.volumes.onArrive((arrival) => {
+      if (arrival.kind === "failed") {
+        this.#messages.error({ kind: "SliceError", message: arrival.message, hint: "Show the viewer again to retry." });
+      }
+      this.#progress();
+      this.#refresh();
+    }, signal);
+    client.channel.onHealth((health) => this.#messages.connection(health.status, health.message), signal);
+    client.channel.onError((error) => this.#messages.error(error), signal);
+    client.onView((view) => this.#view.follow(view), signal);
+    this.#view.on((_, changed) => {
+      if (changed.has("layout") || changed.has("image")) this.#arrange();
+      if (changed.has("panel") || changed.has("height")) this.#resized();
+      this.#refresh();
+    });
+    const { status, message } = client.channel.health;
+    this.#messages.connection(status, message);
+  }
+
+  #documentChanged(whole: boolean): void {
+    if (this.#scene.ready) this.#stage.element.querySelector(".nbannot-waiting")?.remove();
+    if (whole) this.#arrange();
+    this.#progress();
+    this.#refresh();
+  }
+
+  #arrange(): void {
+    this.#setHeight();
+    this.#resized();
+    this.#stage.arrange();
+  }
+
+  #refresh(): void {
+    this.#stage.repaint();
+    this.#drawControls();
+  }
+
+  #drawControls(): void {
+    this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden);
+    this.#panel.draw();
+  }
+
+  #progress(): void {
+    if (!this.#scene.ready) return;
+    const progress = this.client.volumes.progress(this.#scene.image.id);
+    this.#root.dataset["nbannotProgress"] = `${progress.have}/${progress.total}`;
+    this.#messages.progress(progress);
+  }
+
+  #drawn(complete: boolean): void {
+    const { dataset } = this.#root;
+    if (complete) dataset["nbannotReady"] = "true";
+    dataset["nbannotComplete"] = String(complete);
+    this.#progress();
+  }
+
+  // Size ----------------------------------------------------------------------------------------
+
+  #setHeight(): void {
+    const own = this.#view.value.height ?? HEIGHT;
+    const height = this.#stage.heightFor(this.#root.clientWidth, own);
+    this.#root.style.height = `${height}px`;
+  }
+
+  #resized(): void {
+    const width = this.#root.clientWidth;
+    if (width === 0) return;
+    this.#setHeight();
+    const open = this.#view.value.panel ?? width >= PANEL_ROOM;
+    this.#panel.element.hidden = !open;
+    this.#root.classList.toggle("nbannot-narrow", width < 520);
+    this.#root.classList.toggle("nbannot-overlap", width < 640);
+    this.#drawControls();
+  }
+
+  #dragHeight(grip: HTMLElement, event: PointerEvent): void {
+    event.preventDefault();
+    grip.setPointerCapture(event.pointerId);
+    const start = this.#root.offsetHeight - event.clientY;
+    const move = (now: PointerEvent): void =>
+      this.#view.set({ height: Math.min(4000, Math.max(240, Math.round(start + now.clientY))) });
+    const drag = new AbortController();
+    listen(grip, "pointermove", drag.signal, move);
+    for (const type of ["pointerup", "lostpointercapture"] as const) {
+      listen(grip, type, drag.signal, () => drag.abort());
+    }
+  }
+
+  // Commands ------------------------------------------------------------------------------------
+
+  tool(name: Parameters<CommandTarget["tool"]>[0]): void {
+    this.#stage.cancel();
+    this.#view.set({ tool: name });
+    if ((name === "brush" || name === "box") && this.#scene.ready && !this.#scene.label) this.#needsLabel();
+  }
+
+  #needsLabel(): void {
+    this.#messages.toast("Add a label first.", {
+      title: "Add a label",
+      run: () => {
+        this.#view.set({ panel: true });
+        this.#panel.addLabel();
+      },
+    });
+  }
+
+  brushSize(factor: number): void {
+    const size = Math.min(BRUSH_MAX, Math.max(BRUSH_MIN, this.#view.value.size_mm * factor));
+    this.#view.set({ size_mm: Number(size.toPrecision(3)) });
+  }
+
+  scroll(slices: number): void {
+    if (this.#scene.ready) this.#scene.scroll(this.#scene.active, slices);
+  }
+
+  scrollTo(end: "first" | "last"): void {
+    if (this.#scene.ready) this.#scene.scrollTo(this.#scene.active, end === "first" ? 0 : Infinity);
+  }
+
+  frame(by: number): void {
+    if (this.#scene.ready) this.#scene.cineStep(by);
+  }
+
+  play(): void {
+    if (this.#scene.ready) this.#player.toggle();
+  }
+
+  zoom(factor: number): void {
+    if (this.#scene.ready) this.#scene.zoom(this.#scene.active, factor);
+  }
+
+  fit(): void {
+    this.#scene.fit(this.#scene.active);
+  }
+
+  reset(): void {
+    if (!this.#scene.ready) return;
+    this.#scene.resetWindow();
+    this.#view.set({ zoom: {}, pan: {}, cursor: null });
+  }
+
+  layout(layout: Parameters<CommandTarget["layout"]>[0]): void {
+    this.#view.set({ layout });
+  }
+
+  maximize(): void {
+    this.#maximizeView(this.#scene.active);
+  }
+
+  #maximizeView(view: ViewName): void {
+    if (!this.#scene.ready || view === "single") return;
+    this.#view.set({ layout: this.#scene.layout === "mpr" ? view : "mpr" });
+  }
+
+  preset(n: number): void {
+    if (!this.#scene.ready) return;
+    const preset = this.#scene.presets[n];
+    if (preset) this.#scene.applyPreset(preset);
+  }
+
+  interpolation(): void {
+    this.#view.set({ interpolate: !this.#view.value.interpolate });
+  }
+
+  overlay(): void {
+    this.#view.set({ overlay: !this.#view.value.overlay });
+  }
+
+  label(n: number): void {
+    const label = this.#scene.labels[n];
+    if (label) this.#view.set({ label: label.id });
+  }
+
+  undo(): void {
+    this.#stage.cancel();
+    if (this.client.document.canUndo) this.client.document.undo();
+  }
+
+  redo(): void {
+    this.#stage.cancel();
+    if (this.client.document.canRedo) this.client.document.redo();
+  }
+
+  removeSelected(): void {
+    const box = this.client.document.boxes.find((one) => one.id === this.#scene.selected);
+    if (box) removeBox(this.#scene, box);
+  }
+
+  cancel(): void {
+    if (this.#stage.cancel()) return;
+    if (this.#help) this.help();
+    else this.#scene.selected = null;
+  }
+
+  panel(): void {
+    this.#view.set({ panel: this.#panel.element.hidden === true });
+  }
+
+  help(): void {
+    if (this.#help) {
+      this.#help.remove();
+      this.#help = null;
+      return;
+    }
+    this.#help = buildHelp(() => this.help());
+    this.#root.append(this.#help);
+  }
+
+  #close(): void {
+    this.#view.close();
+    this.#root.remove();
+  }
+}
+
+const toRecord = (patch: ViewPatch): Record<string, unknown> => ({ ...patch });

@@ -1,0 +1,223 @@
+/** What lies over a picture: crosshair, boxes, brush ring, letters, scale bar and corner texts. */
+import type { BoxItem } from "../model/protocol";
+import type { ViewName } from "../state";
+import { boxOutline, boxPoint, boxShown, HANDLES } from "../tools/box";
+import { viewAxes, type Pair, type SliceFrame } from "../tools/frame";
+import type { Pointer } from "../tools/tool";
+import { h, s, setAttribute, setText } from "./dom";
+import {
+  edgeLetters, frameText, readAt, readingText, scaleBar, slicePlace, windowText,
+} from "./readout";
+import type { Scene } from "./scene";
+
+/** Colour of each plane, on its own title and on its line in the other views. */
+export const PLANE_COLORS: Readonly<Record<ViewName, string>> = {
+  axial: "#ff6b6b", coronal: "#5fd35f", sagittal: "#f5d547", single: "#d8dee6",
+};
+export const PLANE_TITLES: Readonly<Record<ViewName, string>> = {
+  axial: "Axial", coronal: "Coronal", sagittal: "Sagittal", single: "",
+};
+
+/** Free px around the crosshair's centre: the point of interest stays visible. */
+const GAP = 11;
+
+/** From plane mm to px of a view. */
+export interface Screen {
+  readonly frame: SliceFrame;
+  readonly width: number;
+  readonly height: number;
+  readonly mmPerPx: number;
+  readonly pan: Pair;
+}
+
+export function toPx(screen: Screen, [x, y]: Pair): Pair {
+  return [
+    screen.width / 2 + (x - screen.pan[0]) / screen.mmPerPx,
+    screen.height / 2 + (y - screen.pan[1]) / screen.mmPerPx,
+  ];
+}
+
+export function fromPx(screen: Screen, [x, y]: Pair): Pair {
+  return [
+    screen.pan[0] + (x - screen.width / 2) * screen.mmPerPx,
+    screen.pan[1] + (y - screen.height / 2) * screen.mmPerPx,
+  ];
+}
+
+const fixed = (x: number): string => x.toFixed(1);
+const points = (screen: Screen, corners: readonly Pair[]): string =>
+  corners.map((corner) => toPx(screen, corner).map(fixed).join(",")).join(" ");
+
+const CORNERS = ["title", "info", "left", "right"] as const;
+const EDGES = ["w", "e", "n", "s"] as const;
+
+export class Overlay {
+  readonly svg: SVGSVGElement;
+  readonly texts: HTMLElement;
+  readonly #lines = [s("path", { class: "nbannot-cross" }), s("path", { class: "nbannot-cross" })];
+  readonly #dot = s("circle", { class: "nbannot-dot", r: 2.5 });
+  readonly #boxes = s("g");
+  readonly #ring = s("g", { class: "nbannot-ring" });
+  readonly #bar = s("path", { class: "nbannot-bar" });
+  readonly #barShadow = s("path", { class: "nbannot-bar nbannot-bar-shadow" });
+  readonly #barText = s("text", { class: "nbannot-bar-text", "text-anchor": "end" });
+  readonly #corner: Record<(typeof CORNERS)[number], HTMLElement>;
+  readonly #edge: Record<(typeof EDGES)[number], HTMLElement>;
+  readonly #value = h("div", { class: "nbannot-value" });
+  readonly #place = h("div");
+  #boxKey = "";
+
+  constructor(view: ViewName) {
+    this.#ring.append(s("circle", { class: "nbannot-ring-shadow" }), s("circle", {}));
+    this.svg = s(
+      "svg", { class: "nbannot-overlay", "aria-hidden": "true" },
+      ...this.#lines, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
+    );
+    const corner = (name: string): HTMLElement => h("div", { class: `nbannot-corner nbannot-${name}` });
+    const edge = (name: string): HTMLElement => h("div", { class: `nbannot-edge nbannot-edge-${name}` });
+    this.#corner = { title: corner("title"), info: corner("info"), left: corner("left"), right: corner("right") };
+    this.#edge = { w: edge("w"), e: edge("e"), n: edge("n"), s: edge("s") };
+    this.#corner.left.append(this.#value, this.#place);
+    this.#corner.title.style.color = PLANE_COLORS[view];
+    this.texts = h(
+      "div", { class: "nbannot-texts" },
+      ...CORNERS.map((name) => this.#corner[name]), ...EDGES.map((name) => this.#edge[name]),
+    );
+  }
+
+  draw(scene: Scene, screen: Screen, pointer: Pointer | null): void {
+    setAttribute(this.svg, "viewBox", `0 0 ${screen.width} ${screen.height}`);
+    this.#drawCross(scene, screen);
+    this.#drawBoxes(scene, screen);
+    this.#drawBar(scene, screen);
+    this.#drawTexts(scene, screen);
+    this.point(scene, screen, pointer);
+  }
+
+  /** What follows the pointer: the value under it and the brush. */
+  point(scene: Scene, screen: Screen, pointer: Pointer | null): void {
+    setText(this.#value, pointer ? readingText(readAt(scene, pointer.index)) : "");
+    const { tool, size_mm } = scene.view.value;
+    const brush = pointer !== null && (tool === "brush" || tool === "eraser");
+    setAttribute(this.#ring, "visibility", brush ? "visible" : "hidden");
+    if (!brush) return;
+    const radius = Math.max(1, size_mm / 2 / screen.mmPerPx);
+    const color = tool === "eraser" || pointer.alt ? "#ffffff" : (scene.label?.color ?? "#ffffff");
+    for (const ring of this.#ring.children) {
+      setAttribute(ring, "cx", fixed(pointer.px[0]));
+      setAttribute(ring, "cy", fixed(pointer.px[1]));
+      setAttribute(ring, "r", fixed(radius));
+    }
+    setAttribute(this.#ring, "stroke", color);
+    setAttribute(this.#ring, "stroke-dasharray", tool === "eraser" || pointer.alt ? "4 3" : null);
+  }
+
+  #drawCross(scene: Scene, screen: Screen): void {
+    const { frame } = screen;
+    const shown = scene.layout !== "single" || scene.view.value.tool === "crosshair";
+    const [x, y] = toPx(screen, frame.toPlane(scene.cursor));
+    const lines = frame.view === "single" ? [] : otherPlanes(scene, frame);
+    this.#lines.forEach((path, n) => {
+      const line = lines[n];
+      setAttribute(path, "visibility", line ? "visible" : "hidden");
+      if (!line) return;
+      setAttribute(path, "stroke", PLANE_COLORS[line.view]);
+      setAttribute(path, "d", crossLine([x, y], line.direction, screen));
+    });
+    const single = frame.view === "single" && shown && scene.view.value.cursor !== null;
+    setAttribute(this.#dot, "visibility", single ? "visible" : "hidden");
+    setAttribute(this.#dot, "cx", fixed(x));
+    setAttribute(this.#dot, "cy", fixed(y));
+  }
+
+  #drawBoxes(scene: Scene, screen: Screen): void {
+    const { overlay, hidden, tool } = scene.view.value;
+    const colors = new Map(scene.labels.map((one) => [one.name, one.color]));
+    const unseen = new Set(scene.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
+    const shown = overlay
+      ? scene.boxes.filter((box) => !unseen.has(box.label) && boxShown(box, screen.frame, scene.image.id, scene.time))
+      : [];
+    const key = JSON.stringify([shown, [...colors], scene.selected, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, scene.image.id]);
+    if (key === this.#boxKey) return;
+    this.#boxKey = key;
+    this.#boxes.replaceChildren(
+      ...shown.map((box) => boxShape(box, screen, colors.get(box.label) ?? "#ffffff", box.id === scene.selected)),
+    );
+  }
+
+  #drawBar(scene: Scene, screen: Screen): void {
+    const room = Math.min(140, screen.width * 0.3);
+    const bar = scaleBar(screen.mmPerPx, room, scene.geometry.unit);
+    const right = screen.width - 10;
+    const bottom = screen.height - 30;
+    const shown = screen.width >= 160 && screen.height >= 120;
+    const d = shown
+      ? `M${fixed(right - bar.length)} ${bottom - 5}v5H${right}v-5M${fixed(right - bar.length / 2)} ${bottom - 3}v3`
+      : "";
+    setAttribute(this.#bar, "d", d);
+    setAttribute(this.#barShadow, "d", d);
+    setAttribute(this.#barText, "x", right);
+    setAttribute(this.#barText, "y", bottom - 9);
+    setText(this.#barText, shown ? bar.text : "");
+  }
+
+  #drawTexts(scene: Scene, screen: Screen): void {
+    const { frame } = screen;
+    const { image, geometry } = scene;
+    const patient = geometry.patientSpace;
+    const small = screen.width < 230 || screen.height < 170;
+    setText(this.#corner.title, PLANE_TITLES[frame.view] || image.name);
+    const lone = scene.layout !== "mpr" && frame.view !== "single";
+    setText(this.#corner.info, [lone ? image.name : "", frameText(image, scene.time)].filter(Boolean).join("\n"));
+    const place = small ? "" : slicePlace(frame, patient);
+    const number = frame.count > 1 ? `${frame.slice + 1}/${frame.count}` : "";
+    setText(this.#place, [number, place].filter(Boolean).join("  "));
+    setText(this.#corner.right, image.color || small ? "" : windowText(scene.window()));
+    const names = edgeLetters(image, frame, patient);
+    EDGES.forEach((edge, n) => setText(this.#edge[edge], names[n] ?? ""));
+  }
+}
+
+interface PlaneLine {
+  readonly view: ViewName;
+  /** Along the line, plane mm. */
+  readonly direction: Pair;
+}
+
+/** Where the other two planes cut this one: along the grid axis that neither of the two crosses. */
+function otherPlanes(scene: Scene, frame: SliceFrame): PlaneLine[] {
+  const others = (["axial", "coronal", "sagittal"] as const).filter((view) => view !== frame.view);
+  return others.map((view) => {
+    const { axis } = viewAxes(scene.geometry, view);
+    return { view, direction: axis === frame.uAxis ? frame.vStep : frame.uStep };
+  });
+}
+
+function crossLine([x, y]: Pair, direction: Pair, screen: Screen): string {
+  const size = Math.hypot(direction[0], direction[1]) || 1;
+  const dx = direction[0] / size;
+  const dy = direction[1] / size;
+  const far = screen.width + screen.height + Math.hypot(x, y);
+  const piece = (from: number, to: number): string =>
+    `M${fixed(x + from * dx)} ${fixed(y + from * dy)}L${fixed(x + to * dx)} ${fixed(y + to * dy)}`;
+  return piece(-far, -GAP) + piece(GAP, far);
+}
+
+function boxShape(box: BoxItem, screen: Screen, color: string, selected: boolean): SVGGElement {
+  const outline = points(screen, boxOutline(box.index, screen.frame));
+  const [x, y] = toPx(screen, boxPoint(box.index, screen.frame, { u: -1, v: -1 }));
+  const [x2, y2] = toPx(screen, boxPoint(box.index, screen.frame, { u: 1, v: 1 }));
+  const group = s(
+    "g", { class: `nbannot-box${selected ? " nbannot-selected" : ""}`, stroke: color, "data-nbannot-box": box.id },
+    s("polygon", { points: outline, class: "nbannot-box-shadow" }),
+    s("polygon", { points: outline }),
+    s("text", { x: fixed(Math.min(x, x2)), y: fixed(Math.min(y, y2) - 5), fill: color }, box.label),
+  );
+  if (selected) {
+    for (const handle of HANDLES) {
+      const [cx, cy] = toPx(screen, boxPoint(box.index, screen.frame, handle));
+      group.append(s("rect", { x: fixed(cx - 3.5), y: fixed(cy - 3.5), width: 7, height: 7, fill: color }));
+    }
+  }
+  return group;
+}

@@ -1,0 +1,170 @@
+/** Mouse, pen and fingers over one view: who gets which press, and the wheel. */
+import { tools } from "../tools/index";
+import { pan, zoom, zoomView } from "../tools/navigate";
+import type { Gesture, Pointer, Tool } from "../tools/tool";
+import { listen } from "./dom";
+import type { Scene } from "./scene";
+
+export interface PointerView {
+  readonly element: HTMLElement;
+  /** Null while there is nothing to point at. */
+  pointer(event: PointerEvent | WheelEvent | MouseEvent): Pointer | null;
+  /** The pointer moved or left. */
+  hover(pointer: Pointer | null): void;
+  brushSize(factor: number): void;
+  maximize(): void;
+}
+
+/** Wheel movement to whole steps: a notch is one step, small trackpad deltas add up. */
+export class WheelSteps {
+  #sum = 0;
+
+  constructor(private readonly perStep = 30) {}
+
+  add(delta: number, mode: number): number {
+    const px = mode === 1 ? delta * 40 : mode === 2 ? delta * 400 : delta;
+    if (Math.abs(px) >= 50) {
+      this.#sum = 0;
+      return Math.sign(px);
+    }
+    if (Math.sign(px) !== Math.sign(this.#sum)) this.#sum = 0;
+    this.#sum += px;
+    const steps = Math.trunc(this.#sum / this.perStep);
+    this.#sum -= steps * this.perStep;
+    return steps;
+  }
+}
+
+const NAVIGATION = new Set(["crosshair", "window", "pan", "zoom"]);
+
+export class PointerInput {
+  #gesture: Gesture | null = null;
+  #id = -1;
+  readonly #wheel = new WheelSteps();
+  readonly #touches = new Map<number, readonly [number, number]>();
+
+  constructor(
+    private readonly view: PointerView,
+    private readonly scene: Scene,
+    signal: AbortSignal,
+  ) {
+    const { element } = view;
+    listen(element, "pointerdown", signal, (event) => this.#down(event));
+    listen(element, "pointermove", signal, (event) => this.#move(event));
+    listen(element, "pointerup", signal, (event) => this.#up(event));
+    listen(element, "pointercancel", signal, (event) => this.#lost(event));
+    listen(element, "lostpointercapture", signal, (event) => this.#lost(event));
+    listen(element, "pointerleave", signal, () => this.#gesture ?? view.hover(null));
+    listen(element, "wheel", signal, (event) => this.#scroll(event), { passive: false });
+    listen(element, "contextmenu", signal, (event) => event.preventDefault());
+    // Middle press would start the browser's own scrolling.
+    listen(element, "mousedown", signal, (event) => event.button === 1 && event.preventDefault());
+    listen(element, "dblclick", signal, () => {
+      if (NAVIGATION.has(scene.view.value.tool)) view.maximize();
+    });
+    signal.addEventListener("abort", () => this.cancel());
+  }
+
+  get busy(): boolean {
+    return this.#gesture !== null;
+  }
+
+  /** Give up the gesture and take back what it did. */
+  cancel(): void {
+    this.#gesture?.cancel();
+    this.#gesture = null;
+  }
+
+  #toolFor(event: PointerEvent): Tool | null {
+    if (event.button === 1) return pan;
+    if (event.button === 2) return zoom;
+    return event.button === 0 ? tools[this.scene.view.value.tool] : null;
+  }
+
+  #down(event: PointerEvent): void {
+    const pointer = this.view.pointer(event);
+    const tool = this.#toolFor(event);
+    if (!pointer || !tool) return;
+    this.scene.active = pointer.frame.view;
+    if (event.pointerType === "touch") {
+      this.#touches.set(event.pointerId, pointer.px);
+      if (this.#touches.size === 2) return this.cancel();
+    }
+    if (this.#gesture) return;
+    this.view.element.setPointerCapture(event.pointerId);
+    this.#id = event.pointerId;
+    this.#gesture = tool.begin(pointer, this.scene);
+    this.view.hover(pointer);
+  }
+
+  #move(event: PointerEvent): void {
+    if (this.#touches.size === 2) return this.#pinch(event);
+    if (this.#gesture && event.pointerId === this.#id) {
+      // Fast strokes: the browser joins several moves into one event.
+      const joined = event.getCoalescedEvents?.() ?? [];
+      for (const one of joined.length > 0 ? joined : [event]) {
+        const pointer = this.view.pointer(one);
+        if (pointer) this.#gesture.move(pointer);
+      }
+    }
+    const pointer = this.view.pointer(event);
+    if (pointer) this.scene.active = pointer.frame.view;
+    this.view.hover(pointer);
+  }
+
+  #up(event: PointerEvent): void {
+    this.#touches.delete(event.pointerId);
+    if (event.pointerId !== this.#id) return;
+    const gesture = this.#gesture;
+    this.#gesture = null;
+    this.#id = -1;
+    const pointer = this.view.pointer(event);
+    if (pointer) gesture?.end(pointer);
+    else gesture?.cancel();
+    this.view.hover(event.pointerType === "touch" ? null : pointer);
+  }
+
+  #lost(event: PointerEvent): void {
+    this.#touches.delete(event.pointerId);
+    if (event.pointerId === this.#id) this.cancel();
+  }
+
+  /** Two fingers move and zoom the picture together. */
+  #pinch(event: PointerEvent): void {
+    const pointer = this.view.pointer(event);
+    const before = this.#touches.get(event.pointerId);
+    const other = [...this.#touches].find(([id]) => id !== event.pointerId)?.[1];
+    if (!pointer || !before || !other) return;
+    this.#touches.set(event.pointerId, pointer.px);
+    const { view } = pointer.frame;
+    const was = Math.hypot(before[0] - other[0], before[1] - other[1]);
+    const is = Math.hypot(pointer.px[0] - other[0], pointer.px[1] - other[1]);
+    if (was > 20 && is > 20) zoomView(this.scene, view, pointer.plane, is / was);
+    const { mmPerPx, pan: at } = this.scene.camera(view);
+    const dx = ((pointer.px[0] - before[0]) / 2) * mmPerPx;
+    const dy = ((pointer.px[1] - before[1]) / 2) * mmPerPx;
+    this.scene.view.set({ pan: { ...this.scene.view.value.pan, [view]: [at[0] - dx, at[1] - dy] } });
+  }
+
+  #scroll(event: WheelEvent): void {
+    const pointer = this.view.pointer(event);
+    if (!pointer) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.scene.active = pointer.frame.view;
+    // Browsers turn shift+wheel into a sideways movement.
+    const delta = event.deltaY || event.deltaX;
+    if (event.ctrlKey || event.metaKey) {
+      const px = event.deltaMode === 1 ? delta * 40 : delta;
+      const factor = Math.exp(-Math.max(-120, Math.min(120, px)) / 500);
+      zoomView(this.scene, pointer.frame.view, pointer.plane, factor);
+    } else {
+      const steps = this.#wheel.add(delta, event.deltaMode);
+      if (steps === 0) return;
+      if (event.shiftKey) this.view.brushSize(1.1 ** -steps);
+      else if (!this.#gesture) this.scene.scroll(pointer.frame.view, steps);
+    }
+    const now = this.view.pointer(event);
+    if (now) this.view.hover(now);
+  }
+}

@@ -1,0 +1,163 @@
+/** The row of buttons on top. */
+import { command, keyTitle, titleWithKey, type CommandTarget } from "../commands";
+import { BACKENDS, TOOLS, type Layout } from "../state";
+import { hasPlanes } from "../tools/frame";
+import { h, listen, setAttribute, setText } from "./dom";
+import { icon, setIcon } from "./icons";
+import { attachMenu, type MenuItem } from "./menu";
+import { windowText } from "./readout";
+import type { Scene } from "./scene";
+
+const LAYOUT_TITLES: readonly (readonly [Layout, string])[] = [
+  ["mpr", "Three planes"], ["axial", "Axial"], ["coronal", "Coronal"], ["sagittal", "Sagittal"],
+];
+const BACKEND_TITLES = { auto: "Automatic", cpu: "CPU", webgl2: "WebGL2" } as const;
+
+export class Toolbar {
+  readonly element = h("div", { class: "nbannot-toolbar", role: "toolbar", "aria-label": "Viewer tools" });
+  readonly #buttons = new Map<string, HTMLButtonElement>();
+  readonly #images = h("select", { class: "nbannot-images", title: "Image", "aria-label": "Image" });
+  readonly #window: HTMLButtonElement;
+  readonly #layout: HTMLButtonElement;
+  readonly #size = h("input", {
+    type: "number", class: "nbannot-size", min: 0.2, max: 300, step: "any",
+    "aria-label": "Brush size in mm", title: "Brush diameter in mm ([ and ], or Shift+wheel)",
+  });
+  readonly #sizeBox: HTMLElement;
+  readonly #opacity = h("input", {
+    type: "range", class: "nbannot-opacity", min: 0, max: 1, step: 0.05,
+    "aria-label": "Opacity of the labels", title: "Opacity of the labels",
+  });
+  #imageKey = "";
+  #note = "";
+
+  constructor(
+    private readonly scene: Scene,
+    private readonly target: CommandTarget,
+    root: HTMLElement,
+    private readonly signal: AbortSignal,
+  ) {
+    this.#window = h("button", { type: "button", class: "nbannot-button nbannot-window", title: "Window presets (Alt+1, Alt+2, …)" });
+    this.#layout = h("button", { type: "button", class: "nbannot-button", title: "Layout", "aria-label": "Layout" }, icon("mpr"));
+    const more = h("button", { type: "button", class: "nbannot-button", title: "More", "aria-label": "More" }, icon("more"));
+    this.#sizeBox = h("label", { class: "nbannot-sizebox" }, this.#size, "mm");
+    const group = (...nodes: Node[]): HTMLElement => h("div", { class: "nbannot-group" }, ...nodes);
+    this.element.append(
+      this.#images,
+      group(...TOOLS.map((name) => this.#button(`tool.${name}`, name, true))),
+      this.#sizeBox,
+      group(this.#window, this.#layout, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
+      group(this.#button("edit.undo", "undo"), this.#button("edit.redo", "redo")),
+      h("div", { class: "nbannot-space" }),
+      group(this.#button("labels.overlay", "eye", true), this.#opacity),
+      group(this.#button("help.toggle", "help"), more, this.#button("panel.toggle", "panel", true)),
+    );
+    attachMenu(this.#window, root, () => this.#windowItems(), signal);
+    attachMenu(this.#layout, root, () => this.#layoutItems(), signal);
+    attachMenu(more, root, () => this.#moreItems(), signal);
+    this.#listen();
+  }
+
+  #button(id: string, picture: string, toggles = false): HTMLButtonElement {
+    const title = titleWithKey(id);
+    const button = h(
+      "button",
+      { type: "button", class: "nbannot-button", title, "aria-label": command(id).title, "data-nbannot-command": id },
+      icon(picture),
+    );
+    if (toggles) button.setAttribute("aria-pressed", "false");
+    listen(button, "click", this.signal, () => command(id).run(this.target));
+    this.#buttons.set(id, button);
+    return button;
+  }
+
+  #listen(): void {
+    const { scene, signal } = this;
+    listen(this.#images, "change", signal, () => scene.choose(this.#images.value));
+    listen(this.#size, "change", signal, () => {
+      const size = Number(this.#size.value);
+      if (size > 0) scene.view.set({ size_mm: Math.min(300, Math.max(0.2, size)) });
+    });
+    listen(this.#opacity, "input", signal, () => scene.view.set({ opacity: Number(this.#opacity.value) }));
+  }
+
+  /** Say which renderer is at work. */
+  note(text: string): void {
+    this.#note = text;
+  }
+
+  draw(playing: boolean, panelOpen: boolean): void {
+    const { scene } = this;
+    if (!scene.ready) return;
+    const { tool, overlay, opacity, size_mm } = scene.view.value;
+    for (const name of TOOLS) this.#pressed(`tool.${name}`, name === tool);
+    this.#pressed("labels.overlay", overlay);
+    this.#pressed("panel.toggle", panelOpen);
+    const { document } = scene.source;
+    this.#buttons.get("edit.undo")!.disabled = !document.canUndo;
+    this.#buttons.get("edit.redo")!.disabled = !document.canRedo;
+    const play = this.#buttons.get("frame.play")!;
+    play.hidden = scene.cineLength < 2;
+    setIcon(play, playing ? "pause" : "play");
+    this.#sizeBox.hidden = tool !== "brush" && tool !== "eraser";
+    if (globalThis.document.activeElement !== this.#size) this.#size.value = String(Number(size_mm.toPrecision(3)));
+    this.#opacity.value = String(opacity);
+    this.#window.hidden = scene.image.color;
+    setText(this.#window, windowText(scene.window()));
+    this.#layout.hidden = !hasPlanes(scene.geometry);
+    this.#drawImages();
+  }
+
+  #pressed(id: string, on: boolean): void {
+    setAttribute(this.#buttons.get(id)!, "aria-pressed", String(on));
+  }
+
+  #drawImages(): void {
+    const { images, image } = this.scene;
+    this.#images.hidden = images.length < 2;
+    const key = JSON.stringify(images.map((one) => [one.id, one.name]));
+    if (key !== this.#imageKey) {
+      this.#imageKey = key;
+      this.#images.replaceChildren(
+        ...images.map((one) => h("option", { value: one.id }, one.name || one.modality || one.id)),
+      );
+    }
+    if (this.#images.value !== image.id) this.#images.value = image.id;
+  }
+
+  #windowItems(): MenuItem[] {
+    const now = this.scene.window();
+    const items = this.scene.presets.map((preset, n): MenuItem => ({
+      id: preset.id,
+      title: preset.title,
+      hint: [preset.window ? windowText(preset.window) : "", n < 9 ? keyTitle(`alt+${n + 1}`) : ""].filter(Boolean).join("   "),
+      checked: preset.window?.center === now.center && preset.window.width === now.width,
+      run: () => this.scene.applyPreset(preset),
+    }));
+    return [...items, { id: "reset", title: "As at the start", run: () => this.scene.resetWindow() }];
+  }
+
+  #layoutItems(): MenuItem[] {
+    return LAYOUT_TITLES.map(([layout, title]) => ({
+      id: layout, title, checked: this.scene.layout === layout, run: () => this.target.layout(layout),
+    }));
+  }
+
+  #moreItems(): MenuItem[] {
+    const { view } = this.scene;
+    const smooth = command("view.interpolation");
+    return [
+      {
+        id: "interpolate", title: "Smooth pixels", hint: keyTitle(smooth.keys[0] ?? ""),
+        checked: view.value.interpolate, run: () => smooth.run(this.target),
+      },
+      ...BACKENDS.map((backend): MenuItem => ({
+        id: `backend-${backend}`,
+        title: `Draw with: ${BACKEND_TITLES[backend]}`,
+        hint: view.value.backend === backend ? this.#note : "",
+        checked: view.value.backend === backend,
+        run: () => view.set({ backend }),
+      })),
+    ];
+  }
+}

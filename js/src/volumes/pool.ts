@@ -1,0 +1,102 @@
+/** Two decoding workers, made when first needed and ended with the viewer. */
+
+import source from "inline-worker:../decode.worker";
+import type { Encoded } from "../decode";
+import type { TypedArray } from "../model/masks";
+import type { DecodePool } from "../volumes";
+
+const WORKERS = 2;
+
+interface Answer {
+  readonly id: number;
+  readonly values?: TypedArray;
+  readonly error?: string;
+}
+
+interface Port {
+  post(message: { id: number; slice: Encoded }): void;
+  end(): void;
+}
+
+interface Job {
+  readonly slice: Encoded;
+  readonly settle: (answer: Answer) => void;
+}
+
+/** Decodes in workers, or in the page where it may not start any. */
+export class WorkerPool implements DecodePool {
+  #ports: Port[] = [];
+  #last = 0;
+  #closed = false;
+  #url = "";
+  readonly #waiting = new Map<number, Job>();
+
+  decode(slice: Encoded): Promise<TypedArray> {
+    if (this.#closed) return Promise.reject(new Error("the viewer is closed"));
+    if (!this.#ports.length) this.#open();
+    const id = ++this.#last;
+    return new Promise((resolve, reject) => {
+      const settle = ({ values, error }: Answer): void => {
+        if (values) resolve(values);
+        else reject(new Error(error ?? "the slice could not be decoded"));
+      };
+      this.#waiting.set(id, { slice, settle });
+      this.#ports[id % this.#ports.length]?.post({ id, slice });
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#end();
+    for (const id of [...this.#waiting.keys()]) this.#settle({ id, error: "the viewer is closed" });
+  }
+
+  #open(): void {
+    try {
+      this.#url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+      for (let n = 0; n < WORKERS; n++) this.#ports.push(this.#worker(this.#url));
+    } catch {
+      this.#stayInPage();
+    }
+  }
+
+  #end(): void {
+    for (const port of this.#ports) port.end();
+    this.#ports = [];
+    if (this.#url) URL.revokeObjectURL(this.#url);
+    this.#url = "";
+  }
+
+  #worker(url: string): Port {
+    const worker = new Worker(url);
+    worker.onmessage = (event: MessageEvent<Answer>) => this.#settle(event.data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#stayInPage();
+    };
+    return { post: (message) => worker.postMessage(message), end: () => worker.terminate() };
+  }
+
+  /** Run the worker's text here, for pages whose security policy allows no workers. */
+  #stayInPage(): void {
+    this.#end();
+    if (this.#closed) return;
+    const scope = {
+      onmessage: null as ((event: { data: unknown }) => void) | null,
+      postMessage: (message: Answer) => this.#settle(message),
+    };
+    new Function("self", source)(scope);
+    const port: Port = {
+      post: (message) => scope.onmessage?.({ data: message }),
+      end: () => void (scope.onmessage = null),
+    };
+    this.#ports = [port];
+    for (const [id, { slice }] of this.#waiting) port.post({ id, slice });
+  }
+
+  #settle(answer: Answer): void {
+    const job = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    job?.settle(answer);
+  }
+}

@@ -1,0 +1,215 @@
+"""One way in: `read` finds out what a path holds and opens it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+
+from nbannot.errors import (
+    FormatError,
+    GeometryError,
+    GeometryWarning,
+    NbannotWarning,
+    SeveralSeriesWarning,
+    UnknownItemError,
+)
+from nbannot.formats.dicom import Found, read_dicom
+from nbannot.formats.nifti import is_nifti, read_nifti
+from nbannot.formats.raster import is_raster, read_raster
+from nbannot.model.image import Image, Images
+
+_MANY = 8
+
+PathLike = str | os.PathLike[str]
+
+
+def read(path: PathLike | Iterable[PathLike], *, series: str | None = None) -> Image | Images:
+    """Return the image, or the images by name, of a file, a folder or a list of files.
+
+    DICOM (folders are searched through), NIfTI, PNG and JPEG are told apart by their content.
+    DICOM slices are put in order by their positions; what forms no regular grid becomes a Stack,
+    with a warning that names the files. Pixels are read when they are needed.
+
+    Parameters
+    ----------
+    path
+        A file, a folder, or several files.
+    series
+        Name of the one image to return when there are several (or its Series Instance UID).
+
+    Returns
+    -------
+    Image | Images
+        One image, or a mapping of several by name.
+
+    Raises
+    ------
+    FormatError
+        When there is no image, or the one file named is damaged or of another kind.
+    GeometryError
+        When slices contradict each other.
+    UnknownItemError
+        When no image is named `series`.
+
+    Warns
+    -----
+    SeveralSeriesWarning
+        When several images are returned.
+    GeometryWarning
+        When an image is usable but not a regular, complete grid.
+    NbannotWarning
+        When damaged files were left out.
+    """
+    files, uri, alone = _files(path)
+    found = _read_one(files[0], uri) if alone else _read_many(files, uri)
+    if not found.images:
+        raise _nothing(found, uri)
+    return _chosen(found, series, uri)
+
+
+def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[str], str, bool]:
+    """Return the files in sorted order, what to call them, and whether one file was named."""
+    if isinstance(path, (str, os.PathLike)):
+        name = os.fspath(path)
+        if os.path.isdir(name):
+            return _walk(name), name, False
+        if not os.path.exists(name):
+            raise FormatError(f"There is no file or folder {name}", hint="Check the path.")
+        return [name], name, True
+    files: list[str] = []
+    for one in path:
+        name = os.fspath(one)
+        if not os.path.exists(name):
+            raise FormatError(f"There is no file or folder {name}", hint="Check the list.")
+        files += _walk(name) if os.path.isdir(name) else [name]
+    if not files:
+        raise FormatError("The list of files is empty")
+    unique = list(dict.fromkeys(files))
+    return unique, os.path.commonpath([os.path.abspath(f) for f in unique]), len(unique) == 1
+
+
+def _walk(folder: str) -> list[str]:
+    files = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [os.path.join(root, name) for name in sorted(names) if not name.startswith(".")]
+    return files
+
+
+def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(512)
+    except OSError as cause:
+        raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause
+    if not start:
+        raise FormatError(f"{path} is empty", hint="Copy the file again from its source.")
+    found = Found()
+    if is_raster(start):
+        image = read_raster(path, check=check)
+        found.images = {image.name: image}
+    elif is_nifti(path, start):
+        image, texts = read_nifti(path)
+        found.images, found.geometry = {image.name: image}, {image.name: texts}
+    elif start[128:132] != b"DICM" and _known_other(path, start):
+        raise FormatError(f"{path} is {_known_other(path, start)}, which is not read")
+    else:
+        try:
+            return read_dicom([path], alone=True, uri=uri)
+        except FormatError as error:
+            if type(error).__name__ != "NotDicomError":
+                raise
+            raise FormatError(
+                f"{path} is not an image of a known format",
+                hint="DICOM, NIfTI, PNG and JPEG are read.",
+            ) from None
+    return found
+
+
+def _known_other(path: str, start: bytes) -> str:
+    kinds = (
+        (b"NRRD", "an NRRD file"),
+        (b"ObjectType", "a MetaImage file"),
+        (b"GIF8", "a GIF picture"),
+        (b"II*\0", "a TIFF picture"),
+        (b"MM\0*", "a TIFF picture"),
+        (b"BM", "a BMP picture"),
+        (b"%PDF", "a PDF document"),
+        (b"PK\x03\x04", "a ZIP archive"),
+        (b"\x1f\x8b", "a gzip archive without a NIfTI image"),
+    )
+    return next((name for magic, name in kinds if start.startswith(magic)), "")
+
+
+def _read_many(files: list[str], uri: str) -> Found:
+    found = read_dicom(files, alone=False, uri=uri)
+    for path in found.rest:
+        if not path.lower().endswith((".nii", ".nii.gz", ".png", ".jpg", ".jpeg")):
+            continue
+        try:
+            extra = _read_one(path, path, check=False)
+        except (FormatError, GeometryError) as error:
+            found.warnings.append(f"{error.message}; it is left out")
+            continue
+        for name, image in extra.images.items():
+            free = name if name not in found.images else os.path.relpath(path, uri)
+            image.name = free
+            found.images[free] = image
+            found.geometry[free] = extra.geometry.get(name, [])
+    return found
+
+
+def _nothing(found: Found, uri: str) -> FormatError:
+    kinds = ", ".join(f"{count} × {kind}" for kind, count in found.others.items())
+    details = "; ".join(found.warnings[:3])
+    reasons = "; ".join(filter(None, (f"only {kinds}" if kinds else "", details)))
+    return FormatError(
+        f"{uri} holds no image{f' ({reasons})' if reasons else ''}",
+        hint="DICOM, NIfTI, PNG and JPEG are read.",
+    )
+
+
+def _chosen(found: Found, series: str | None, uri: str) -> Image | Images:
+    names = list(found.images)
+    if series is not None:
+        names = _matching(found, series)
+    if found.others:
+        note = "left out: " + ", ".join(f"{n} × {kind}" for kind, n in found.others.items())
+        for name in names:
+            found.images[name].notes += (note,)
+    if len(found.warnings) > _MANY:
+        shown = "; ".join(found.warnings[:_MANY])
+        warnings.warn(
+            f"{len(found.warnings)} files of {uri} are left out: {shown}; …",
+            NbannotWarning,
+            stacklevel=3,
+        )
+    for text in found.warnings if len(found.warnings) <= _MANY else ():
+        warnings.warn(text, NbannotWarning, stacklevel=3)
+    for failure in found.failures if series is None else ():
+        warnings.warn(f"A series is left out. {failure}", GeometryWarning, stacklevel=3)
+    for name in names:
+        for text in found.geometry.get(name, ()):
+            warnings.warn(text, GeometryWarning, stacklevel=3)
+    if len(names) == 1:
+        return found.images[names[0]]
+    listed = "; ".join(f"{name!r}" for name in names[:20]) + ("; …" if len(names) > 20 else "")
+    warnings.warn(
+        f"{uri} holds {len(names)} images: {listed}. Choose one with "
+        f"images[{names[0]!r}] or read(…, series={names[0]!r})",
+        SeveralSeriesWarning,
+        stacklevel=3,
+    )
+    return Images({name: found.images[name] for name in names})
+
+
+def _matching(found: Found, series: str) -> list[str]:
+    if series in found.images:
+        return [series]
+    matching = [name for name, uid in found.series.items() if uid and uid == series]
+    if matching:
+        return matching
+    raise UnknownItemError(
+        f"No image is named {series!r}", hint=f"There are: {', '.join(found.images)}."
+    )

@@ -1,0 +1,388 @@
+"""The host's end of the road to the browser: edits in order, slices on request."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Condition, RLock, Thread, current_thread
+from typing import Any
+
+from nbannot.errors import EditError, UnknownItemError
+from nbannot.model.codec import decode_edit
+from nbannot.model.document import Document
+from nbannot.model.edits import Edit
+from nbannot.model.image import Image, Window
+from nbannot.viewer.messages import (
+    PROTOCOL,
+    Json,
+    document_json,
+    edit_json,
+    error_json,
+    image_json,
+)
+from nbannot.viewer.pixels import encode_image, encode_labels
+from nbannot.viewer.spool import Spool
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[Json, list[bytes]], None]
+
+_MAX_LANES = 64
+_MAX_REFUSALS = 256
+_MAX_KEYS = 256
+_MAX_QUEUE = 4096
+
+# Jupyter drops messages above 1000 a second, so a loop of edits becomes one state message.
+_BURST = 100
+_BURST_SECONDS = 1.0
+_QUIET_SECONDS = 0.25
+
+_HELLO, _URGENT, _LABELS, _LATER = range(4)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What one tab has sent: the next number expected, and why edits were refused."""
+
+    next: int
+    refused: dict[int, Json] = field(default_factory=dict)
+
+
+@dataclass(order=True, slots=True)
+class _Job:
+    priority: int
+    order: int
+    tab: str = field(compare=False)
+    rid: int = field(compare=False, default=0)
+    key: str = field(compare=False, default="")
+
+
+class Channel:
+    """Serves the tabs that show one viewer.
+
+    Parameters
+    ----------
+    document
+        What they show.
+    send
+        Sends JSON and buffers to all of them; may be called from any thread.
+    spool
+        Where slices are published for HTTP.
+    """
+
+    def __init__(self, document: Document, send: Send, *, spool: Spool | None = None) -> None:
+        self._document = document
+        self._send = send
+        self._spool = spool
+        self._lanes: dict[str, _Lane] = {}
+        self._collecting: list[tuple[Edit, int]] | None = None
+        self._windows: dict[str, list[Window]] = {}
+        self._sending = RLock()
+        self._queue: list[_Job] = []
+        self._queued: set[tuple[str, int, str]] = set()
+        self._changed = Condition()
+        self._order = 0
+        self._closed = False
+        self._worker: Thread | None = None
+        self._burst: list[float] = []
+        self._behind: float | None = None
+        document.edited.connect(self._on_edited)
+
+    def close(self) -> None:
+        """Stop serving; nothing is sent afterwards."""
+        with self._changed:
+            self._closed = True
+            self._queue.clear()
+            self._queued.clear()
+            self._changed.notify_all()
+        self._document.edited.disconnect(self._on_edited, missing_ok=True)
+        worker, self._worker = self._worker, None
+        if worker is not None and worker is not current_thread():
+            worker.join(timeout=10)
+
+    def receive(self, content: Any, buffers: Sequence[bytes | memoryview] = ()) -> None:
+        """Take a message of the browser. Never raises; errors are answered and logged."""
+        if self._closed or not isinstance(content, Mapping):
+            return
+        try:
+            self._dispatch(content, buffers)
+        except Exception as error:
+            _log(error)
+            self._post({"type": "error", "error": error_json(error)})
+
+    def _dispatch(self, content: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> None:
+        kind = content.get("type")
+        if kind not in ("hello", "edit", "get", "cancel", "focus"):
+            return
+        tab = str(content["tab"])
+        if kind == "hello":
+            self._hello(tab, int(content["next"]))
+        elif kind == "edit":
+            self._edit(tab, int(content["seq"]), content["edit"], buffers)
+        elif kind == "get":
+            keys = [str(key) for key in content["keys"]]
+            self._get(tab, int(content["rid"]), keys, urgent=bool(content.get("urgent")))
+        elif kind == "cancel":
+            self._cancel(tab, int(content["rid"]))
+        elif self._spool is not None:
+            self._spool.focus(str(content["image"]), int(content["frame"]), int(content["k"]))
+
+    def _post(self, content: Json, buffers: Sequence[bytes] = ()) -> None:
+        if self._closed:
+            return
+        with self._sending:
+            try:
+                self._send(content, list(buffers))
+            except Exception as error:
+                # The browser notices what is missing by its numbers and asks again.
+                _log(error)
+
+    # Edits.
+
+    def _hello(self, tab: str, first: int) -> None:
+        with self._document.lock:
+            lane = self._lanes.pop(tab, None) or _Lane(first)
+            lane.next = max(lane.next, first)
+            self._lanes[tab] = lane
+            while len(self._lanes) > _MAX_LANES:
+                del self._lanes[next(iter(self._lanes))]
+            for seq, error in lane.refused.items():
+                if seq >= first:
+                    self._post({"type": "refused", "tab": tab, "seq": seq, "error": error})
+        # The worker answers: the window of an image may have to be read from a file.
+        self._push(_HELLO, tab)
+
+    def _state(self, tab: str) -> None:
+        images = [image_json(image, self._windows_of(image)) for image in self._document.images]
+        place = self._spool.place if self._spool else None
+        with self._document.lock:
+            lane = self._lanes.get(tab)
+            if lane is None:
+                return
+            state = document_json(self._document)
+            head = {"type": "state", "tab": tab, "version": PROTOCOL, "acked": lane.next - 1}
+            self._post({**head, **state, "images": images, "http": place})
+
+    def _windows_of(self, image: Image) -> list[Window]:
+        """Return the image's windows; where it has none, the default one."""
+        if image.windows or image.is_color:
+            return list(image.windows)
+        if image.id not in self._windows:
+            try:
+                self._windows[image.id] = [image.default_window()]
+            except Exception as error:
+                # An unreadable slice is reported where it is asked for.
+                _log(error)
+                return []
+        return self._windows[image.id]
+
+    def _edit(
+        self, tab: str, seq: int, data: Mapping[str, Any], buffers: Sequence[bytes | memoryview]
+    ) -> None:
+        with self._document.lock:
+            lane = self._lanes.get(tab)
+            if lane is None or seq > lane.next:
+                at = None if lane is None else lane.next
+                self._post({"type": "resend", "tab": tab, "from": at})
+                return
+            if seq < lane.next:
+                self._answer_again(tab, seq, lane)
+                return
+            self._collecting = []
+            error: Json | None = None
+            recorded: Edit | None = None
+            try:
+                recorded = self._perform(data, buffers)
+            except Exception as cause:
+                _log(cause)
+                error = error_json(cause)
+            finally:
+                collected, self._collecting = self._collecting, None
+            lane.next = seq + 1
+            own = None if recorded is None else recorded.id
+            for edit, revision in collected:
+                mine = edit.id == own
+                self._broadcast(edit, revision, tab if mine else None, seq if mine else None)
+            if error is not None:
+                lane.refused[seq] = error
+                while len(lane.refused) > _MAX_REFUSALS:
+                    del lane.refused[min(lane.refused)]
+                self._post({"type": "refused", "tab": tab, "seq": seq, "error": error})
+            elif own not in {edit.id for edit, _ in collected}:
+                self._answer_again(tab, seq, lane)
+
+    def _answer_again(self, tab: str, seq: int, lane: _Lane) -> None:
+        if seq in lane.refused:
+            error = lane.refused[seq]
+            self._post({"type": "refused", "tab": tab, "seq": seq, "error": error})
+        else:
+            revision = self._document.revision
+            self._post({"type": "acked", "tab": tab, "seq": seq, "revision": revision})
+
+    def _perform(
+        self, data: Mapping[str, Any], buffers: Sequence[bytes | memoryview]
+    ) -> Edit | None:
+        """Apply an edit or a command; None where there was nothing to do."""
+        kind, id = data.get("kind"), data.get("id")
+        if not isinstance(id, str) or not id:
+            raise EditError("An edit came without an id")
+        if kind == "undo":
+            return self._document.undo(id=id)
+        if kind == "redo":
+            return self._document.redo(id=id)
+        edit = decode_edit(data, buffers)
+        # Who and how is not for the browser to say.
+        return self._document.apply(replace(edit, author="", origin="hand", undoes=None))
+
+    def _on_edited(self, edit: Edit, revision: int) -> None:
+        if self._collecting is not None:
+            self._collecting.append((edit, revision))
+        else:
+            self._broadcast(edit, revision, None, None)
+
+    def _broadcast(self, edit: Edit, revision: int, tab: str | None, seq: int | None) -> None:
+        if not self._lanes:
+            return
+        if tab is None and self._too_many():
+            return
+        try:
+            data, buffers = edit_json(edit)
+        except Exception as error:
+            # Without this edit the browser sees a gap and asks for the whole state.
+            _log(error)
+            return
+        message = {"type": "edited", "revision": revision, "edit": data, "tab": tab, "seq": seq}
+        ability = {"can_undo": self._document.can_undo, "can_redo": self._document.can_redo}
+        self._post({**message, **ability}, buffers)
+
+    def _too_many(self) -> bool:
+        """Whether edits come faster than Jupyter's message limit; then a state follows instead."""
+        now = time.monotonic()
+        self._burst = [then for then in self._burst if now - then < _BURST_SECONDS]
+        self._burst.append(now)
+        if self._behind is None and len(self._burst) <= _BURST:
+            return False
+        with self._changed:
+            self._behind = now + _QUIET_SECONDS
+            self._start_worker()
+            self._changed.notify_all()
+        return True
+
+    def _catch_up(self) -> None:
+        with self._document.lock:
+            self._burst.clear()
+            self._behind = None
+            tabs = list(self._lanes)
+        for tab in tabs:
+            self._state(tab)
+
+    # Slices.
+
+    def _get(self, tab: str, rid: int, keys: Sequence[str], *, urgent: bool) -> None:
+        if len(keys) > _MAX_KEYS or len(self._queue) + len(keys) > _MAX_QUEUE:
+            raise EditError(f"A request for {len(keys)} slices is too large")
+        for key in keys:
+            later = _LABELS if key.startswith("mask/") else _LATER
+            self._push(_URGENT if urgent else later, tab, rid, key)
+
+    def _push(self, priority: int, tab: str, rid: int = 0, key: str = "") -> None:
+        with self._changed:
+            mark = (tab, rid, key)
+            if self._closed or mark in self._queued:
+                return
+            self._queued.add(mark)
+            self._order += 1
+            heapq.heappush(self._queue, _Job(priority, self._order, tab, rid, key))
+            self._start_worker()
+            self._changed.notify()
+
+    def _cancel(self, tab: str, rid: int) -> None:
+        with self._changed:
+            self._queue = [job for job in self._queue if (job.tab, job.rid) != (tab, rid)]
+            heapq.heapify(self._queue)
+            self._queued = {(job.tab, job.rid, job.key) for job in self._queue}
+
+    def _start_worker(self) -> None:
+        if self._worker is None and not self._closed:
+            self._worker = Thread(target=self._work, name="nbannot-channel", daemon=True)
+            self._worker.start()
+
+    def _next_job(self) -> _Job | None:
+        """Wait for a job; None when it is time to catch up with a burst of edits."""
+        with self._changed:
+            while not self._closed:
+                if self._queue:
+                    job = heapq.heappop(self._queue)
+                    self._queued.discard((job.tab, job.rid, job.key))
+                    return job
+                left = None if self._behind is None else self._behind - time.monotonic()
+                if left is not None and left <= 0:
+                    return None
+                self._changed.wait(left)
+            return None
+
+    def _work(self) -> None:
+        while not self._closed:
+            job = self._next_job()
+            if self._closed:
+                return
+            try:
+                if job is None:
+                    self._catch_up()
+                elif not job.key:
+                    self._state(job.tab)
+                else:
+                    self._serve(job)
+            except Exception as error:
+                _log(error)
+                self._post({"type": "error", "error": error_json(error)})
+
+    def _serve(self, job: _Job) -> None:
+        head = {"tab": job.tab, "rid": job.rid, "key": job.key}
+        try:
+            answer, data = self._slice(job.key)
+        except Exception as error:
+            _log(error)
+            self._post({"type": "bytes_error", **head, "error": error_json(error)})
+            return
+        self._post({"type": "bytes", **head, **answer}, [data])
+
+    def _slice(self, key: str) -> tuple[Json, bytes]:
+        """Return the description and the bytes of a slice."""
+        kind, _, rest = key.partition("/")
+        if kind == "image":
+            id, frame, k = rest.rsplit("/", 2)
+            return self._image_slice(id, int(frame), int(k))
+        if kind == "mask":
+            id, k = rest.rsplit("/", 1)
+            return self._mask_slice(id, int(k))
+        raise UnknownItemError("The browser asked for something unknown")
+
+    def _image_slice(self, id: str, frame: int, k: int) -> tuple[Json, bytes]:
+        image = self._document.image(id)
+        shape = [*image.shape[1:], *([3] if image.is_color else [])]
+        found = self._spool.read(id, frame, k) if self._spool else None
+        codec, data = found or encode_image(image.plane_array(k, t=frame))
+        return {"dtype": image.dtype.name, "shape": shape, "codec": codec}, data
+
+    def _mask_slice(self, id: str, k: int) -> tuple[Json, bytes]:
+        with self._document.lock:
+            mask = self._document.masks[id]
+            if not 0 <= k < mask.array.shape[0]:
+                raise UnknownItemError(f"Slice {k} of mask {mask.name!r} does not exist")
+            # What is recorded, not the live array: its revision is the document's.
+            plane, revision = mask.recorded(k), self._document.revision
+        codec, data = encode_labels(plane)
+        shape = list(plane.shape)
+        return {"dtype": plane.dtype.name, "shape": shape, "codec": codec, "revision": revision}, data
+
+
+def _log(error: BaseException) -> None:
+    """Log the kind and place of an error, never its text: that may hold data."""
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f"{frame[0].filename}:{frame[0].lineno}" if frame else "?"
+    log.warning("%s at %s", type(error).__name__, place)

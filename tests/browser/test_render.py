@@ -1,0 +1,598 @@
+"""Pictures of both renderers in Chromium against scipy.
+
+Tolerance: one grey level of 255 for every pixel that is compared. Left out are pixels within TIE voxels of
+the edge of the volume or (nearest neighbour, masks) of the border between two voxels, where rounding decides.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from playwright.sync_api import Browser, Page
+from scipy.ndimage import map_coordinates
+
+JS = Path(__file__).resolve().parents[2] / "js"
+TIE = 3e-3
+GREY = 24
+SHAPE = (9, 23, 31)
+VIEWS = ("axial", "coronal", "sagittal")
+KINDS = ("cpu", "webgl2")
+Array = npt.NDArray[Any]
+
+HELPERS = """
+const types = {uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array,
+  int32: Int32Array, float32: Float32Array};
+class Store {
+  constructor(spec) {
+    Object.assign(this, spec, {version: 1, changes: []});
+    const bytes = Uint8Array.from(atob(spec.data), (c) => c.charCodeAt(0));
+    const all = new types[spec.dtype](bytes.buffer);
+    const size = all.length / spec.shape[0];
+    this.slices = Array.from({length: spec.shape[0]}, (_, k) => all.slice(k * size, (k + 1) * size));
+    this.gone = new Set(spec.missing);
+  }
+  slice(k) { return this.gone.has(k) ? undefined : this.slices[k]; }
+  changedSince(version) { return this.changes.slice(version - 1); }
+  touch(k) { this.changes.push(k); this.version += 1; }
+  arrive(k) { this.gone.delete(k); this.touch(k); }
+  lose(k) { this.gone.add(k); this.touch(k); }
+}
+globalThis.stores = {};
+globalThis.renderers = {};
+globalThis.put = (name, spec) => { stores[name] = new Store(spec); };
+globalThis.view = (meta, name, center, mm, width, height) => {
+  const geometry = new nb.GridGeometry(meta);
+  const view = nb.viewPlanes(geometry)[name];
+  return {view, plane: nb.planeRequest(geometry, view, center, mm, width, height)};
+};
+globalThis.picture = (kind, plane, image, masks) => {
+  const renderer = (renderers[kind] ??= nb.createRenderer(kind).renderer);
+  if (renderer.name !== kind) throw new Error(`got ${renderer.name}`);
+  const canvas = document.createElement("canvas");
+  const layers = masks.map((m) => ({...m, store: stores[m.store], colors: new Map(m.colors)}));
+  const {missing} = renderer.draw(canvas, plane, {...image, store: stores[image.store]}, layers);
+  const bytes = canvas.getContext("2d").getImageData(0, 0, plane.width, plane.height).data;
+  let text = "";
+  for (const b of bytes) text += String.fromCharCode(b);
+  return {missing, bytes: btoa(text)};
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle() -> str:
+    """The renderer as one script with the global `nb`."""
+    folders = [str(folder / "node_modules" / ".bin") for folder in (JS, *JS.parents)]
+    esbuild = shutil.which("esbuild", path=os.pathsep.join(folders))
+    assert esbuild, "No esbuild: run npm ci in js/."
+    entry = "".join(
+        f'export * from "./src/{name}";' for name in ("model/geometry", "render/plane", "render/renderer")
+    )
+    done = subprocess.run(
+        [esbuild, "--bundle", "--format=iife", "--global-name=nb", "--log-level=error"],
+        input=entry, cwd=JS, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.fixture
+def page(browser: Browser, bundle: str) -> Iterator[Page]:
+    page = browser.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "console", lambda m: problems.append(m.text) if "INVALID" in m.text or "GL ERROR" in m.text else None
+    )
+    page.add_script_tag(content=bundle)
+    page.add_script_tag(content=HELPERS)
+    yield page
+    page.close()
+    assert not problems
+
+
+def rotation(x: float, y: float, z: float) -> Array:
+    cx, sx, cy, sy, cz, sz = np.cos(x), np.sin(x), np.cos(y), np.sin(y), np.cos(z), np.sin(z)
+    rx = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    ry = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    rz = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return np.asarray(rz @ ry @ rx)
+
+
+def affine(columns: Array, origin: tuple[float, float, float] = (-11.3, 7.1, 40.2)) -> Array:
+    made = np.eye(4)
+    made[:3, :3] = columns
+    made[:3, 3] = origin
+    return made
+
+
+# Columns: world steps of k, j, i.
+PLAIN = np.array([[0, 0, 0.61], [0, 0.73, 0], [2.5, 0, 0]])
+AFFINES = {
+    "anisotropic": affine(PLAIN),
+    "flipped": affine(PLAIN @ np.diag([-1.0, -1.0, -1.0])),
+    "sagittal": affine(np.array([[2.5, 0, 0], [0, 0, 0.61], [0, -0.73, 0]])),
+    "coronal": affine(np.array([[0, 0, -0.61], [-2.5, 0, 0], [0, -0.73, 0]])),
+    "turned in plane": affine(np.array([[0, 0.73, 0], [0, 0, 0.61], [2.5, 0, 0]])),
+    "oblique": affine(rotation(0.31, -0.22, 0.4) @ PLAIN),
+    "gantry tilt": affine(PLAIN + np.array([[0, 0, 0], [-0.9, 0, 0], [0, 0, 0]])),
+    "sheared": affine(
+        rotation(0.1, 0.2, -0.3) @ (PLAIN + np.array([[0.3, 0.11, 0], [0.4, 0, 0.2], [0, 0, 0]]))
+    ),
+}
+
+
+def volume(dtype: str = "int16", shape: tuple[int, ...] = SHAPE, seed: int = 0) -> Array:
+    random = np.random.default_rng(seed)
+    if dtype == "float32":
+        return random.normal(2.0, 3.0, shape).astype(dtype)
+    info = np.iinfo(dtype)
+    low, high = max(info.min, -1000), min(info.max, 3000)
+    return random.integers(low, high, shape, endpoint=True).astype(dtype)
+
+
+def put(page: Page, name: str, array: Array, *, missing: tuple[int, ...] = (), mask: bool = False) -> None:
+    spec = {
+        "shape": array.shape[:3],
+        "dtype": str(array.dtype),
+        "color": array.ndim == 4,
+        "data": base64.b64encode(np.ascontiguousarray(array).tobytes()).decode(),
+        "missing": missing,
+        "emptyIsZero": mask,
+    }
+    page.evaluate("([name, spec]) => put(name, spec)", [name, spec])
+
+
+@dataclass
+class Request:
+    """A plane as the page gets it."""
+
+    origin: Array
+    du: Array
+    dv: Array
+    width: int = 67
+    height: int = 53
+
+    def json(self) -> dict[str, Any]:
+        steps = {name: [float(x) for x in getattr(self, name)] for name in ("origin", "du", "dv")}
+        return {"width": self.width, "height": self.height, **steps}
+
+    def index(self, border: int = 0) -> Array:
+        x, y = np.meshgrid(np.arange(-border, self.width + border), np.arange(-border, self.height + border))
+        return np.stack([self.origin[n] + x * self.du[n] + y * self.dv[n] for n in range(3)])
+
+
+@dataclass
+class Look:
+    """An image layer as the page gets it, with masks."""
+
+    lower: float = -700.0
+    upper: float = 2500.0
+    invert: bool = False
+    interpolate: bool = True
+    masks: list[dict[str, Any]] = field(default_factory=list)
+
+
+def picture(page: Page, kind: str, request: Request, look: Look, store: str = "image") -> tuple[Array, bool]:
+    image = {
+        "store": store,
+        "window": {"lower": look.lower, "upper": look.upper},
+        "invert": look.invert,
+        "interpolate": look.interpolate,
+    }
+    given = json.dumps([kind, request.json(), image, look.masks])
+    answer = page.evaluate("(given) => picture(...JSON.parse(given))", given)
+    pixels = np.frombuffer(base64.b64decode(answer["bytes"]), np.uint8)
+    return pixels.reshape(request.height, request.width, 4).astype(int), answer["missing"]
+
+
+def inside(index: Array, shape: tuple[int, ...], margin: float = 0.0) -> Array:
+    return np.logical_and.reduce(
+        [(index[n] >= -0.5 - margin) & (index[n] <= shape[n] - 0.5 + margin) for n in range(3)]
+    )
+
+
+def sure(index: Array, shape: tuple[int, ...], look: Look, missing: tuple[int, ...] = ()) -> Array:
+    """Pixels where no rounding decides what is shown."""
+    good = inside(index, shape, TIE) == inside(index, shape, -TIE)
+    between = np.abs(index - np.floor(index) - 0.5) > TIE
+    if not look.interpolate:
+        good &= between.all(axis=0)
+    if missing:
+        good &= between[0]
+    return np.asarray(good)
+
+
+def reference(array: Array, index: Array, look: Look, missing: tuple[int, ...] = ()) -> Array:
+    """RGBA by scipy."""
+    shape = array.shape[:3]
+    order = 1 if look.interpolate else 0
+    at = index.copy()
+    near = np.clip(np.floor(at[0] + 0.5), 0, shape[0] - 1)
+    low = np.clip(np.floor(at[0]), 0, shape[0] - 1)
+    high = np.clip(np.ceil(at[0]), 0, shape[0] - 1)
+    at[0] = np.where(np.isin(low, missing) | np.isin(high, missing), near, at[0])
+    channels = array[..., None] if array.ndim == 3 else array
+    values = np.stack(
+        [
+            map_coordinates(channels[..., c].astype(float), at, order=order, mode="nearest")
+            for c in range(channels.shape[-1])
+        ],
+        axis=-1,
+    )
+    if array.ndim == 3:
+        values = (values - look.lower) / (look.upper - look.lower) * 255
+    grey = np.clip(np.floor(values + 0.5), 0, 255)
+    if look.invert:
+        grey = 255 - grey
+    out = np.empty((*index.shape[1:], 4), int)
+    out[..., :3] = grey
+    out[..., 3] = 255
+    out[np.isin(near, missing)] = (GREY, GREY, GREY, 255)
+    out[~inside(index, shape)] = 0
+    return out
+
+
+def check(
+    page: Page,
+    array: Array,
+    request: Request,
+    look: Look,
+    *,
+    missing: tuple[int, ...] = (),
+    store: str = "image",
+) -> None:
+    """Compare both renderers with scipy and with each other."""
+    index = request.index()
+    good = sure(index, array.shape[:3], look, missing)
+    assert good.mean() > 0.9
+    expected = reference(array, index, look, missing)
+    shown = {kind: picture(page, kind, request, look, store)[0] for kind in KINDS}
+    for kind in KINDS:
+        worst = np.abs(shown[kind] - expected).max(axis=-1)
+        assert worst[good].max(initial=0) <= 1, (kind, np.argwhere(good & (worst > 1))[:5])
+        assert set(np.unique(shown[kind][..., 3])) <= {0, 255}
+    assert np.abs(shown["cpu"] - shown["webgl2"]).max() <= 1
+
+
+def grid_meta(matrix: Array) -> dict[str, Any]:
+    return {"kind": "grid", "affine": matrix.tolist(), "shape": SHAPE}
+
+
+def expected_request(
+    matrix: Array, view: dict[str, Any], center: Array, mm: float, given: Request
+) -> Request:
+    """The plane of a view, worked out from world coordinates alone."""
+    axis = view["axis"]
+    right, down = np.array(view["right"]), np.array(view["down"])
+    normal = np.cross(right, down)
+    inverse = np.linalg.inv(matrix)
+    slice_ = np.floor((inverse @ [*center, 1])[axis] + 0.5)
+    corner = np.zeros(4)
+    corner[axis], corner[3] = slice_, 1
+    foot = center - normal * ((center - (matrix @ corner)[:3]) @ normal)
+    first = foot - right * mm * (given.width - 1) / 2 - down * mm * (given.height - 1) / 2
+    origin = (inverse @ [*first, 1])[:3]
+    assert origin[axis] == pytest.approx(slice_, abs=1e-9)
+    origin[axis] = slice_
+    du, dv = inverse[:3, :3] @ (right * mm), inverse[:3, :3] @ (down * mm)
+    du[axis] = dv[axis] = 0
+    return Request(origin, du, dv, given.width, given.height)
+
+
+@pytest.mark.parametrize("name", AFFINES)
+def test_views_of_any_grid(page: Page, name: str) -> None:
+    matrix, array = AFFINES[name], volume()
+    put(page, "image", array)
+    wanted = {
+        "axial": ((1, 0, 0), (0, 1, 0)),
+        "coronal": ((1, 0, 0), (0, 0, -1)),
+        "sagittal": ((0, 1, 0), (0, 0, -1)),
+    }
+    center = (matrix @ [4.3, 11.6, 14.2, 1])[:3]
+    axes = set()
+    for view_name in VIEWS:
+        for mm in (0.233, 0.97):
+            given = Request(np.zeros(3), np.zeros(3), np.zeros(3))
+            answer = page.evaluate(
+                "(a) => view(...a)",
+                [grid_meta(matrix), view_name, center.tolist(), mm, given.width, given.height],
+            )
+            view = answer["view"]
+            axes.add(view["axis"])
+            right, down = np.array(view["right"]), np.array(view["down"])
+            assert right @ right == pytest.approx(1) and down @ down == pytest.approx(1)
+            assert right @ down == pytest.approx(0, abs=1e-12)
+            assert right @ wanted[view_name][0] > 0.7 and down @ wanted[view_name][1] > 0.7
+            made = expected_request(matrix, view, center, mm, given)
+            for part in ("origin", "du", "dv"):
+                assert answer["plane"][part] == pytest.approx(getattr(made, part), abs=1e-9)
+            for interpolate in (True, False):
+                check(page, array, made, Look(interpolate=interpolate))
+    assert axes == {0, 1, 2}
+
+
+OBLIQUE = Request(np.array([-1.2, 3.3, 5.1]), np.array([0.11, 0.21, 0.23]), np.array([0.05, 0.3, -0.12]))
+AXIAL = Request(np.array([4.0, -2.13, -3.27]), np.array([0, 0, 0.53]), np.array([0, 0.47, 0]))
+CORONAL = Request(np.array([-1.07, 9.0, -1.9]), np.array([0, 0, 0.53]), np.array([0.207, 0, 0]))
+SAGITTAL = Request(np.array([9.3, -1.07, 17.0]), np.array([0, 0.41, 0]), np.array([-0.207, 0, 0]))
+TURNED = Request(np.array([9.3, 12.0, -1.31]), np.array([-0.163, 0, 0]), np.array([0, 0, 0.631]))
+SLANTED = Request(np.array([-1.07, -2.1, 17.0]), np.array([0, 0.41, 0]), np.array([0.207, 0.11, 0]))
+TURNED_SLANTED = Request(np.array([9.3, 12.0, -1.31]), np.array([-0.163, 0, 0]), np.array([0.04, 0, 0.631]))
+CROOKED = Request(np.array([4.0, -2.1, -3.2]), np.array([0, 0.1, 0.5]), np.array([0, 0.45, -0.07]))
+SMALL = Request(np.array([4.0, -2.13, -30.2]), np.array([0, 0, 2.33]), np.array([0, 1.17, 0]))
+PLANES = {
+    "oblique": OBLIQUE,
+    "axial": AXIAL,
+    "coronal": CORONAL,
+    "sagittal": SAGITTAL,
+    "turned": TURNED,
+    "small": SMALL,
+    "slanted": SLANTED,
+    "turned and slanted": TURNED_SLANTED,
+    "crooked": CROOKED,
+}
+
+
+@pytest.mark.parametrize("plane", PLANES)
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32", "float32"])
+def test_all_dtypes(page: Page, dtype: str, plane: str) -> None:
+    array = volume(dtype)
+    put(page, "image", array)
+    lower, upper = np.percentile(array, [10, 90])
+    for look in (Look(lower, upper), Look(lower, upper, invert=True, interpolate=False)):
+        check(page, array, PLANES[plane], look)
+
+
+def test_large_integers_keep_a_narrow_window(page: Page) -> None:
+    array = (volume("int32") + 1_900_000_000).astype(np.int32)
+    put(page, "image", array)
+    check(page, array, OBLIQUE, Look(1_900_000_500.5, 1_900_001_500.5, interpolate=False))
+    check(page, array, AXIAL, Look(1_900_000_500.5, 1_900_001_500.5))
+    array = (array.astype(np.int64) - 3_800_000_000).astype(np.int32)
+    put(page, "image", array)
+    check(page, array, CORONAL, Look(-1_899_999_500.0, -1_899_998_500.0))
+
+
+def test_one_slice(page: Page) -> None:
+    array = volume(shape=(1, 23, 31))
+    put(page, "image", array)
+    flat = Request(np.array([0, -2.13, -3.27]), AXIAL.du, AXIAL.dv)
+    for plane in (flat, Request(np.array([-0.7, 9.0, -1.9]), CORONAL.du, np.array([0.031, 0, 0])), OBLIQUE):
+        check(page, array, plane, Look())
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_colour(page: Page, plane: str) -> None:
+    array = volume("uint8", (*SHAPE, 3))
+    put(page, "image", array)
+    for interpolate in (True, False):
+        check(page, array, PLANES[plane], Look(interpolate=interpolate))
+    put(page, "image", array, missing=(3, 4))
+    check(page, array, PLANES[plane], Look(), missing=(3, 4))
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_missing_slices_are_grey_until_they_arrive(page: Page, plane: str) -> None:
+    array, missing = volume(), (0, 3, 4, 5)
+    put(page, "image", array, missing=missing)
+    for interpolate in (True, False):
+        check(page, array, PLANES[plane], Look(interpolate=interpolate), missing=missing)
+    for kind in KINDS:
+        assert picture(page, kind, PLANES[plane], Look())[1] is True
+    page.evaluate("() => stores.image.arrive(4)")
+    check(page, array, PLANES[plane], Look(), missing=(0, 3, 5))
+    page.evaluate("() => { for (const k of [0, 3, 5]) stores.image.arrive(k); }")
+    check(page, array, PLANES[plane], Look())
+    for kind in KINDS:
+        assert picture(page, kind, PLANES[plane], Look())[1] is False
+
+
+def labels_of(mask: Array, request: Request) -> tuple[Array, Array]:
+    """Labels of the picture with a border of one pixel, and where they are sure."""
+    index = request.index(border=1)
+    found = map_coordinates(mask, index, order=0, mode="nearest")
+    found[~inside(index, mask.shape)] = 0
+    good = sure(index, mask.shape, Look(interpolate=False))
+    return found, good
+
+
+def composite(
+    under: Array, labels: Array, colors: dict[int, tuple[int, int, int]], fill: float, outline: bool
+) -> Array:
+    middle = labels[1:-1, 1:-1]
+    around = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
+    edge = np.logical_or.reduce([side != middle for side in around]) & outline
+    out = under.copy()
+    for value, color in colors.items():
+        for part, where in ((1.0, (middle == value) & edge), (fill, (middle == value) & ~edge)):
+            mixed = under[..., :3] + (np.array(color) - under[..., :3]) * part
+            out[where, :3] = np.floor(mixed + 0.5)[where]
+    return out
+
+
+@pytest.mark.parametrize("plane", PLANES)
+@pytest.mark.parametrize(("fill", "outline"), [(0.4, False), (0.0, True), (0.35, True)])
+def test_masks(page: Page, plane: str, fill: float, outline: bool) -> None:
+    request, array = PLANES[plane], volume()
+    put(page, "image", array)
+    k, j, i = np.indices(SHAPE)
+    blobs = np.where((k - 4) ** 2 * 6 + (j - 11) ** 2 + (i - 15) ** 2 < 90, 1, 0) + 2 * (i > 24)
+    first = blobs.astype(np.uint8)
+    second = np.where(j < 8, 300 + (i // 6), 0).astype(np.uint16)
+    second[1] = 0
+    put(page, "first", first, mask=True)
+    put(page, "second", second, mask=True, missing=(1,))
+    colors: tuple[dict[int, tuple[int, int, int]], ...] = (
+        {1: (255, 0, 0), 2: (0, 200, 40)},
+        {300: (0, 0, 255), 301: (255, 255, 0), 303: (0, 0, 0)},
+    )
+    look = Look(
+        masks=[
+            {"store": name, "colors": list(c.items()), "fill": fill, "outline": outline}
+            for name, c in zip(("first", "second"), colors, strict=True)
+        ]
+    )
+    good = sure(request.index(), SHAPE, look)
+    expected = reference(array, request.index(), look)
+    for mask, palette in zip((first, second), colors, strict=True):
+        labels, known = labels_of(mask, request)
+        expected = composite(expected, labels, palette, fill, outline)
+        around = (known[:-2, 1:-1], known[2:, 1:-1], known[1:-1, :-2], known[1:-1, 2:], known[1:-1, 1:-1])
+        good &= np.logical_and.reduce(around)
+    assert good.mean() > 0.8
+    for kind in KINDS:
+        shown, missing = picture(page, kind, request, look)
+        worst = np.abs(shown - expected).max(axis=-1)
+        assert worst[good].max() <= 1, (kind, np.argwhere(good & (worst > 1))[:5])
+        assert not missing
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_a_changed_mask_is_shown_at_once(page: Page, plane: str) -> None:
+    request, array = PLANES[plane], volume()
+    put(page, "image", array)
+    put(page, "mask", np.zeros(SHAPE, np.uint8), mask=True)
+    look = Look(masks=[{"store": "mask", "colors": [[7, [250, 10, 20]]], "fill": 1.0, "outline": False}])
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[4] = 7
+    empty = {kind: picture(page, kind, request, look)[0] for kind in KINDS}
+    page.evaluate("() => { stores.mask.slices[4].fill(7); stores.mask.touch(4); }")
+    labels, known = labels_of(mask, request)
+    for kind in KINDS:
+        shown = picture(page, kind, request, look)[0]
+        painted = (shown == (250, 10, 20, 255)).all(axis=-1)
+        assert painted.any()
+        same = known[1:-1, 1:-1]
+        assert ((labels[1:-1, 1:-1] == 7) == painted)[same].all()
+    page.evaluate("() => stores.mask.lose(4)")
+    for kind in KINDS:
+        assert (picture(page, kind, request, look)[0] == empty[kind]).all()
+
+
+def test_both_renderers_agree_where_rounding_decides(page: Page) -> None:
+    array = volume()
+    put(page, "image", array)
+    ties = (
+        Request(np.array([4.5, 0.5, 0.5]), np.array([0, 0, 2.0]), np.array([0, 2.0, 0]), 14, 11),
+        Request(np.array([4.0, -0.5, -0.5]), np.array([0, 0, 0.5]), np.array([0, 0.25, 0]), 64, 97),
+        Request(np.array([-0.5, 7.5, -0.5]), np.array([0, 0, 0.1]), np.array([0.1, 0, 0]), 311, 91),
+        Request(np.array([0.1, 0.2, 0.3]), np.array([0.1, 0, 0.3]), np.array([0.0, 0.2, 0.1]), 80, 90),
+    )
+    for request in ties:
+        for interpolate in (True, False):
+            look = Look(interpolate=interpolate)
+            cpu, gl = (picture(page, kind, request, look)[0] for kind in KINDS)
+            assert np.abs(cpu - gl).max() <= 1
+    shown = picture(page, "cpu", ties[0], Look(interpolate=False))[0]
+    assert (shown[..., 0] == reference(array, np.floor(ties[0].index() + 0.5), Look())[..., 0]).all()
+
+
+def test_values_that_are_no_numbers_are_black(page: Page) -> None:
+    array = volume("float32")
+    array[4, :12] = np.nan
+    array[4, 14:, :9] = np.inf
+    put(page, "image", array)
+    for kind in KINDS:
+        shown = picture(
+            page,
+            kind,
+            Request(np.array([4, 0, 0]), AXIAL.du, AXIAL.dv, 40, 40),
+            Look(0, 4, interpolate=False),
+        )[0]
+        assert (shown[:23, :, :3] == 0).all() and (shown[32:, :15, :3] == 255).all()
+
+
+def test_gl_context_is_shared_and_freed(page: Page) -> None:
+    put(page, "image", volume())
+    told = page.evaluate(
+        """(plane) => {
+          const key = Symbol.for("nbannot.gl.1");
+          const layer = {store: stores.image, window: {lower: 0, upper: 9}, invert: false, interpolate: true};
+          const canvas = document.createElement("canvas");
+          const a = nb.createRenderer("webgl2").renderer, b = nb.createRenderer("webgl2").renderer;
+          const context = globalThis[key];
+          const held = () => context.volumes.size;
+          a.draw(canvas, plane, layer, []); b.draw(canvas, plane, layer, []);
+          const told = [held()];
+          a.release(stores.image); told.push(held());
+          b.release(stores.image); told.push(held());
+          a.draw(canvas, plane, layer, []);
+          const texture = [...context.volumes.values()][0].data;
+          a.dispose(); told.push(held(), globalThis[key] === context, context.gl.isTexture(texture));
+          b.dispose(); told.push(globalThis[key] === undefined, context.gl.isContextLost());
+          return told;
+        }""",
+        AXIAL.json(),
+    )
+    assert told == [1, 1, 0, 0, True, False, True, True]
+
+
+def test_a_lost_context_is_reported_and_another_can_be_made(page: Page) -> None:
+    array = volume()
+    put(page, "image", array)
+    told = page.evaluate(
+        """async (plane) => {
+          const layer = {store: stores.image, window: {lower: 0, upper: 9}, invert: false, interpolate: true};
+          const canvas = document.createElement("canvas");
+          let calls = 0;
+          const {renderer} = nb.createRenderer("webgl2", {onLost: () => { calls += 1; }});
+          renderer.draw(canvas, plane, layer, []);
+          globalThis[Symbol.for("nbannot.gl.1")].gl.getExtension("WEBGL_lose_context").loseContext();
+          let reason = "";
+          try { renderer.draw(canvas, plane, layer, []); } catch (error) { reason = error.reason; }
+          await new Promise((done) => setTimeout(done, 100));
+          const lost = renderer.lost;
+          renderer.dispose();
+          return [reason, calls, lost];
+        }""",
+        AXIAL.json(),
+    )
+    assert told == ["lost", 1, True]
+    check(page, array, AXIAL, Look())
+
+
+def test_too_much_for_the_gpu_is_said(page: Page) -> None:
+    put(page, "image", volume("uint8", (4000, 2, 2)))
+    message = page.evaluate(
+        """(plane) => {
+          const layer = {store: stores.image, window: {lower: 0, upper: 9}, invert: false, interpolate: true};
+          const {renderer} = nb.createRenderer("webgl2");
+          try { renderer.draw(document.createElement("canvas"), plane, layer, []); }
+          catch (error) { return [error.name, error.reason, error.message]; }
+          finally { renderer.dispose(); }
+        }""",
+        AXIAL.json(),
+    )
+    assert message[:2] == ["RendererError", "limit"]
+    assert message[2].startswith("4000 slices of 2 x 2 are more than this GPU holds")
+
+
+def test_auto_takes_no_software_gl(page: Page) -> None:
+    told = page.evaluate(
+        """() => {
+          const {renderer, note} = nb.createRenderer("auto");
+          return [renderer.name, note, globalThis[Symbol.for("nbannot.gl.1")] === undefined];
+        }"""
+    )
+    assert told == ["cpu", "CPU: WebGL2 here runs in software", True]
+    told = page.evaluate(
+        """() => {
+          OffscreenCanvas.prototype.getContext = () => null;
+          const {renderer, note} = nb.createRenderer("auto");
+          try { nb.createRenderer("webgl2"); }
+          catch (error) { return [renderer.name, note, error.reason, error.message]; }
+        }"""
+    )
+    text = "This browser offers no WebGL2; choose the CPU renderer."
+    assert told == ["cpu", f"CPU: {text}", "unsupported", text]
