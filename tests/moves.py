@@ -44,9 +44,7 @@ def moves() -> st.SearchStrategy[list[Move]]:
         st.tuples(st.just("array"), name, two, st.integers(0, 3)),
         st.tuples(st.just("box"), name, two),
         st.tuples(st.just("unbox"), st.integers(0, 5)),
-        st.tuples(
-            st.just("tag"), name, st.one_of(st.text(max_size=3), st.booleans(), st.floats(-9, 9))
-        ),
+        st.tuples(st.just("tag"), name, st.one_of(st.text(max_size=3), st.booleans(), st.floats(-9, 9))),
         st.tuples(st.just("label"), name),
         st.tuples(st.just("rename"), name, name),
         st.tuples(st.just("lock"), name),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,12 @@ def opened(path: Path) -> Image:
     return image
 
 
-class ProjectContract:
+class ProjectContract(ABC):
     """Inherit, and say how a project is opened."""
 
+    @abstractmethod
     def open(self, place: Path, **options: Any) -> Project:
         """Open the project at a place, or make it."""
-        raise NotImplementedError
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Path:
@@ -285,9 +286,7 @@ class ProjectContract:
         with pytest.raises(StoreError, match="Name a case"):
             project.save(session)
 
-    def test_saving_makes_a_case_and_knows_its_image_by_content(
-        self, place: Path, tmp_path: Path
-    ) -> None:
+    def test_saving_makes_a_case_and_knows_its_image_by_content(self, place: Path, tmp_path: Path) -> None:
         path = picture(tmp_path / "a.png")
         project = self.open(place)
         for n in (1, 2):
@@ -301,9 +300,7 @@ class ProjectContract:
 
     # Anything.
 
-    @settings(
-        max_examples=15, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
-    )
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(sequence=moves())
     def test_opened_again_equals(
         self, sequence: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory

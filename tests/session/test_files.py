@@ -119,9 +119,7 @@ def test_without_history_the_state_is_the_beginning(tmp_path: Path) -> None:
     assert (third.step, third.document.masks["liver"].array.sum()) == (2, 2)
 
 
-def test_a_failed_save_leaves_the_earlier_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_save_leaves_the_earlier_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document = Document(phantom(), labels=["liver"])
     path = save(tmp_path / "a.nbs", Session.of(document))
     before = path.read_bytes()
@@ -175,9 +173,7 @@ def test_migrations_run_from_any_version_to_the_newest() -> None:
 
 
 def test_every_old_version_has_a_file() -> None:
-    assert {path.stem for path in FIXTURES.glob("*.nbs")} == {
-        f"version_{n}" for n in range(1, VERSION + 1)
-    }
+    assert {path.stem for path in FIXTURES.glob("*.nbs")} == {f"version_{n}" for n in range(1, VERSION + 1)}
 
 
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.nbs")), ids=lambda path: path.stem)

@@ -292,9 +292,7 @@ project.close()
 
 
 @pytest.mark.parametrize("alive", [False, True])
-def test_a_folder_that_may_not_be_written_is_opened_for_reading(
-    tmp_path: Path, alive: bool
-) -> None:
+def test_a_folder_that_may_not_be_written_is_opened_for_reading(tmp_path: Path, alive: bool) -> None:
     # With the writer alive, what it wrote is still in the log beside the database.
     place = tmp_path / "study"
     project = begin(place)
@@ -314,14 +312,10 @@ def test_a_folder_that_may_not_be_written_is_opened_for_reading(
 # Several programs.
 
 
-def run(
-    script: str, *arguments: object, before: Sequence[str] = ()
-) -> subprocess.CompletedProcess[str]:
+def run(script: str, *arguments: object, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     command = [*before, sys.executable, "-c", script, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(SRC)}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 WRITER = """

@@ -72,9 +72,7 @@ def test_every_old_project_opens_today(tmp_path: Path, revision: str) -> None:
         assert session.view == {"layout": "mpr"}
         document.masks["lesion"].paint((0, 0, 0))
     with closing(sqlite3.connect(tmp_path / NAME)) as database:
-        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [
-            (REVISIONS[-1],)
-        ]
+        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISIONS[-1],)]
 
 
 def test_a_project_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -29,8 +29,7 @@ def turning(current: Document, target: Document, *, name: str) -> Batch:
     labels, goal = list(current.labels), list(target.labels)
     names = {label.id: label.name for label in goal}
     interim = [
-        replace(label, locked=False, name=_interim(label, names.get(label.id), goal))
-        for label in labels
+        replace(label, locked=False, name=_interim(label, names.get(label.id), goal)) for label in labels
     ]
     opened = [replace(label, locked=False) for label in goal]
     edits: list[Edit] = _changes(labels, interim)
@@ -47,9 +46,7 @@ def turning(current: Document, target: Document, *, name: str) -> Batch:
 
 def _interim(label: Label, wanted: str | None, goal: Sequence[Label]) -> str:
     taken = {other.name for other in goal if other.id != label.id}
-    return (
-        label.name if wanted in (None, label.name) and label.name not in taken else f"~{label.id}"
-    )
+    return label.name if wanted in (None, label.name) and label.name not in taken else f"~{label.id}"
 
 
 def _masks(current: Document, target: Document) -> list[Edit]:

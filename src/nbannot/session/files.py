@@ -138,9 +138,7 @@ def _given(images: list[Image], references: Sequence[ImageReference]) -> list[Im
     return images
 
 
-def _write(
-    archive: zipfile.ZipFile, data: Mapping[str, Any], state: State, edits: Sequence[Edit]
-) -> None:
+def _write(archive: zipfile.ZipFile, data: Mapping[str, Any], state: State, edits: Sequence[Edit]) -> None:
     import zstandard
 
     with archive:
@@ -163,9 +161,7 @@ def _read(path: Path) -> tuple[dict[str, Any], State, list[Edit]]:
             data = migrate(json.loads(archive.read("session.json")))
             names = [entry["id"] for entry in data["state"]["masks"]]
             present = set(archive.namelist())
-            voxels = {
-                n: archive.read(f"masks/{n}.zst") for n in names if f"masks/{n}.zst" in present
-            }
+            voxels = {n: archive.read(f"masks/{n}.zst") for n in names if f"masks/{n}.zst" in present}
             rows = json.loads(archive.read("history.json")) if data["history"] else []
             packed = archive.read("history.zst") if data["history"] else b""
         buffers = memoryview(zstandard.ZstdDecompressor().decompress(packed) if packed else b"")

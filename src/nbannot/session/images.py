@@ -95,9 +95,7 @@ class ImageReference:
         paths = files_of(image)
         shape = (image.frames, *image.shape)
         if not paths:
-            return cls(
-                image.id, image.name, image.modality, "", "", image.series_uid, shape, (), (), 0
-            )
+            return cls(image.id, image.name, image.modality, "", "", image.series_uid, shape, (), (), 0)
         place = _place(image, paths)
         checked = time.time_ns()
         marks = tuple(_mark(path, _name(path, place)) for path in paths)
@@ -189,8 +187,7 @@ class ImageReference:
         uids = tuple(s.sop_instance_uid for s in found.sources) if found is not None else ()
         if found is None or not same or uids != tuple(s[0] for s in self.sources):
             raise StoreError(
-                f"Image {self.name!r} in {self.place(base)} is not read as it was: "
-                "its slices differ",
+                f"Image {self.name!r} in {self.place(base)} is not read as it was: its slices differ",
                 hint=way_out,
             )
         found.id, found.name = self.id, self.name
@@ -285,9 +282,7 @@ def _pick(found: Image | Images, wanted: ImageReference) -> Image | None:
     for attribute, value in (
         ("id", wanted.id), ("series_uid", wanted.series_uid), ("name", wanted.name)
     ):  # fmt: skip
-        matches = [
-            image for image in found.values() if value and getattr(image, attribute) == value
-        ]
+        matches = [image for image in found.values() if value and getattr(image, attribute) == value]
         if len(matches) == 1:
             return matches[0]
     return None

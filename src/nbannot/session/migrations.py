@@ -32,9 +32,7 @@ def migrate(
     """
     found = data.get("version")
     if not isinstance(found, int) or found < 1:
-        raise FormatError(
-            f"The session has no valid version, got {found!r}", hint="Use another copy of it."
-        )
+        raise FormatError(f"The session has no valid version, got {found!r}", hint="Use another copy of it.")
     if found > version:
         raise NewerVersionError(
             f"The session is of version {found}; this nbannot reads up to {version}",

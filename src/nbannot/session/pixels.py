@@ -53,9 +53,7 @@ def read_pixels(path: Path) -> Image:
             header: dict[str, Any] = json.loads(archive.read("image.json"))
             packed = archive.read("pixels.zst")
         if header["version"] > VERSION:
-            raise NewerVersionError(
-                f"{path} was written by a newer nbannot", hint="Update nbannot."
-            )
+            raise NewerVersionError(f"{path} was written by a newer nbannot", hint="Update nbannot.")
         values = zstandard.ZstdDecompressor().decompress(packed)
         array = np.frombuffer(values, dtype=header["dtype"]).reshape(header["shape"])
     except (zipfile.BadZipFile, zstandard.ZstdError, KeyError, ValueError) as cause:
@@ -95,6 +93,4 @@ def _geometry(data: dict[str, Any]) -> Geometry | Stack:
         Plane(np.array(origin), np.array(column), np.array(row), (shape[0], shape[1]))
         for origin, column, row, shape in data["planes"]
     ]
-    return Stack(
-        planes, frame_of_reference=frame, unit=data["unit"], patient_space=data["patient_space"]
-    )
+    return Stack(planes, frame_of_reference=frame, unit=data["unit"], patient_space=data["patient_space"])

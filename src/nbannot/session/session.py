@@ -149,9 +149,7 @@ class Session:
     def _copy(self, step: int) -> Document:
         now, low = self.step, self.oldest
         if not low <= step <= now:
-            raise UnknownItemError(
-                f"There is no step {step}", hint=f"Choose a step from {low} to {now}."
-            )
+            raise UnknownItemError(f"There is no step {step}", hint=f"Choose a step from {low} to {now}.")
         near = step >= self.first and now - step < NEAR
         return self._earlier(self._keeper, step) if self._keeper and not near else self._back(step)
 

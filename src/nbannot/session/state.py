@@ -119,9 +119,7 @@ def _pack(array: LabelArray) -> bytes:
     return zstandard.ZstdCompressor(level=3).compress(array.data)
 
 
-def _mask(
-    data: Mapping[str, Any], voxels: Mapping[str, bytes], images: Mapping[str, Image]
-) -> Mask:
+def _mask(data: Mapping[str, Any], voxels: Mapping[str, bytes], images: Mapping[str, Image]) -> Mask:
     import zstandard
 
     info = decode_item({key: value for key, value in data.items() if key != "shape"})

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
 
-def same_images(
-    images: Sequence[Image], references: Sequence[ImageReference], case: str
-) -> dict[str, str]:
+def same_images(images: Sequence[Image], references: Sequence[ImageReference], case: str) -> dict[str, str]:
     """Return the case's id for each id of ``images``: the same image, by id or by content.
 
     Raises

@@ -240,9 +240,7 @@ def insert_edits(
         raise ConflictError(
             f"Case {case!r} was changed elsewhere", hint="Reopen the case; this edit was not kept."
         )
-    numbered = [
-        {**row, "session_id": session, "seq": head + n} for n, row in enumerate(rows, start=1)
-    ]
+    numbered = [{**row, "session_id": session, "seq": head + n} for n, row in enumerate(rows, start=1)]
     try:
         connection.execute(edits.insert(), numbered)
     except IntegrityError as cause:

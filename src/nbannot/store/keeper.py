@@ -53,9 +53,7 @@ class Kept:
             When it is not kept; then it must not take effect.
         """
         if self.closed:
-            raise ReadOnlyError(
-                f"The session of case {self.case!r} is closed", hint="Open the case again."
-            )
+            raise ReadOnlyError(f"The session of case {self.case!r} is closed", hint="Open the case again.")
         self.journal.append(edit)
 
     def count(self, edit: Edit, revision: int) -> None:
@@ -95,9 +93,7 @@ class Kept:
         table = tables().sessions
         with self.journal.database.writing() as connection:
             connection.execute(
-                table.update()
-                .where(table.c.id == self.journal.session)
-                .values(view=json.dumps(session.view))
+                table.update().where(table.c.id == self.journal.session).values(view=json.dumps(session.view))
             )
 
     def close(self, session: Session) -> None:

@@ -204,9 +204,7 @@ class LocalProject:
             case = connection.execute(known.cases.insert().values(row)).inserted_primary_key
             for position, reference in enumerate(references):
                 values = {**_image_row(reference), "copied": copied, "position": position}
-                connection.execute(
-                    known.images.insert().values(case_id=case[0] if case else None, **values)
-                )
+                connection.execute(known.images.insert().values(case_id=case[0] if case else None, **values))
 
     def references(self, case: str) -> tuple[ImageReference, ...]:
         """Return where the images of a case are, without opening them."""
@@ -319,9 +317,7 @@ class LocalProject:
             images = self.images(case)
             if row is None:
                 if session not in (None, 1):
-                    raise UnknownItemError(
-                        f"Reader {reader!r} has no session {session} of {case!r}"
-                    )
+                    raise UnknownItemError(f"Reader {reader!r} has no session {session} of {case!r}")
                 if self.read_only:
                     return self._unkept(case, images)
                 row = self._begin(case, reader, repeat, images)
@@ -337,9 +333,7 @@ class LocalProject:
 
     def _check_writable(self) -> None:
         if self.read_only:
-            raise ReadOnlyError(
-                f"The project {self.folder} is open for reading only", hint=_READ_ONLY
-            )
+            raise ReadOnlyError(f"The project {self.folder} is open for reading only", hint=_READ_ONLY)
 
     def _labels(self, case: str) -> list[Label]:
         items = map(decode_item, json.loads(self._case(case).labels))
@@ -477,9 +471,7 @@ class LocalProject:
             return self._find(connection, row.id, reader, session, repeat)
 
     @staticmethod
-    def _find(
-        connection: Any, case: int, reader: str, session: int | None, repeat: int
-    ) -> Row[Any] | None:
+    def _find(connection: Any, case: int, reader: str, session: int | None, repeat: int) -> Row[Any] | None:
         table = tables().sessions
         where = (table.c.case_id == case) & (table.c.reader == reader) & (table.c.repeat == repeat)
         if session is not None:

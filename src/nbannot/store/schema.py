@@ -30,9 +30,7 @@ def connect(path: Path, *, read_only: bool) -> Engine:
     uri = f"{path.absolute().as_uri()}{query}"
 
     def opened() -> sqlite3.Connection:
-        return sqlite3.connect(
-            uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-        )
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
 
     engine = create_engine("sqlite://", creator=opened, poolclass=QueuePool)
 
@@ -100,14 +98,11 @@ def upgrade(connection: Connection, *, to: str = "head") -> None:
 
 def _revision(connection: Connection, path: Path) -> str | None:
     names = {
-        row[0]
-        for row in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type='table'")
+        row[0] for row in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type='table'")
     }
     if "alembic_version" not in names:
         if names:
-            raise StoreError(
-                f"{path} is a database, but not of nbannot", hint="Choose another folder."
-            )
+            raise StoreError(f"{path} is a database, but not of nbannot", hint="Choose another folder.")
         return None
     row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
     return None if row is None else str(row[0])
