@@ -358,3 +358,62 @@ def test_the_same_series_keeps_its_id_anywhere(series: Series, tmp_path: Path) -
     folder = series([0, 2, 4])
     moved = shutil.copytree(folder, tmp_path / "elsewhere")
     assert one(folder).id == one(moved).id
+
+
+def test_one_bit_frames(tmp_path: Path) -> None:
+    bits = np.random.default_rng(1).integers(0, 2, (3, 5, 7)).astype(np.uint8)
+    packed = np.packbits(bits.ravel(), bitorder="little")
+    path = write_slice(tmp_path / "a.dcm", packed[None], Rows=5, Columns=7, NumberOfFrames=3, BitsAllocated=1,
+                       BitsStored=1, HighBit=0, ImagePositionPatient=None, Modality="OT")  # fmt: skip
+    np.testing.assert_array_equal(one(path).array, bits)
+    np.testing.assert_array_equal(one(path).plane_array(2), bits[2])
+
+
+def test_images_without_any_identity_keep_an_id_by_content(tmp_path: Path) -> None:
+    path = write_slice(tmp_path / "a.dcm", SeriesInstanceUID=None, StudyInstanceUID=None,
+                       SOPInstanceUID=None)  # fmt: skip
+    assert one(path).id == one(path).id
+
+
+def test_an_image_is_found_by_its_id(series: Series, folder: Path) -> None:
+    series([0, 2, 4, 0, 4], lambda n: {"EchoTime": 10 if n < 3 else 20})
+    for image in several(folder).values():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NbannotWarning)
+            assert one(folder, series=image.id).id == image.id
+
+
+def test_diffusion_directions_make_frames(series: Series) -> None:
+    directions = [None, (1, 0, 0), (0, 1, 0)]
+
+    def each(n: int) -> dict[str, Any]:
+        direction = directions[n // 2]
+        return {
+            "DiffusionBValue": 1000.0 if direction else 0.0,
+            "DiffusionGradientOrientation": direction,
+            "InstanceNumber": None,
+        }
+
+    image = one(series([0, 2] * 3, each))
+    assert image.frames == 3
+    assert image.notes == ("3 frames by b-value and gradient direction: 0, 1000, 1000",)
+    assert image.array[:, :, 0, 0].tolist() == [[0, 1], [4, 5], [2, 3]]
+
+
+def test_a_localizer_stays_apart_from_its_series(series: Series) -> None:
+    images = several(series([0, 2, 4, 6], lambda n: {
+        "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER" if n == 3 else "AXIAL"],
+    }))  # fmt: skip
+    assert sorted(image.shape[0] for image in images.values()) == [1, 3]
+
+
+def test_private_b_values_of_siemens(series: Series, folder: Path) -> None:
+    import pydicom
+
+    series([0, 0, 2, 2], lambda n: {"InstanceNumber": None})
+    for n, path in enumerate(sorted(folder.iterdir())):
+        ds = pydicom.dcmread(path)
+        block = ds.private_block(0x0019, "SIEMENS MR HEADER", create=True)
+        block.add_new(0x0C, "IS", 50 + 750 * (n % 2))
+        ds.save_as(path)
+    assert one(folder).notes == ("2 frames by b-value: 50, 800",)

@@ -128,7 +128,7 @@ def _by_pydicom(header: Header, index: int) -> Pixels:
         else:
             with Path(header.path).open("rb") as file:
                 file.seek(header.offset)
-                source = file.read((header.frame_bits * header.frames + 7) // 8 + 1)
+                source = file.read(header.length)
         found, _ = decoder.as_array(source, index=index, **_options(header, header.frames))
     return np.asarray(found)
 

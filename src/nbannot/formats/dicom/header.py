@@ -271,9 +271,8 @@ def _impossible(header: Header) -> str:
 
 def _check_length(header: Header, size: int) -> None:
     """Refuse files that end before their pixels do (PS3.5 A.4 for compressed ones)."""
-    if header.syntax == DEFLATED:
-        return
-    available = size - header.offset
+    # a deflated file was unpacked whole to reach its pixels: its length is what it states
+    available = header.length if header.syntax == DEFLATED else size - header.offset
     if not header.is_encapsulated:
         needed = (header.frame_bits * header.frames + 7) // 8
         stated = available if header.length == _UNDEFINED else min(header.length, available)
