@@ -390,7 +390,7 @@ def test_diffusion_directions_make_frames(series: Series) -> None:
         direction = directions[n // 2]
         return {
             "DiffusionBValue": 1000.0 if direction else 0.0,
-            "DiffusionGradientOrientation": direction,
+            "DiffusionGradientOrientation": list(direction) if direction else None,
             "InstanceNumber": None,
         }
 

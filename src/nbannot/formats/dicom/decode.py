@@ -57,6 +57,8 @@ def stored_frame(header: Header, index: int) -> Pixels:
             frame = _compressed(header, index)
         elif _is_plain(header):
             frame = _plain(header, index)
+        elif header.allocated == 1 and header.syntax != DEFLATED:
+            frame = _bits(header, index)
         else:
             frame = _by_pydicom(header, index)
     except NbannotError:
@@ -97,6 +99,17 @@ def _plain(header: Header, index: int) -> Pixels:
     return out.reshape(header.rows, header.columns, 3)
 
 
+def _bits(header: Header, index: int) -> Pixels:
+    """Unpack a frame of one bit per pixel; frames follow each other without padding."""
+    size = header.rows * header.columns
+    start, end = index * size, (index + 1) * size
+    with Path(header.path).open("rb", buffering=0) as file:
+        file.seek(header.offset + start // 8)
+        packed = np.frombuffer(file.read((end + 7) // 8 - start // 8), np.uint8)
+    bits = np.unpackbits(packed, bitorder="little")[start % 8 :][:size]
+    return bits.reshape(header.rows, header.columns)
+
+
 def _options(header: Header, frames: int) -> dict[str, Any]:
     options: dict[str, Any] = {
         "rows": header.rows,
@@ -116,7 +129,7 @@ def _options(header: Header, frames: int) -> dict[str, Any]:
 
 
 def _by_pydicom(header: Header, index: int) -> Pixels:
-    """Decode the rarer uncompressed forms: deflated, bit-packed, sub-sampled colour."""
+    """Decode the rarer uncompressed forms: deflated, swapped bytes, sub-sampled colour."""
     from pydicom import dcmread
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID

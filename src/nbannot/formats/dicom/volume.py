@@ -172,10 +172,10 @@ def _tilt(grid: Geometry, first: Frame) -> list[str]:
 
 def _windows(volume: Volume) -> tuple[Window, ...]:
     """Return the windows of the series; where slices differ, the median of each."""
-    frames = volume.frames
+    frames = [frame for frame in volume.frames if frame.windows]
     sets = {frame.windows for frame in frames}
-    if len(sets) == 1:
-        return sets.pop()
+    if len(sets) <= 1:
+        return sets.pop() if sets else ()
     count = min(len(windows) for windows in sets)
     result = []
     for n in range(count):
