@@ -1,7 +1,7 @@
 // The layers of js/src, top to bottom; a file imports only what lies below it:
-// index > ui|layout|commands > tools|render > state > volumes > channel|decode > model
+// index > ui|layout|commands > tools|render > state > client > volumes > channel|decode > model
 const FILE = (...names) => `^src/(${names.join("|")})(/|\\.)`;
-const LAYERS = [["index"], ["ui", "layout", "commands"], ["tools", "render"], ["state"], ["volumes"], ["channel", "decode"], ["model"]];
+const LAYERS = [["index"], ["ui", "layout", "commands"], ["tools", "render"], ["state"], ["client"], ["volumes"], ["channel", "decode"], ["model"]];
 
 const forbidden = [
   { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
@@ -31,6 +31,13 @@ const forbidden = [
     to: { path: "node_modules", pathNot: "node_modules/(zstddec|@anywidget/types)/" },
   },
 ];
+
+forbidden.push({
+  name: "every-file-has-a-layer",
+  severity: "error",
+  from: { path: "^src/", pathNot: FILE(...LAYERS.flat()) },
+  to: {},
+});
 
 LAYERS.forEach((layer, depth) => {
   const above = LAYERS.slice(0, depth).flat();

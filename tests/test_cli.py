@@ -55,7 +55,9 @@ def test_a_taken_port_is_named() -> None:
 def test_the_demo_server_answers_to_its_url_only_with_the_token(tmp_path: Path) -> None:
     notebook = tmp_path / "Start.ipynb"
     notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', encoding="utf-8")
-    code = "import sys, pathlib; from nbannot.demo.serve import serve; sys.exit(serve(pathlib.Path(sys.argv[1]), port=0))"
+    code = (
+        "import pathlib, sys; from nbannot.demo.serve import serve; serve(pathlib.Path(sys.argv[1]), port=0)"
+    )
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
     env.pop("DISPLAY", None)
     command = [sys.executable, "-u", "-c", code, str(notebook)]

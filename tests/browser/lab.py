@@ -211,7 +211,15 @@ class Lab:
     def _goto(self) -> None:
         address = f"{self.server.url}/doc/tree/{self._path}?token={self.server.token}&reset"
         self.page.goto(address, wait_until="domcontentloaded", timeout=READY_S * 1000)
+        self._wait_open()
+
+    def _wait_open(self) -> None:
         self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=READY_S * 1000)
+        # Cells are made anew while the notebook loads; the spinner lies over them until they are final.
+        self.page.wait_for_function(
+            "() => !document.querySelector('.jp-MainAreaWidget .jp-Spinner, #jupyterlab-splash')",
+            timeout=READY_S * 1000,
+        )
         self.wait_idle(timeout=READY_S)
 
     def wait_idle(self, *, timeout: float = CELL_S) -> None:
@@ -278,8 +286,7 @@ class Lab:
     def reload(self) -> None:
         """Reload the page, as F5 does; the kernel lives on."""
         self.page.reload(wait_until="domcontentloaded", timeout=READY_S * 1000)
-        self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=READY_S * 1000)
-        self.wait_idle(timeout=READY_S)
+        self._wait_open()
 
     def save(self) -> None:
         """Save the notebook and return when the file is written."""

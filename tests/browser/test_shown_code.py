@@ -14,7 +14,6 @@ from nbannot.demo.phantom import write_chest
 from nbannot.demo.project import build_demo
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +46,11 @@ def test_the_start_notebook_runs(demo: Path) -> None:
     assert "after undo: 0 voxels" in text
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
-def test_notebooks_run(path: Path, demo: Path) -> None:
-    copy = Path(shutil.copyfile(path, demo.parent / path.name))
-    notebook = execute(copy, demo.parent)
-    assert any(cell.cell_type == "code" and cell.outputs for cell in notebook.cells)
+def test_every_other_notebook_runs(demo: Path) -> None:
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        copy = Path(shutil.copyfile(path, demo.parent / path.name))
+        notebook = execute(copy, demo.parent)
+        assert any(cell.cell_type == "code" and cell.outputs for cell in notebook.cells), path.name
 
 
 def test_the_demo_is_made_once(demo: Path) -> None:
