@@ -6,6 +6,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,24 @@ def test_an_identical_copy_is_used_once(series: Series) -> None:
     with pytest.warns(NbannotWarning, match=r"copy\.dcm is a copy of .*001\.dcm"):
         image = one(folder)
     assert image.shape[0] == 3
+
+
+def test_a_copy_in_another_coding_is_used_once(series: Series) -> None:
+    import pydicom
+    from pydicom.uid import RLELossless
+
+    folder = series([0, 2, 4])
+    ds = pydicom.dcmread(folder / "001.dcm")
+    ds.compress(RLELossless, generate_instance_uid=False)
+    ds.save_as(folder / "packed.dcm")
+    with pytest.warns(NbannotWarning, match="used once"):
+        assert one(folder).shape[0] == 3
+
+
+def test_slices_that_share_an_instance_uid_are_kept_at_their_places(series: Series) -> None:
+    with pytest.warns(NbannotWarning, match="carry the SOP Instance UID of another"):
+        image = one(series([0, 2, 4], lambda n: {"SOPInstanceUID": "1.2.3.4"}))
+    assert isinstance(image.geometry, Geometry)
 
 
 def test_two_pictures_of_one_instance_are_refused(series: Series) -> None:
@@ -417,3 +436,22 @@ def test_private_b_values_of_siemens(series: Series, folder: Path) -> None:
         block.add_new(0x0C, "IS", 50 + 750 * (n % 2))
         ds.save_as(path)
     assert one(folder).notes == ("2 frames by b-value: 50, 800",)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("claimed", ["YBR_FULL", "YBR_FULL_422"])
+def test_uncompressed_ybr_frames(tmp_path: Path, frames: int, claimed: str) -> None:
+    from pydicom.pixels.processing import convert_color_space
+
+    stored = np.random.default_rng(1).integers(0, 255, (frames, 3, 5, 3)).astype(np.uint8)
+    path = write_slice(tmp_path / "a.dcm", stored.reshape(frames * 3, 5, 3), Rows=3, NumberOfFrames=frames,
+                       PhotometricInterpretation=claimed, Modality="US")  # fmt: skip
+    expected = convert_color_space(stored, "YBR_FULL", "RGB")
+    np.testing.assert_array_equal(one(path).array, expected)
+
+
+def test_planes_may_be_asked_for_from_many_threads(shared_data: Path) -> None:
+    image = one(shared_data / "us/echo_ybr_30frames.dcm")
+    with ThreadPoolExecutor(8) as pool:
+        planes = list(pool.map(image.plane_array, range(30)))
+    np.testing.assert_array_equal(np.stack(planes), image.array)

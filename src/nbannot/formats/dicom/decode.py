@@ -135,15 +135,30 @@ def _by_pydicom(header: Header, index: int) -> Pixels:
     from pydicom.uid import UID
 
     decoder = get_decoder(UID(header.syntax))
+    options, at = _options(header, header.frames), index
     with quiet():
         if header.syntax == DEFLATED:
             source = dcmread(header.path).get_item(header.keyword).value
         else:
-            with Path(header.path).open("rb") as file:
-                file.seek(header.offset)
-                source = file.read(header.length)
-        found, _ = decoder.as_array(source, index=index, **_options(header, header.frames))
+            start, size = 0, header.length
+            if header.syntax != BIG_ENDIAN:  # swapped words cannot be cut at odd places
+                size = _frame_size(header, options)
+                start, at, options["number_of_frames"] = index * size, 0, 1
+            with Path(header.path).open("rb", buffering=0) as file:
+                file.seek(header.offset + start)
+                source = file.read(size)
+            source += b"\0" * (len(source) % 2)
+        found, _ = decoder.as_array(source, index=at, **options)
     return np.asarray(found)
+
+
+def _frame_size(header: Header, options: dict[str, Any]) -> int:
+    """Return the bytes of a frame; colour that is called sub-sampled but stored in full is put right."""
+    full = header.rows * header.columns * header.samples * header.allocated // 8
+    if header.photometric == "YBR_FULL_422" and header.length >= full * header.frames:
+        options["photometric_interpretation"] = "YBR_FULL"
+        return full
+    return header.frame_bits // 8
 
 
 def _compressed(header: Header, index: int) -> Pixels:

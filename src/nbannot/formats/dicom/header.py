@@ -23,6 +23,7 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 IMPLICIT = "1.2.840.10008.1.2"
 RAW_SYNTAXES = (IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN, DEFLATED)
+_SLIDES = ("1.2.840.10008.5.1.4.1.1.77.1.6",)
 _LABELS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 
 
@@ -210,6 +211,10 @@ def _check_kind(header: Header, *, complete: bool) -> None:
         raise NotAnImageError(
             f"{path} is a DICOM {kind_name(header.sop_class)}: labels, not an image",
             hint="Read the image that it labels.",
+        )
+    if header.sop_class in _SLIDES:
+        raise NotAnImageError(
+            f"{path} is a DICOM {kind_name(header.sop_class)}: tiles of a slide, which are not read"
         )
     if complete and header.keyword:
         return

@@ -127,7 +127,7 @@ def _frames(path: str, found: Found, *, alone: bool) -> list[Frame]:
 
 def _other(error: NotAnImageError) -> str:
     text = error.message.rsplit(" is a ", 1)[-1].removeprefix("DICOM ")
-    return text.split(", not an image")[0].split(": labels")[0].split(", an index")[0]
+    return text.split(", not an image")[0].split(": ")[0].split(", an index")[0]
 
 
 def _add_series(found: Found, name: str, series: _Series, uri: str) -> None:
