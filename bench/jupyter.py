@@ -118,7 +118,14 @@ def first_pictures(path: Path, runs: int) -> list[Row]:
             ours.append(first_picture(lab, SETUP.format(path=str(path)), NBANNOT))
             theirs.append(first_picture(lab, "import ipyniivue", NIIVUE.format(path=str(path))))
     return [
-        Row("run cell → first picture, 512×512×300 CT", ours, "s", peer=theirs, peer_name="ipyniivue", goal="≤ 0.2")
+        Row(
+            "run cell → first picture, 512×512×300 CT",
+            ours,
+            "s",
+            peer=theirs,
+            peer_name="ipyniivue",
+            goal="≤ 0.2",
+        )
     ]
 
 
@@ -183,7 +190,13 @@ def interaction(path: Path) -> list[Row]:
     peer = "ipyniivue"
     return [
         Row("scroll one slice, three planes, wall", scroll, "ms", peer=their_scroll, peer_name=peer),
-        Row("scroll, processor time of the browser", [scroll_cpu], "ms", peer=[their_scroll_cpu], peer_name=peer),
+        Row(
+            "scroll, processor time of the browser",
+            [scroll_cpu],
+            "ms",
+            peer=[their_scroll_cpu],
+            peer_name=peer,
+        ),
         Row("window/level step, wall", window, "ms", peer=their_window, peer_name=peer),
         Row("window/level, processor time", [window_cpu], "ms", peer=[their_window_cpu], peer_name=peer),
     ]

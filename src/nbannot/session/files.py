@@ -22,7 +22,7 @@ from nbannot.model.image import Image
 from nbannot.session.images import ImageReference
 from nbannot.session.migrations import VERSION, migrate
 from nbannot.session.session import Session
-from nbannot.session.state import State, capture, rebuild, replay
+from nbannot.session.state import State, capture, rebuild
 
 _WAY_OUT = "Put the image back, or give it: load(path, images=…)."
 
@@ -114,7 +114,7 @@ def load(
     else:
         found = _given([images] if isinstance(images, Image) else list(images), references)
     document = rebuild(state, found, document_id=data["document"], author=author)
-    replay(document, edits)
+    document.replay(edits)
     return Session(document, view=data["view"], references=references, first=data["step"])
 
 

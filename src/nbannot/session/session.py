@@ -11,7 +11,7 @@ from nbannot.model.edits import Edit
 from nbannot.session import history
 from nbannot.session.difference import turning
 from nbannot.session.images import ImageReference
-from nbannot.session.state import State, capture, rebuild, replay
+from nbannot.session.state import State, capture, rebuild
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,13 +158,13 @@ class Session:
         with document.lock:
             state, later = capture(document), document.history[step - self.first :]
         copy = rebuild(state, document.images, author=document.author)
-        replay(copy, (edit.inverse() for edit in reversed(later)))
+        copy.replay(edit.inverse() for edit in reversed(later))
         return copy
 
     def _earlier(self, keeper: Keeper, step: int) -> Document:
         kept, state = keeper.latest(step)
         copy = rebuild(state, self.document.images, author=self.document.author)
-        replay(copy, keeper.edits(kept, step))
+        copy.replay(keeper.edits(kept, step))
         return copy
 
     def restore(self, step: int) -> Edit:

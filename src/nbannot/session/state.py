@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nbannot.errors import LockedError, StoreError
+from nbannot.errors import StoreError
+from nbannot.model.annotations import Box, Tag
 from nbannot.model.codec import decode_item, encode_item
 from nbannot.model.document import Document
-from nbannot.model.edits import Edit, Paint, Put
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.model.masks import LabelArray, Mask, MaskInfo
-from nbannot.model.runs import clip_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +70,17 @@ def rebuild(
     by_id = {image.id: image for image in images}
     masks = [_mask(data, state.voxels, by_id) for data in state.manifest["masks"]]
     labels = [decode_item(data) for data in state.manifest["labels"]]
-    document = Document(
-        images, labels=[item for item in labels if isinstance(item, Label)], masks=masks,
-        id=document_id, author=author,
-    )  # fmt: skip
-    for data in (*state.manifest["boxes"], *state.manifest["tags"]):
-        document._perform(Put(decode_item(data)))
-    return document
-
-
-def replay(document: Document, edits: Iterable[Edit]) -> None:
-    """Make recorded edits again, as part of the document's history.
-
-    What was recorded took effect once, so a lock does not stop it: changes made in an array in
-    place are recorded also where a label is locked.
-    """
-    for edit in edits:
-        try:
-            document.apply(edit)
-        except LockedError:
-            if not isinstance(edit, Paint):
-                raise
-            _force(document, edit)
+    boxes = [decode_item(data) for data in state.manifest["boxes"]]
+    tags = [decode_item(data) for data in state.manifest["tags"]]
+    return Document(
+        images,
+        labels=[item for item in labels if isinstance(item, Label)],
+        masks=masks,
+        boxes=[item for item in boxes if isinstance(item, Box)],
+        tags=[item for item in tags if isinstance(item, Tag)],
+        id=document_id,
+        author=author,
+    )
 
 
 def recorded(mask: Mask) -> LabelArray:
@@ -104,13 +92,6 @@ def recorded(mask: Mask) -> LabelArray:
     for k in changed:
         array[k] = mask.recorded(k)
     return array
-
-
-def _force(document: Document, edit: Paint) -> None:
-    mask = document.masks[edit.mask]
-    flat, _, new = edit.runs.voxels()
-    mask.array[clip_index(edit.box, flat)] = new.astype(mask.array.dtype)
-    document._record_change(mask, (edit.box, edit.runs), edit)
 
 
 def _pack(array: LabelArray) -> bytes:

@@ -25,7 +25,7 @@ from nbannot.model.labels import Label
 from nbannot.session import ImageReference, Session
 from nbannot.session import history as narrative
 from nbannot.session.images import as_path
-from nbannot.session.state import capture, rebuild, replay
+from nbannot.session.state import capture, rebuild
 from nbannot.store import overview
 from nbannot.store.adopt import adopt, same_images
 from nbannot.store.blobs import Blobs
@@ -363,7 +363,7 @@ class LocalProject:
         first = journal.start_for_undo(UNDO_STEPS)
         kept, state = journal.latest(first)
         document = rebuild(state, images, document_id=row.document_id, author=self.author)
-        replay(document, journal.edits(kept, row.head))
+        document.replay(journal.edits(kept, row.head))
         keeper = Kept(journal, kept=journal.newest_snapshot(row.head), every=self.every)
         session = Session(
             document, view=json.loads(row.view), references=self.references(case),
