@@ -455,3 +455,20 @@ def test_planes_may_be_asked_for_from_many_threads(shared_data: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         planes = list(pool.map(image.plane_array, range(30)))
     np.testing.assert_array_equal(np.stack(planes), image.array)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits"), [("uint8", 8), ("uint16", 10), ("uint16", 16), ("int16", 12), ("int16", 16)]
+)
+@pytest.mark.parametrize("syntax", ["RLELossless", "JPEGLSLossless", "JPEG2000Lossless"])
+def test_lossless_codings_keep_every_value(tmp_path: Path, dtype: str, bits: int, syntax: str) -> None:
+    import pydicom
+
+    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if dtype[0] == "i" else (0, (1 << bits) - 1)
+    pixels = np.random.default_rng(1).integers(low, high, (40, 50), endpoint=True).astype(dtype)
+    pixels[0, :2] = low, high
+    path = write_slice(tmp_path / "a.dcm", pixels, Modality="MR", BitsStored=bits, HighBit=bits - 1)
+    ds = pydicom.dcmread(path)
+    ds.compress(getattr(pydicom.uid, syntax))
+    ds.save_as(path)
+    np.testing.assert_array_equal(one(path).array[0], pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from nbannot.formats.quiet import quiet
 Pixels = NDArray[Any]
 
 _JPEG_12_BIT = "1.2.840.10008.1.2.4.51"
+_JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 # The quickest of the installed decoders; every other one is tried when it fails.
 _PREFERRED = {
-    "1.2.840.10008.1.2.4.80": "pyjpegls",
-    "1.2.840.10008.1.2.4.81": "pyjpegls",
+    **dict.fromkeys(_JPEG_LS, "pyjpegls"),
     "1.2.840.10008.1.2.4.90": "pylibjpeg",
     "1.2.840.10008.1.2.4.91": "pylibjpeg",
     "1.2.840.10008.1.2.5": "pylibjpeg",
@@ -170,7 +171,31 @@ def _compressed(header: Header, index: int) -> Pixels:
         for at, length in header.parts[index]:
             file.seek(at)
             parts.append(file.read(length))
-    return decode_stream(header, b"".join(parts))
+    stream = b"".join(parts)
+    if header.syntax in _JPEG_LS and header.samples == 1:
+        frame = _jpeg_ls(header, stream)
+        if frame is not None:
+            return frame
+    return decode_stream(header, stream)
+
+
+def _jpeg_ls(header: Header, stream: bytes) -> Pixels | None:
+    """Decode grey JPEG-LS without detours; None where anything is unusual."""
+    try:
+        codec = import_module("jpeg_ls")
+        buffer, info = codec.decode_pixel_data(stream)
+    except Exception:  # the general way tries the other decoders and reports
+        return None
+    bits, size = info["bits_per_sample"], header.allocated // 8
+    coded = (info["height"], info["width"], info["components"], 1 if bits <= 8 else 2)
+    if coded != (header.rows, header.columns, 1, size):
+        return None
+    frame = np.frombuffer(buffer, f"<{'i' if header.signed else 'u'}{size}")
+    if header.signed and bits < header.allocated:
+        # JPEG-LS knows no sign: extend it from the highest coded bit
+        shift = header.allocated - bits
+        frame = np.right_shift(np.left_shift(frame, shift), shift)
+    return frame.reshape(header.rows, header.columns)
 
 
 def decode_stream(header: Header, stream: bytes) -> Pixels:
