@@ -1,10 +1,9 @@
 """Time of reading a DICOM series against SimpleITK: open it and have all voxels as one array.
 
-Usage: python bench/read.py [folder of a real series …] [--repeats N]
+Usage: python bench/read.py [folder of a series …] [--repeats N]
 
 Each run is a fresh process, so that peak memory is that of one reader alone, and the two readers
-take turns. `open + array` includes finding and sorting the files; `array only` leaves that out for
-SimpleITK (its file names are given), but not for nbannot.
+take turns; the file cache is warm.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from measure import Row, machine, markdown
 
 SLICES, SIZE = 300, 512
 
@@ -80,7 +79,8 @@ def make_series(folder: Path) -> None:
         ds.save_as(folder / f"{(n * 7) % SLICES:04}.dcm", enforce_file_format=True)
 
 
-def run(code: str, folder: Path) -> list[float]:
+def once(code: str, folder: Path) -> list[float]:
+    """Return whole time, time without finding the files, time of opening (s), peak MB, checksum."""
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
     )
@@ -88,60 +88,59 @@ def run(code: str, folder: Path) -> list[float]:
     return found
 
 
-def measure(name: str, folder: Path, repeats: int) -> None:
-    times: dict[str, list[list[float]]] = {"nbannot": [], "SimpleITK": []}
-    run(NBANNOT, folder)  # fills the file cache
+def compare(name: str, folder: Path, repeats: int) -> list[Row]:
+    """Return the rows of one series; the readers take turns, and must agree about the voxels."""
+    mine: list[list[float]] = []
+    peer: list[list[float]] = []
+    once(NBANNOT, folder)  # fills the file cache
     for _ in range(repeats):
-        times["nbannot"].append(run(NBANNOT, folder))
-        times["SimpleITK"].append(run(SIMPLEITK, folder))
-    sums = {row[4] for rows in times.values() for row in rows}
-    assert len(sums) == 1, "the readers disagree about the voxels"
-    reference = [statistics.median(row[n] for row in times["SimpleITK"]) for n in (0, 1)]
-    for reader, rows in times.items():
-        whole = sorted(row[0] for row in rows)
-        median, p95 = statistics.median(whole), float(np.percentile(whole, 95))
-        opened = statistics.median(row[2] for row in rows)
-        memory = max(row[3] for row in rows)
-        bare = statistics.median(row[1] for row in rows)
-        print(
-            f"| {name} | {reader} | {opened:.2f} | {median:.2f} | {p95:.2f} | {memory:.0f} | "
-            f"{median / reference[0]:.2f} | {bare / reference[1]:.2f} |"
+        mine.append(once(NBANNOT, folder))
+        peer.append(once(SIMPLEITK, folder))
+    assert len({row[4] for row in (*mine, *peer)}) == 1, "the readers disagree about the voxels"
+    memory = [max(row[3] for row in rows) for rows in (mine, peer)]
+    note = f"peak memory {memory[0]:.0f} MB, SimpleITK {memory[1]:.0f} MB"
+    kinds = (
+        ("nb.read + image.array", 0, "≤ 1.0 ×", note),
+        ("the same, SimpleITK given the sorted file names", 1, "", ""),
+        ("nb.read only (SimpleITK: names sorted by position)", 2, "", ""),
+    )
+    return [
+        Row(
+            f"{what}: {name}",
+            [row[n] for row in mine],
+            "s",
+            note=text,
+            peer=[row[n] for row in peer],
+            peer_name="SimpleITK",
+            goal=goal,
         )
+        for what, n, goal, text in kinds
+    ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", nargs="*", type=Path)
-    parser.add_argument("--repeats", type=int, default=7)
-    options = parser.parse_args()
-    import pydicom
-    import SimpleITK
-
-    print(
-        f"Reading, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"pydicom {pydicom.__version__}, SimpleITK {SimpleITK.Version.VersionString()}, "
-        f"numpy {np.__version__}; {options.repeats} runs each, warm file cache\n"
-    )
-    print(
-        "| series | reader | open s | open + array, median s | p95 s | peak MB | ratio | ratio, array only |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
-    folders = options.folders or [default_series()]
-    for folder in folders:
-        if folder is not None:
-            measure(f"{folder.name}, {len(list(folder.iterdir()))} files", folder, options.repeats)
+def run(*, quick: bool = False, folders: Sequence[Path] = (), repeats: int = 7) -> list[Row]:
+    """Return the rows of the real CT of the test images and of an uncompressed one made here."""
+    repeats = 2 if quick else repeats
+    rows = []
+    for folder in folders or default_series():
+        rows += compare(f"{folder.name}, {len(list(folder.iterdir()))} files", folder, repeats)
     with tempfile.TemporaryDirectory() as made:
         make_series(Path(made))
-        measure(f"raw CT, {SLICES} files of {SIZE} × {SIZE}", Path(made), options.repeats)
+        rows += compare(f"raw CT, {SLICES} files of {SIZE} × {SIZE}", Path(made), repeats)
+    return rows
 
 
-def default_series() -> Path | None:
+def default_series() -> list[Path]:
     """Return the real CT of the test images, when they are there."""
     named = os.environ.get("NBANNOT_TEST_DATA")
     root = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = root / "petct_acrin042" / "ct"
-    return folder if folder.is_dir() else None
+    return [folder] if folder.is_dir() else []
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    print(f"{machine()}\n\n{markdown(run(folders=options.folders, repeats=options.repeats))}")

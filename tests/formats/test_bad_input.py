@@ -167,3 +167,14 @@ def test_many_bad_files_make_one_warning(series: Callable[..., Path], folder: Pa
     assert isinstance(image, Image)
     assert len(caught) == 1
     np.testing.assert_array_equal(image.array[:, 0, 0], [0, 1, 2])
+
+
+def test_nothing_of_a_header_gets_into_logs(
+    shared_data: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    for name in ("odd/pydicom/badVR.dcm", "phi/charsets/chrH31.dcm", "xray/hand_cr_kodak_j2k.dcm"):
+        image = read(shared_data / name)
+        assert isinstance(image, Image)
+        image.plane_array(0)
+    assert not caplog.records
+    assert not recwarn.list

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 import warnings
 from pathlib import Path
 
+import dcm2niix
 import nibabel
 import numpy as np
 import pytest
@@ -18,10 +17,7 @@ from nbannot.model.image import Image
 
 
 def converted(folder: Path, out: Path) -> nibabel.Nifti1Image:
-    beside = Path(sys.executable).parent / "dcm2niix"
-    program = str(beside) if beside.exists() else shutil.which("dcm2niix")
-    assert program is not None
-    subprocess.run([program, "-b", "n", "-z", "n", "-f", "x", "-o", str(out), str(folder)],
+    subprocess.run([dcm2niix.bin, "-b", "n", "-z", "n", "-f", "x", "-o", str(out), str(folder)],
                    check=True, capture_output=True)  # fmt: skip
     (path,) = out.glob("*.nii")
     return nibabel.load(path)

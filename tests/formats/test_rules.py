@@ -6,6 +6,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,24 @@ def test_an_identical_copy_is_used_once(series: Series) -> None:
     with pytest.warns(NbannotWarning, match=r"copy\.dcm is a copy of .*001\.dcm"):
         image = one(folder)
     assert image.shape[0] == 3
+
+
+def test_a_copy_in_another_coding_is_used_once(series: Series) -> None:
+    import pydicom
+    from pydicom.uid import RLELossless
+
+    folder = series([0, 2, 4])
+    ds = pydicom.dcmread(folder / "001.dcm")
+    ds.compress(RLELossless, generate_instance_uid=False)
+    ds.save_as(folder / "packed.dcm")
+    with pytest.warns(NbannotWarning, match="used once"):
+        assert one(folder).shape[0] == 3
+
+
+def test_slices_that_share_an_instance_uid_are_kept_at_their_places(series: Series) -> None:
+    with pytest.warns(NbannotWarning, match="carry the SOP Instance UID of another"):
+        image = one(series([0, 2, 4], lambda n: {"SOPInstanceUID": "1.2.3.4"}))
+    assert isinstance(image.geometry, Geometry)
 
 
 def test_two_pictures_of_one_instance_are_refused(series: Series) -> None:
@@ -357,3 +376,98 @@ def test_the_same_series_keeps_its_id_anywhere(series: Series, tmp_path: Path) -
     folder = series([0, 2, 4])
     moved = shutil.copytree(folder, tmp_path / "elsewhere")
     assert one(folder).id == one(moved).id
+
+
+def test_one_bit_frames(tmp_path: Path) -> None:
+    bits = np.random.default_rng(1).integers(0, 2, (3, 5, 7)).astype(np.uint8)
+    packed = np.packbits(bits.ravel(), bitorder="little")
+    path = write_slice(tmp_path / "a.dcm", packed[None], Rows=5, Columns=7, NumberOfFrames=3, BitsAllocated=1,
+                       BitsStored=1, HighBit=0, ImagePositionPatient=None, Modality="OT")  # fmt: skip
+    np.testing.assert_array_equal(one(path).array, bits)
+    np.testing.assert_array_equal(one(path).plane_array(2), bits[2])
+
+
+def test_images_without_any_identity_keep_an_id_by_content(tmp_path: Path) -> None:
+    path = write_slice(tmp_path / "a.dcm", SeriesInstanceUID=None, StudyInstanceUID=None,
+                       SOPInstanceUID=None)  # fmt: skip
+    assert one(path).id == one(path).id
+
+
+def test_an_image_is_found_by_its_id(series: Series, folder: Path) -> None:
+    series([0, 2, 4, 0, 4], lambda n: {"EchoTime": 10 if n < 3 else 20})
+    for image in several(folder).values():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NbannotWarning)
+            assert one(folder, series=image.id).id == image.id
+
+
+def test_diffusion_directions_make_frames(series: Series) -> None:
+    directions = [None, (1, 0, 0), (0, 1, 0)]
+
+    def each(n: int) -> dict[str, Any]:
+        direction = directions[n // 2]
+        return {
+            "DiffusionBValue": 1000.0 if direction else 0.0,
+            "DiffusionGradientOrientation": list(direction) if direction else None,
+            "InstanceNumber": None,
+        }
+
+    image = one(series([0, 2] * 3, each))
+    assert image.frames == 3
+    assert image.notes == ("3 frames by b-value and gradient direction: 0, 1000, 1000",)
+    assert image.array[:, :, 0, 0].tolist() == [[0, 1], [4, 5], [2, 3]]
+
+
+def test_a_localizer_stays_apart_from_its_series(series: Series) -> None:
+    images = several(series([0, 2, 4, 6], lambda n: {
+        "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER" if n == 3 else "AXIAL"],
+    }))  # fmt: skip
+    assert sorted(image.shape[0] for image in images.values()) == [1, 3]
+
+
+def test_private_b_values_of_siemens(series: Series, folder: Path) -> None:
+    import pydicom
+
+    series([0, 0, 2, 2], lambda n: {"InstanceNumber": None})
+    for n, path in enumerate(sorted(folder.iterdir())):
+        ds = pydicom.dcmread(path)
+        block = ds.private_block(0x0019, "SIEMENS MR HEADER", create=True)
+        block.add_new(0x0C, "IS", 50 + 750 * (n % 2))
+        ds.save_as(path)
+    assert one(folder).notes == ("2 frames by b-value: 50, 800",)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("claimed", ["YBR_FULL", "YBR_FULL_422"])
+def test_uncompressed_ybr_frames(tmp_path: Path, frames: int, claimed: str) -> None:
+    from pydicom.pixels.processing import convert_color_space
+
+    stored = np.random.default_rng(1).integers(0, 255, (frames, 3, 5, 3)).astype(np.uint8)
+    path = write_slice(tmp_path / "a.dcm", stored.reshape(frames * 3, 5, 3), Rows=3, NumberOfFrames=frames,
+                       PhotometricInterpretation=claimed, Modality="US")  # fmt: skip
+    expected = convert_color_space(stored, "YBR_FULL", "RGB")
+    np.testing.assert_array_equal(one(path).array, expected)
+
+
+def test_planes_may_be_asked_for_from_many_threads(shared_data: Path) -> None:
+    image = one(shared_data / "us/echo_ybr_30frames.dcm")
+    with ThreadPoolExecutor(8) as pool:
+        planes = list(pool.map(image.plane_array, range(30)))
+    np.testing.assert_array_equal(np.stack(planes), image.array)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits"), [("uint8", 8), ("uint16", 10), ("uint16", 16), ("int16", 12), ("int16", 16)]
+)
+@pytest.mark.parametrize("syntax", ["RLELossless", "JPEGLSLossless", "JPEG2000Lossless"])
+def test_lossless_codings_keep_every_value(tmp_path: Path, dtype: str, bits: int, syntax: str) -> None:
+    import pydicom
+
+    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if dtype[0] == "i" else (0, (1 << bits) - 1)
+    pixels = np.random.default_rng(1).integers(low, high, (40, 50), endpoint=True).astype(dtype)
+    pixels[0, :2] = low, high
+    path = write_slice(tmp_path / "a.dcm", pixels, Modality="MR", BitsStored=bits, HighBit=bits - 1)
+    ds = pydicom.dcmread(path)
+    ds.compress(getattr(pydicom.uid, syntax))
+    ds.save_as(path)
+    np.testing.assert_array_equal(one(path).array[0], pixels)

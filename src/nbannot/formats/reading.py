@@ -37,7 +37,8 @@ def read(path: PathLike | Iterable[PathLike], *, series: str | None = None) -> I
     path
         A file, a folder, or several files.
     series
-        Name of the one image to return when there are several (or its Series Instance UID).
+        Name of the one image to return when there are several; its id or Series Instance UID
+        will do as well.
 
     Returns
     -------
@@ -208,7 +209,9 @@ def _chosen(found: Found, series: str | None, uri: str) -> Image | Images:
 def _matching(found: Found, series: str) -> list[str]:
     if series in found.images:
         return [series]
-    matching = [name for name, uid in found.series.items() if uid and uid == series]
+    matching = [name for name, image in found.images.items() if image.id == series] or [
+        name for name, image in found.images.items() if image.series_uid == series
+    ]
     if matching:
         return matching
     raise UnknownItemError(f"No image is named {series!r}", hint=f"There are: {', '.join(found.images)}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from nbannot.formats.quiet import quiet
 Pixels = NDArray[Any]
 
 _JPEG_12_BIT = "1.2.840.10008.1.2.4.51"
+_JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 # The quickest of the installed decoders; every other one is tried when it fails.
 _PREFERRED = {
-    "1.2.840.10008.1.2.4.80": "pyjpegls",
-    "1.2.840.10008.1.2.4.81": "pyjpegls",
+    **dict.fromkeys(_JPEG_LS, "pyjpegls"),
     "1.2.840.10008.1.2.4.90": "pylibjpeg",
     "1.2.840.10008.1.2.4.91": "pylibjpeg",
     "1.2.840.10008.1.2.5": "pylibjpeg",
@@ -57,6 +58,8 @@ def stored_frame(header: Header, index: int) -> Pixels:
             frame = _compressed(header, index)
         elif _is_plain(header):
             frame = _plain(header, index)
+        elif header.allocated == 1 and header.syntax != DEFLATED:
+            frame = _bits(header, index)
         else:
             frame = _by_pydicom(header, index)
     except NbannotError:
@@ -97,6 +100,17 @@ def _plain(header: Header, index: int) -> Pixels:
     return out.reshape(header.rows, header.columns, 3)
 
 
+def _bits(header: Header, index: int) -> Pixels:
+    """Unpack a frame of one bit per pixel; frames follow each other without padding."""
+    size = header.rows * header.columns
+    start, end = index * size, (index + 1) * size
+    with Path(header.path).open("rb", buffering=0) as file:
+        file.seek(header.offset + start // 8)
+        packed = np.frombuffer(file.read((end + 7) // 8 - start // 8), np.uint8)
+    bits = np.unpackbits(packed, bitorder="little")[start % 8 :][:size]
+    return bits.reshape(header.rows, header.columns)
+
+
 def _options(header: Header, frames: int) -> dict[str, Any]:
     options: dict[str, Any] = {
         "rows": header.rows,
@@ -116,21 +130,36 @@ def _options(header: Header, frames: int) -> dict[str, Any]:
 
 
 def _by_pydicom(header: Header, index: int) -> Pixels:
-    """Decode the rarer uncompressed forms: deflated, bit-packed, sub-sampled colour."""
+    """Decode the rarer uncompressed forms: deflated, swapped bytes, sub-sampled colour."""
     from pydicom import dcmread
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     decoder = get_decoder(UID(header.syntax))
+    options, at = _options(header, header.frames), index
     with quiet():
         if header.syntax == DEFLATED:
             source = dcmread(header.path).get_item(header.keyword).value
         else:
-            with Path(header.path).open("rb") as file:
-                file.seek(header.offset)
-                source = file.read((header.frame_bits * header.frames + 7) // 8 + 1)
-        found, _ = decoder.as_array(source, index=index, **_options(header, header.frames))
+            start, size = 0, header.length
+            if header.syntax != BIG_ENDIAN:  # swapped words cannot be cut at odd places
+                size = _frame_size(header, options)
+                start, at, options["number_of_frames"] = index * size, 0, 1
+            with Path(header.path).open("rb", buffering=0) as file:
+                file.seek(header.offset + start)
+                source = file.read(size)
+            source += b"\0" * (len(source) % 2)
+        found, _ = decoder.as_array(source, index=at, **options)
     return np.asarray(found)
+
+
+def _frame_size(header: Header, options: dict[str, Any]) -> int:
+    """Return the bytes of a frame; colour that is called sub-sampled but stored in full is put right."""
+    full = header.rows * header.columns * header.samples * header.allocated // 8
+    if header.photometric == "YBR_FULL_422" and header.length >= full * header.frames:
+        options["photometric_interpretation"] = "YBR_FULL"
+        return full
+    return header.frame_bits // 8
 
 
 def _compressed(header: Header, index: int) -> Pixels:
@@ -142,7 +171,31 @@ def _compressed(header: Header, index: int) -> Pixels:
         for at, length in header.parts[index]:
             file.seek(at)
             parts.append(file.read(length))
-    return decode_stream(header, b"".join(parts))
+    stream = b"".join(parts)
+    if header.syntax in _JPEG_LS and header.samples == 1:
+        frame = _jpeg_ls(header, stream)
+        if frame is not None:
+            return frame
+    return decode_stream(header, stream)
+
+
+def _jpeg_ls(header: Header, stream: bytes) -> Pixels | None:
+    """Decode grey JPEG-LS without detours; None where anything is unusual."""
+    try:
+        codec = import_module("jpeg_ls")
+        buffer, info = codec.decode_pixel_data(stream)
+    except Exception:  # the general way tries the other decoders and reports
+        return None
+    bits, size = info["bits_per_sample"], header.allocated // 8
+    coded = (info["height"], info["width"], info["components"], 1 if bits <= 8 else 2)
+    if coded != (header.rows, header.columns, 1, size):
+        return None
+    frame = np.frombuffer(buffer, f"<{'i' if header.signed else 'u'}{size}")
+    if header.signed and bits < header.allocated:
+        # JPEG-LS knows no sign: extend it from the highest coded bit
+        shift = header.allocated - bits
+        frame = np.right_shift(np.left_shift(frame, shift), shift)
+    return frame.reshape(header.rows, header.columns)
 
 
 def decode_stream(header: Header, stream: bytes) -> Pixels:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.errors import GeometryError
-from nbannot.formats.dicom.decode import file_bytes
+from nbannot.formats.dicom.decode import file_bytes, stored_frame
 from nbannot.formats.dicom.frames import AXES, KINDS, Frame
 
 # Positions nearer than this are one place, mm.
@@ -75,29 +75,48 @@ def volumes_of(frames: Sequence[Frame]) -> list[Volume]:
 
 
 def without_copies(frames: Sequence[Frame]) -> tuple[list[Frame], list[str]]:
-    """Drop second copies of an instance (equal pixels and place); name them in warnings."""
+    """Drop second copies of an instance (equal pixels and place), and say so in warnings."""
     kept: dict[tuple[str, int], Frame] = {}
-    result, warnings = [], []
+    result: list[Frame] = []
+    copies: list[str] = []
+    shared: list[str] = []
     for frame in frames:
         key = (frame.header.sop_uid, frame.index)
-        if not key[0]:
+        other = kept.setdefault(key, frame) if key[0] else frame
+        if other is frame:
             result.append(frame)
-            continue
-        other = kept.get(key)
-        if other is None or other.header is frame.header:
-            kept[key] = frame
+        elif (other.position, other.orientation) != (frame.position, frame.orientation):
+            shared.append(frame.header.path)
             result.append(frame)
-            continue
-        same_place = other.position == frame.position and other.orientation == frame.orientation
-        if not same_place or file_bytes(other.header) != file_bytes(frame.header):
+        elif _equal(other, frame):
+            copies.append(f"{frame.header.path} is a copy of {other.header.path}")
+        else:
             raise GeometryError(
                 f"{other.header.path} and {frame.header.path} are different pictures with one "
                 "SOP Instance UID",
                 hint="Remove the wrong one of the two files.",
             )
-        if frame.index == 0:
-            warnings.append(f"{frame.header.path} is a copy of {other.header.path}; used once")
+    warnings = []
+    copies = list(dict.fromkeys(copies))
+    if copies:
+        more = f"; and {len(copies) - 3} more" if len(copies) > 3 else ""
+        warnings.append(f"Copies are used once: {'; '.join(copies[:3])}{more}")
+    if shared:
+        warnings.append(
+            f"{len(shared)} slices at other places carry the SOP Instance UID of another slice "
+            f"({shared[0]}, …): what they are cannot be told by it"
+        )
     return result, warnings
+
+
+def _equal(one: Frame, other: Frame) -> bool:
+    """Whether two files hold the same picture, however it is coded."""
+    if one.scaling != other.scaling or one.header.frames != other.header.frames:
+        return False
+    if file_bytes(one.header) == file_bytes(other.header):
+        return True
+    first, second = (stored_frame(frame.header, frame.index) for frame in (one, other))
+    return np.array_equal(first, second)
 
 
 def _grouped(frames: Iterable[Frame], key: Callable[[Frame], Hashable]) -> dict[Hashable, list[Frame]]:

@@ -23,6 +23,7 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 IMPLICIT = "1.2.840.10008.1.2"
 RAW_SYNTAXES = (IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN, DEFLATED)
+_SLIDES = ("1.2.840.10008.5.1.4.1.1.77.1.6",)
 _LABELS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 
 
@@ -211,6 +212,10 @@ def _check_kind(header: Header, *, complete: bool) -> None:
             f"{path} is a DICOM {kind_name(header.sop_class)}: labels, not an image",
             hint="Read the image that it labels.",
         )
+    if header.sop_class in _SLIDES:
+        raise NotAnImageError(
+            f"{path} is a DICOM {kind_name(header.sop_class)}: tiles of a slide, which are not read"
+        )
     if complete and header.keyword:
         return
     has_size = bool(el.integer(ds, 0x00280010)) and bool(el.integer(ds, 0x00280011))
@@ -271,9 +276,8 @@ def _impossible(header: Header) -> str:
 
 def _check_length(header: Header, size: int) -> None:
     """Refuse files that end before their pixels do (PS3.5 A.4 for compressed ones)."""
-    if header.syntax == DEFLATED:
-        return
-    available = size - header.offset
+    # a deflated file was unpacked whole to reach its pixels: its length is what it states
+    available = header.length if header.syntax == DEFLATED else size - header.offset
     if not header.is_encapsulated:
         needed = (header.frame_bits * header.frames + 7) // 8
         stated = available if header.length == _UNDEFINED else min(header.length, available)

@@ -20,10 +20,9 @@ _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 @dataclass(slots=True)
 class Found:
-    """What reading gave: images with their series name, and what to tell the user."""
+    """What reading gave: images by name, and what to tell the user."""
 
     images: dict[str, Image] = field(default_factory=dict)
-    series: dict[str, str] = field(default_factory=dict)
     geometry: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     failures: list[GeometryError] = field(default_factory=list)
@@ -128,7 +127,7 @@ def _frames(path: str, found: Found, *, alone: bool) -> list[Frame]:
 
 def _other(error: NotAnImageError) -> str:
     text = error.message.rsplit(" is a ", 1)[-1].removeprefix("DICOM ")
-    return text.split(", not an image")[0].split(": labels")[0].split(", an index")[0]
+    return text.split(", not an image")[0].split(": ")[0].split(", an index")[0]
 
 
 def _add_series(found: Found, name: str, series: _Series, uri: str) -> None:
@@ -142,7 +141,6 @@ def _add_series(found: Found, name: str, series: _Series, uri: str) -> None:
         full = f"{name} · {label}" if len(volumes) > 1 else name
         image = image_of(volume, name=full, uri=uri, damaged=found.damaged)
         found.images[full] = image
-        found.series[full] = series.frames[0].header.series_uid
         found.geometry[full] = volume.warnings
 
 

@@ -37,6 +37,9 @@ def pixel_size_of(ds: Any, header: Header) -> tuple[PixelSize, tuple[str, ...]]:
     if imager is not None:
         note = "pixel size measured at the detector; magnification is not corrected"
         return PixelSize(*imager, "mm"), (note,)
+    plane = _pair(ds, 0x30020011)
+    if plane is not None:
+        return PixelSize(*plane, "mm"), ("pixel size in the plane of the RT image",)
     scanned = _pair(ds, 0x00182010)
     if scanned is not None:
         return PixelSize(*scanned, "mm"), ("pixel size of the film scanner",)

@@ -24,12 +24,22 @@ class Palette:
         return self.colors[index]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ModalityTable:
     """A modality table: stored value → real-world value (PS3.3 C.11.1)."""
 
     first: int
     values: NDArray[np.int32]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ModalityTable)
+            and self.first == other.first
+            and np.array_equal(self.values, other.values)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.first, len(self.values)))
 
     def apply(self, stored: NDArray[Any]) -> NDArray[np.int32]:
         """Return the real-world values of stored values; values outside take the end entries."""

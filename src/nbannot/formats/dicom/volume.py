@@ -15,6 +15,7 @@ from nbannot.errors import GeometryError
 from nbannot.formats.dicom.frames import Frame
 from nbannot.formats.dicom.groups import Volume
 from nbannot.formats.dicom.pixels import DicomPixels
+from nbannot.formats.identity import content_id
 from nbannot.model.geometry import GRID_TOLERANCE, Geometry, Grid, Plane, Stack
 from nbannot.model.image import Image, Photometric, SliceSource, Window
 
@@ -39,6 +40,7 @@ def image_of(volume: Volume, *, name: str, uri: str, damaged: Sequence[str] = ()
         DicomPixels(volume.rows),
         geometry,
         name=name,
+        id=None if header.sop_uid else content_id(header.path),
         modality=header.modality,
         unit="" if color else scaling.unit,
         photometric=photometric,
@@ -171,10 +173,10 @@ def _tilt(grid: Geometry, first: Frame) -> list[str]:
 
 def _windows(volume: Volume) -> tuple[Window, ...]:
     """Return the windows of the series; where slices differ, the median of each."""
-    frames = volume.frames
+    frames = [frame for frame in volume.frames if frame.windows]
     sets = {frame.windows for frame in frames}
-    if len(sets) == 1:
-        return sets.pop()
+    if len(sets) <= 1:
+        return sets.pop() if sets else ()
     count = min(len(windows) for windows in sets)
     result = []
     for n in range(count):
@@ -219,6 +221,8 @@ def _notes(volume: Volume) -> list[str]:
     notes = list(first.notes)
     if len(volume.rows) > 1:
         notes.append(f"{len(volume.rows)} frames by {volume.axis}{_axis_values(volume)}")
+    if first.stack == "frames" and first.header.modality in ("CT", "MR", "NM", "PT"):
+        notes.append("frames without a place in the patient")
     if first.header.is_color and first.header.palette is None and first.header.stored > 8:
         notes.append(f"{first.header.stored}-bit colour shown in 8 bits")
     return notes
