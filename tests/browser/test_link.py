@@ -31,7 +31,10 @@ HISTORY = "print([edit.id for edit in viewer.document.history])"
 
 
 class Proxy:
-    """Forwards a loopback port to another, until it is cut."""
+    """Forwards a loopback port to another; its websockets can be cut.
+
+    Requests pass all the time: without them JupyterLab covers the page with messages of its own.
+    """
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -45,35 +48,35 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                if not self._up:
-                    client.close()
-                    continue
                 try:
                     server = socket.create_connection(("127.0.0.1", self._target))
                 except OSError:
                     client.close()
                     continue
-                self._live |= {client, server}
                 for one, other in ((client, server), (server, client)):
                     threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if b"upgrade: websocket" in data[:4096].lower():
+                    if not self._up:
+                        break
+                    self._live |= {source, sink}
                 sink.sendall(data)
         for one in (source, sink):
             self._live.discard(one)
             one.close()
 
     def cut(self) -> None:
-        """Break all connections and take no new ones."""
+        """Break the websockets and take no new ones."""
         self._up = False
         for one in list(self._live):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
     def mend(self) -> None:
-        """Take connections again."""
+        """Take websockets again."""
         self._up = True
 
     def close(self) -> None:
