@@ -296,6 +296,7 @@ export class Channel implements Outbox {
     this.#greeted = true;
     this.#resends = 0;
     this.#sendFrom(this.#lane.first);
+    this.#requests.again();
     for (const { one, forget } of this.#lane.orphans(livingTabs())) {
       const isCommand = one.json.kind === "undo" || one.json.kind === "redo";
       this.document.adopt(isCommand ? (one.json as unknown as Command) : decodeEdit(one.json, one.buffers));

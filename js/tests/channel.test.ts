@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Channel, ranges } from "../src/channel";
-import { parseSlices } from "../src/channel/http";
+import { jupyterBase, parseSlices } from "../src/channel/http";
 import { SliceError } from "../src/channel/requests";
 import { DocumentMirror } from "../src/model/document";
 import { FakeHost, IMAGE, MemoryStorage, SHAPE, connect } from "./host";
@@ -221,6 +221,18 @@ describe("http", () => {
     ]);
     expect(() => parseSlices(body.buffer.slice(0, 13))).toThrow(RangeError);
     expect(ranges([5, 1, 2, 3, 7])).toEqual([[1, 3], [5, 5], [7, 7]]);
+  });
+
+  test("the page says where the server is, and whether the extension is loaded", () => {
+    const say = (config: unknown): string | null => {
+      const text = JSON.stringify(config);
+      vi.stubGlobal("document", { getElementById: () => ({ textContent: text }) });
+      vi.stubGlobal("location", { origin: "https://hub.example.org" });
+      return jupyterBase();
+    };
+    expect(say({ baseUrl: "/user/a", nbannotHttp: "nbannot/v1" })).toBe("https://hub.example.org/user/a/");
+    expect(say({ baseUrl: "/user/a/" })).toBeNull();
+    expect(say(null)).toBeNull();
   });
 
   const serve = (nonce: string, status = 200): string[] => {

@@ -199,6 +199,33 @@ describe("mirror", () => {
     expect(store.value([0, 0, 0])).toBe(1);
   });
 
+  test("a slice that is fetched again takes strokes meanwhile, and ends as the host says", async () => {
+    const host = new FakeHost();
+    let held: (() => void)[] | null = null;
+    const { mirror } = open(host, (deliver) => (held ? held.push(deliver) : deliver()));
+    await settle(1000);
+    const store = mirror.mask(MASK.id)?.store as MaskStore;
+    const box: IndexBox = [[1, 0, 0], [2, 1, 2]];
+    mirror.applyLocal({ kind: "paint", mask: MASK.id, box, runs: paintRuns(store, box, new Uint8Array([1, 0]), 1) });
+    held = [];
+    host.voxels[SHAPE[1] * SHAPE[2] + 3] = 2;
+    const stale = { kind: "paint", id: "x", mask: MASK.id, box: [[0, 0, 0], SHAPE], stale: [1] };
+    host.revision++;
+    for (const tab of host.tabs)
+      tab.deliver({ type: "edited", revision: 2, edit: stale, tab: null, seq: null, can_undo: true, can_redo: false }, []);
+    held.shift()?.();
+    expect(store.awaits(1)).toBe(true);
+    expect(store.ready(1)).toBe(true);
+    mirror.applyLocal({ kind: "paint", mask: MASK.id, box, runs: paintRuns(store, box, new Uint8Array([0, 1]), 1) });
+    expect(store.value([1, 0, 1])).toBe(1);
+    const late = held;
+    held = null;
+    late.forEach((deliver) => deliver());
+    await settle(1000);
+    expect(store.value([1, 0, 3])).toBe(2);
+    expect(voxels(mirror)).toEqual([...host.voxels]);
+  });
+
   test("large host edits mark slices stale, and they are fetched again", async () => {
     const host = new FakeHost();
     const { mirror } = open(host);

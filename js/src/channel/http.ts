@@ -30,12 +30,13 @@ export function parseSlices(body: ArrayBuffer): HttpSlice[] {
   return slices;
 }
 
-/** The server's base URL as the Jupyter page states it, or null outside Jupyter. */
+/** The server's base URL as the page states it, or null where nbannot's server extension is not loaded. */
 export function jupyterBase(): string | null {
   if (typeof document === "undefined") return null;
   const config = document.getElementById("jupyter-config-data")?.textContent;
   try {
-    const base = config ? (JSON.parse(config) as { baseUrl?: unknown }).baseUrl : null;
+    const page = config ? (JSON.parse(config) as { baseUrl?: unknown; nbannotHttp?: unknown }) : {};
+    const base = page.nbannotHttp === undefined ? null : page.baseUrl;
     return typeof base === "string" ? new URL(base, location.origin).href.replace(/\/*$/, "/") : null;
   } catch {
     return null;

@@ -38,6 +38,7 @@ interface Request {
 }
 
 const RETRY_MS = 10_000;
+const AGAIN_MS = 1000;
 
 export class Requests {
   readonly #open = new Map<number, Request>();
@@ -96,6 +97,11 @@ export class Requests {
   retry(now = Date.now()): void {
     for (const [rid, one] of this.#open)
       if (now - one.sent > RETRY_MS * 2 ** Math.min(one.tries - 1, 3)) this.#ask(rid);
+  }
+
+  /** Ask again for what was asked for before the connection came back. */
+  again(now = Date.now()): void {
+    for (const [rid, one] of this.#open) if (now - one.sent > AGAIN_MS) this.#ask(rid);
   }
 
   receive(message: BytesMessage | BytesErrorMessage, buffers: readonly Uint8Array[]): void {

@@ -252,7 +252,7 @@ export class DocumentMirror {
   /** Put a mask slice that came from the host; false where it must be asked for again. */
   loadSlice(mask: string, k: number, data: LabelArray, revision: number): boolean {
     const store = this.#stores.get(mask);
-    if (!store || store.ready(k)) return true;
+    if (!store?.awaits(k)) return true;
     if (data.length !== store.shape[1] * store.shape[2]) return true;
     this.#rollback();
     const fresh = store.load(k, data, revision);

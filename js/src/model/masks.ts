@@ -70,8 +70,8 @@ export class RunBuilder {
 export type LabelArray = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 
 /**
- * The slices of one mask. A slice is either known to be zero (no memory), or here, or still to be
- * fetched; only the first two are `ready` and may be painted.
+ * The slices of one mask. A slice is known to be zero (no memory), or here, or still to be fetched. One
+ * that was here and must be fetched again shows, and takes strokes on, what was here meanwhile.
  */
 export class MaskStore implements SliceStore {
   readonly color = false;
@@ -101,7 +101,12 @@ export class MaskStore implements SliceStore {
 
   /** Whether slice k is known and may be painted. */
   ready(k: number): boolean {
-    return !this.#missing.has(k);
+    return !this.#missing.has(k) || this.#slices.has(k);
+  }
+
+  /** Whether slice k must be fetched. */
+  awaits(k: number): boolean {
+    return this.#missing.has(k);
   }
 
   /** Slices that must be fetched from the host. */

@@ -29,6 +29,8 @@ def load(app: Any) -> None:
         (rf"{base}/{token}/{image}", SlicesHandler),
     ]
     app.web_app.add_handlers(".*$", handlers)
+    # The page's configuration says that we are here, so that nobody knocks in vain.
+    app.web_app.settings.setdefault("page_config_data", {})["nbannotHttp"] = URL
 
 
 def find_spool(token: str) -> tuple[Path, str]:
