@@ -35,10 +35,13 @@ async () => {
     return {shape, dtype, color: false, version: 1, slice: (k) => slices[k], changedSince: () => []};
   };
   const image = make("int16", Int16Array, (k, j, i) => ((k * 37 + j * 91 + i * 53) % 2000) - 1000);
-  const mask = make("uint8", Uint8Array, (k, j, i) => ((k - 150) ** 2 + (j - 256) ** 2 + (i - 256) ** 2 < 14400 ? 1 : 0));
-  const affine = [[0, 0, 0.7, 0], [0, 0.7, 0, 0], [1.2, 0, 0, 0], [0, 0, 0, 1]];
-  const geometry = new nb.GridGeometry({kind: "grid", affine, shape});
-  const sheared = new nb.GridGeometry({kind: "grid", affine: [[0, 0, 0.7, 0], [-0.4, 0.7, 0, 0], [1.2, 0, 0, 0], [0, 0, 0, 1]], shape});
+  const ball = (k, j, i) => ((k - 150) ** 2 + (j - 256) ** 2 + (i - 256) ** 2 < 14400 ? 1 : 0);
+  const mask = make("uint8", Uint8Array, ball);
+  const grid = (tilt) => {
+    const affine = [[0, 0, 0.7, 0], [tilt, 0.7, 0, 0], [1.2, 0, 0, 0], [0, 0, 0, 1]];
+    return new nb.GridGeometry({kind: "grid", affine, shape});
+  };
+  const geometry = grid(0), sheared = grid(-0.4);
   const canvas = document.createElement("canvas");
   const rows = [];
   const window = {lower: -1000, upper: 1000};
@@ -46,9 +49,11 @@ async () => {
     const {renderer} = nb.createRenderer(kind);
     const side = nb.viewPlanes(grid)[view];
     const fit = nb.fitView(grid, side, 512, 512);
+    const lean = name.startsWith("oblique") ? 0.2 : 0;
     const picture = (n) => {
       const slice = (grid.shape[side.axis] >> 1) - 30 + n;
-      const plane = nb.planeRequest(grid, side, fit.center, fit.mmPerPx, 512, 512, slice);
+      let plane = nb.planeRequest(grid, side, fit.center, fit.mmPerPx, 512, 512, slice);
+      plane = {...plane, du: plane.du.map((s, n) => n === side.axis ? s + lean : s)};
       renderer.draw(canvas, plane, {store: image, window, invert: false, interpolate}, layers);
       if (kind === "webgl2") canvas.getContext("2d").getImageData(0, 0, 1, 1);
     };
@@ -73,6 +78,8 @@ async () => {
       run(kind, `${view}, linear, mask`, view, geometry, [layer], true, steps);
     }
     run(kind, "axial, nearest, mask", "axial", geometry, [layer], false, steps);
+    run(kind, "oblique, linear", "axial", geometry, [], true, steps);
+    run(kind, "oblique, linear, mask", "axial", geometry, [layer], true, steps);
     run(kind, "tilted sagittal, linear, mask", "sagittal", sheared, [layer], true, steps);
   }
   return rows;

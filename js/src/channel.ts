@@ -24,6 +24,9 @@ const HELLO_MS = 2000;
 const RESEND_MS = 3000;
 const BUSY_MS = 5000;
 const PATIENCE_MS = 60;
+// Jupyter may drop a message, and nothing need follow it that would show the gap. A few checks after
+// the last activity find it; checks for ever would keep an idle kernel from being culled.
+const SYNC_MS = [3000, 15_000, 60_000];
 const FOCUS_MS = 100;
 const MAX_PATIENCE_MS = 500;
 const PATIENT_TRIES = 20;
@@ -77,6 +80,8 @@ export class Channel implements Outbox {
   #heard = Date.now();
   #sentAt = 0;
   #resends = 0;
+  #active = 0;
+  #syncs = SYNC_MS.length;
   #focus: FocusMessage | null = null;
   #focusTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -110,6 +115,7 @@ export class Channel implements Outbox {
     livingTabs().add(this.tab);
     this.#off = this.wire.onMessage((message, buffers) => this.#receive(message, buffers));
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    globalThis.document?.addEventListener("visibilitychange", () => this.#sync(), { signal: this.#abort.signal });
     this.resync();
   }
 
@@ -241,6 +247,10 @@ export class Channel implements Outbox {
     if (typeof message !== "object" || message === null) return;
     this.#heard = Date.now();
     if ("tab" in message && message.tab !== this.tab && message.type !== "edited") return;
+    if (message.type !== "bytes") {
+      this.#active = this.#heard;
+      this.#syncs = 0;
+    }
     try {
       this.#dispatch(message, buffers);
     } catch (error) {
@@ -334,8 +344,17 @@ export class Channel implements Outbox {
       this.#resends++;
       this.#sendOne();
     }
+    else if (now - this.#active >= (SYNC_MS[this.#syncs] ?? Infinity)) {
+      this.#syncs++;
+      this.#sync();
+    }
     this.#requests.retry(now);
     this.#judge(now);
+  }
+
+  #sync(): void {
+    if (!this.#greeted || this.#helloAt !== null || this.#status === "disconnected") return;
+    this.#try(() => this.wire.send({ type: "sync", tab: this.tab, revision: this.document.revision }));
   }
 
   /** Send the first edit again; the rest follows when the host answers. */

@@ -20,6 +20,9 @@ export interface CommandTarget {
   preset(n: number): void;
   interpolation(): void;
   overlay(): void;
+  crosshair(): void;
+  /** Exchange black and white of the shown image. */
+  invert(): void;
   /** Choose the n-th label, counted from 0. */
   label(n: number): void;
   undo(): void;
@@ -63,6 +66,8 @@ const LOOK_ROWS: readonly Row[] = [
   ["view.maximize", "Maximize or restore the view", "m", (t) => t.maximize()],
   ["layout.mpr", "Axial, coronal and sagittal", "shift+m", (t) => t.layout("mpr")],
   ["view.interpolation", "Smooth or raw pixels", "i", (t) => t.interpolation()],
+  ["view.invert", "Exchange black and white", "n", (t) => t.invert()],
+  ["view.crosshair", "Hide or show the crosshair", "k", (t) => t.crosshair()],
   ...Array.from({ length: 9 }, (_, n): Row => [
     `window.preset_${n + 1}`, `Window preset ${n + 1}`, `alt+${n + 1}`, (t) => t.preset(n),
   ]),

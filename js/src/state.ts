@@ -42,6 +42,10 @@ export interface ViewState {
   /** Fill of the label overlay, 0 to 1. */
   readonly opacity: number;
   readonly overlay: boolean;
+  /** Ids of images shown with black and white exchanged. */
+  readonly inverted: readonly string[];
+  /** Whether the crosshair is drawn. */
+  readonly crosshair: boolean;
   /** Whether the side panel is open; null means: open where there is room. */
   readonly panel: boolean | null;
   /** Height of the viewer, CSS px; null means its default. */
@@ -70,6 +74,8 @@ export const DEFAULT_VIEW: ViewState = {
   frame: 0,
   opacity: 0.35,
   overlay: true,
+  inverted: [],
+  crosshair: true,
   panel: null,
   height: null,
 };
@@ -103,6 +109,9 @@ const pair = (low: number) => (entry: unknown): readonly [number, number] | null
 const text = (value: unknown): string | null =>
   typeof value === "string" && value !== "" ? value : null;
 
+const strings = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((x) => typeof x === "string") : [];
+
 const flag = (value: unknown, otherwise: boolean): boolean =>
   typeof value === "boolean" ? value : otherwise;
 
@@ -117,7 +126,7 @@ export function readView(json: unknown): ViewState {
     cursor: numbers(raw["cursor"], 3) as Vec3 | null,
     windows: record(raw["windows"], pair(0)),
     layout: oneOf(LAYOUTS, raw["layout"], d.layout),
-    hidden: Array.isArray(raw["hidden"]) ? raw["hidden"].filter((x) => typeof x === "string") : [],
+    hidden: strings(raw["hidden"]),
     zoom: record(raw["zoom"], (x) => (finite(x) && x > 0 ? x : null)),
     pan: record(raw["pan"], pair(-Infinity)),
     slice: record(raw["slice"], (x) => (finite(x) && x >= 0 ? Math.round(x) : null)),
@@ -127,6 +136,8 @@ export function readView(json: unknown): ViewState {
     frame: finite(raw["frame"]) ? Math.max(0, Math.round(raw["frame"])) : d.frame,
     opacity: finite(raw["opacity"]) ? clamp(raw["opacity"], 0, 1) : d.opacity,
     overlay: flag(raw["overlay"], d.overlay),
+    inverted: strings(raw["inverted"]),
+    crosshair: flag(raw["crosshair"], d.crosshair),
     panel: typeof raw["panel"] === "boolean" ? raw["panel"] : null,
     height: finite(raw["height"]) ? clamp(raw["height"], 200, 4000) : null,
   };

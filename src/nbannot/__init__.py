@@ -1,3 +1,42 @@
 """Medical-image annotation that lives where the analysis lives, in Jupyter."""
 
+from nbannot.apps.project import open_project
+from nbannot.errors import NbannotError
+from nbannot.formats import read, write
+from nbannot.model.annotations import Box, Tag
+from nbannot.model.document import Document
+from nbannot.model.geometry import Geometry, Stack
+from nbannot.model.image import Image, Images, Window
+from nbannot.model.labels import Label, LabelSet
+from nbannot.model.masks import Mask
+from nbannot.model.tables import apply_table, table
+from nbannot.session import Session, load, save
+from nbannot.viewer import Viewer
+from nbannot.viewer.doctor import doctor
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Box",
+    "Document",
+    "Geometry",
+    "Image",
+    "Images",
+    "Label",
+    "LabelSet",
+    "Mask",
+    "NbannotError",
+    "Session",
+    "Stack",
+    "Tag",
+    "Viewer",
+    "Window",
+    "apply_table",
+    "doctor",
+    "load",
+    "open_project",
+    "read",
+    "save",
+    "table",
+    "write",
+]

@@ -30,45 +30,6 @@ VIEWS = ("axial", "coronal", "sagittal")
 KINDS = ("cpu", "webgl2")
 Array = npt.NDArray[Any]
 
-HELPERS = """
-const types = {uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array,
-  int32: Int32Array, float32: Float32Array};
-class Store {
-  constructor(spec) {
-    Object.assign(this, spec, {version: 1, changes: []});
-    const bytes = Uint8Array.from(atob(spec.data), (c) => c.charCodeAt(0));
-    const all = new types[spec.dtype](bytes.buffer);
-    const size = all.length / spec.shape[0];
-    this.slices = Array.from({length: spec.shape[0]}, (_, k) => all.slice(k * size, (k + 1) * size));
-    this.gone = new Set(spec.missing);
-  }
-  slice(k) { return this.gone.has(k) ? undefined : this.slices[k]; }
-  changedSince(version) { return this.changes.slice(version - 1); }
-  touch(k) { this.changes.push(k); this.version += 1; }
-  arrive(k) { this.gone.delete(k); this.touch(k); }
-  lose(k) { this.gone.add(k); this.touch(k); }
-}
-globalThis.stores = {};
-globalThis.renderers = {};
-globalThis.put = (name, spec) => { stores[name] = new Store(spec); };
-globalThis.view = (meta, name, center, mm, width, height) => {
-  const geometry = new nb.GridGeometry(meta);
-  const view = nb.viewPlanes(geometry)[name];
-  return {view, plane: nb.planeRequest(geometry, view, center, mm, width, height)};
-};
-globalThis.picture = (kind, plane, image, masks) => {
-  const renderer = (renderers[kind] ??= nb.createRenderer(kind).renderer);
-  if (renderer.name !== kind) throw new Error(`got ${renderer.name}`);
-  const canvas = document.createElement("canvas");
-  const layers = masks.map((m) => ({...m, store: stores[m.store], colors: new Map(m.colors)}));
-  const {missing} = renderer.draw(canvas, plane, {...image, store: stores[image.store]}, layers);
-  const bytes = canvas.getContext("2d").getImageData(0, 0, plane.width, plane.height).data;
-  let text = "";
-  for (const b of bytes) text += String.fromCharCode(b);
-  return {missing, bytes: btoa(text)};
-};
-"""
-
 
 @pytest.fixture(scope="module")
 def bundle() -> str:
@@ -95,7 +56,7 @@ def page(browser: Browser, bundle: str) -> Iterator[Page]:
         "console", lambda m: problems.append(m.text) if "INVALID" in m.text or "GL ERROR" in m.text else None
     )
     page.add_script_tag(content=bundle)
-    page.add_script_tag(content=HELPERS)
+    page.add_script_tag(path=Path(__file__).with_name("render_page.js"))
     yield page
     page.close()
     assert not problems
@@ -327,9 +288,11 @@ AXIAL = Request(np.array([4.0, -2.13, -3.27]), np.array([0, 0, 0.53]), np.array(
 CORONAL = Request(np.array([-1.07, 9.0, -1.9]), np.array([0, 0, 0.53]), np.array([0.207, 0, 0]))
 SAGITTAL = Request(np.array([9.3, -1.07, 17.0]), np.array([0, 0.41, 0]), np.array([-0.207, 0, 0]))
 TURNED = Request(np.array([9.3, 12.0, -1.31]), np.array([-0.163, 0, 0]), np.array([0, 0, 0.631]))
-SLANTED = Request(np.array([-1.07, -2.1, 17.0]), np.array([0, 0.41, 0]), np.array([0.207, 0.11, 0]))
+SLANTED = Request(np.array([-1.0713, -2.1137, 17.0]), np.array([0, 0.4119, 0]), np.array([0.2071, 0.1123, 0]))
 TURNED_SLANTED = Request(np.array([9.3, 12.0, -1.31]), np.array([-0.163, 0, 0]), np.array([0.04, 0, 0.631]))
-CROOKED = Request(np.array([4.0, -2.1, -3.2]), np.array([0, 0.1, 0.5]), np.array([0, 0.45, -0.07]))
+CROOKED = Request(
+    np.array([4.0, -2.1137, -3.2171]), np.array([0, 0.1013, 0.5037]), np.array([0, 0.4519, -0.0717])
+)
 SMALL = Request(np.array([4.0, -2.13, -30.2]), np.array([0, 0, 2.33]), np.array([0, 1.17, 0]))
 PLANES = {
     "oblique": OBLIQUE,
@@ -536,6 +499,19 @@ def test_gl_context_is_shared_and_freed(page: Page) -> None:
         AXIAL.json(),
     )
     assert told == [1, 1, 0, 0, True, False, True, True]
+
+
+def test_gl_forgets_what_was_drawn_longest_ago(page: Page) -> None:
+    arrays = {name: volume(seed=seed) for seed, name in enumerate(("first", "second", "image"))}
+    for name, array in arrays.items():
+        put(page, name, array)
+        check(page, array, AXIAL, Look(), store=name)
+    assert page.evaluate("() => globalThis[Symbol.for('nbannot.gl.1')].volumes.size") == 3
+    page.evaluate("() => { globalThis[Symbol.for('nbannot.gl.1')].budget = 20000; }")
+    put(page, "fourth", arrays["first"])
+    for name, array in (("fourth", arrays["first"]), *arrays.items()):
+        check(page, array, SAGITTAL, Look(), store=name)
+        assert page.evaluate("() => globalThis[Symbol.for('nbannot.gl.1')].volumes.size") == 1
 
 
 def test_a_lost_context_is_reported_and_another_can_be_made(page: Page) -> None:

@@ -290,7 +290,13 @@ export interface FocusMessage {
   readonly frame: number;
   readonly k: number;
 }
-export type BrowserMessage = HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage;
+/** The revision that the page has; the host answers with its state where that is another one. */
+export interface SyncMessage {
+  readonly type: "sync";
+  readonly tab: string;
+  readonly revision: number;
+}
+export type BrowserMessage = HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage;
 
 /** Return the runs as unsigned LEB128 numbers: for each run gap, length, old, new. */
 export function encodeRuns(runs: Runs): Uint8Array<ArrayBuffer> {

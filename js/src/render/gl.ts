@@ -3,9 +3,8 @@ import { RendererError, anyMissing } from "./contract";
 import type { ImageLayer, MaskLayer, Renderer, RendererOptions, Rgb, SliceStore } from "./contract";
 import { GlContext } from "./glcontext";
 import type { Program } from "./glcontext";
-import { slicesOf } from "./plane";
+import { settled, slicesOf } from "./plane";
 import type { PlaneRequest } from "./plane";
-import { settled } from "./sample";
 
 const MOST_PALETTES = 16;
 

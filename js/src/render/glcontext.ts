@@ -9,6 +9,7 @@ export interface Program {
 }
 
 interface Volume {
+  readonly bytes: number;
   readonly data: WebGLTexture;
   readonly present: WebGLTexture;
   readonly here: Uint8Array;
@@ -21,6 +22,8 @@ interface Volume {
 // anywidget runs the module once per widget, so what the page shares is found on globalThis.
 const KEY = Symbol.for("nbannot.gl.1");
 type Page = Record<symbol, GlContext | undefined>;
+
+const BYTES: Record<Dtype, number> = { uint8: 1, int8: 1, uint16: 2, int16: 2, int32: 4, float32: 4 };
 
 type Format = readonly [internal: number, format: number, type: number];
 
@@ -41,6 +44,8 @@ function formatOf(gl: WebGL2RenderingContext, dtype: Dtype, color: boolean): For
 export class GlContext {
   readonly canvas = new OffscreenCanvas(16, 16);
   readonly gl: WebGL2RenderingContext;
+  /** Bytes of slices to keep; beyond, those drawn longest ago go first (the frames of a long film). */
+  budget = 2 ** 30;
   /** Name of the GPU as the browser tells it. */
   readonly gpu: string;
   private readonly users = new Map<object, () => void>();
@@ -105,7 +110,9 @@ export class GlContext {
     const { gl } = this;
     gl.activeTexture(gl.TEXTURE0);
     let volume = this.volumes.get(store);
-    if (!volume) this.volumes.set(store, (volume = this.allocate(store)));
+    volume ??= this.allocate(store);
+    this.volumes.delete(store);
+    this.volumes.set(store, volume);
     volume.users.add(user);
     if (volume.version !== store.version) {
       const changed = store.changedSince(volume.version);
@@ -126,9 +133,23 @@ export class GlContext {
   release(user: object, store: SliceStore): void {
     const volume = this.volumes.get(store);
     if (!volume?.users.delete(user) || volume.users.size > 0) return;
+    this.drop(store, volume);
+  }
+
+  private drop(store: SliceStore, volume: Volume): void {
     this.gl.deleteTexture(volume.data);
     this.gl.deleteTexture(volume.present);
     this.volumes.delete(store);
+  }
+
+  private makeRoom(bytes: number): void {
+    let held = bytes;
+    for (const volume of this.volumes.values()) held += volume.bytes;
+    for (const [store, volume] of this.volumes) {
+      if (held <= this.budget) return;
+      this.drop(store, volume);
+      held -= volume.bytes;
+    }
   }
 
   /** True when the presence of a slice changed. */
@@ -162,6 +183,8 @@ export class GlContext {
         `${slices} slices of ${rows} x ${columns} are more than this GPU holds (${layers} of ${side} x ${side}).`,
         "limit",
       );
+    const bytes = slices * rows * columns * (store.color ? 3 : BYTES[store.dtype]);
+    this.makeRoom(bytes);
     while (gl.getError() !== gl.NO_ERROR && !gl.isContextLost());
     const data = this.texture(gl.TEXTURE_2D_ARRAY);
     gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, formatOf(gl, store.dtype, store.color)[0], columns, rows, slices);
@@ -173,7 +196,7 @@ export class GlContext {
       throw new RendererError("The GPU has no memory left for this image.", "limit");
     }
     return {
-      data, present, here: new Uint8Array(slices), stale: new Uint8Array(slices).fill(1),
+      bytes, data, present, here: new Uint8Array(slices), stale: new Uint8Array(slices).fill(1),
       version: store.version, users: new Set(),
     };
   }

@@ -1,8 +1,8 @@
 /** Masks over the picture: nearest label per pixel, filled and outlined. */
 import type { MaskLayer, Rgb, TypedArray } from "./contract";
-import { SNAP } from "./plane";
+import { SNAP, settled } from "./plane";
 import type { PlaneRequest } from "./plane";
-import { pitches, runsOf, settled, straightness } from "./sample";
+import { pitches, runsOf, straightness } from "./sample";
 import type { Straight } from "./sample";
 import type { SheetCache } from "./sheet";
 

@@ -21,9 +21,10 @@ export interface PlaneRequest {
 
 /**
  * How far (in voxels) a sample may be from a boundary between voxels and still count as on it: it is
- * taken to the upper voxel, in float32 on a GPU as in float64 here.
+ * taken to the upper voxel, in float32 on a GPU as in float64 here. No round number, so that planes
+ * with round numbers do not meet it.
  */
-export const SNAP = 1e-3;
+export const SNAP = 1.17e-3;
 
 /** Number of the voxel a continuous index falls in; ties go up. */
 export const nearest = (x: number): number => Math.floor(x + 0.5 + SNAP);
@@ -131,6 +132,19 @@ export function alignedAxis(plane: PlaneRequest): Axis | null {
     if (drift < SNAP) return axis;
   }
   return null;
+}
+
+/** The plane with an aligned axis put exactly on its slice, so that no other slice takes part. */
+export function settled(plane: PlaneRequest): PlaneRequest {
+  const axis = alignedAxis(plane);
+  if (axis === null) return plane;
+  const { origin, du, dv } = plane;
+  return {
+    ...plane,
+    origin: withAxis(origin, axis, nearest(origin[axis])),
+    du: withAxis(du, axis, 0),
+    dv: withAxis(dv, axis, 0),
+  };
 }
 
 /** First and last slice k that the picture can need, or null when the plane misses them all. */

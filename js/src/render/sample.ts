@@ -1,9 +1,12 @@
 /** Voxels under pixels: tables for planes along the grid, per-pixel sums for all others. */
-import type { Axis } from "../model/geometry";
+import type { Axis, Vec3 } from "../model/geometry";
 import type { ImageLayer, SliceStore, TypedArray } from "./contract";
-import { SNAP, alignedAxis, inPlaneAxes, nearest } from "./plane";
+import { SNAP, alignedAxis, inPlaneAxes, nearest, settled } from "./plane";
 import type { PlaneRequest } from "./plane";
 import type { Sheet } from "./sheet";
+
+const clamp = (x: number, size: number): number => (x > 0 ? (x < size - 1 ? x : size - 1) : 0);
+
 
 // Pixels are written as little-endian RGBA in one 32-bit word, as all browsers store them.
 export const MISSING = 0xff181818;
@@ -253,72 +256,87 @@ function linePainter(out: Uint32Array, layer: ImageLayer, straight: Straight, sh
   };
 }
 
-/** The plane with an aligned axis put exactly on its slice, so that no other slice takes part. */
-export function settled(plane: PlaneRequest): PlaneRequest {
-  const axis = alignedAxis(plane);
-  if (axis === null) return plane;
-  const set = (v: readonly [number, number, number], value: number): [number, number, number] => {
-    const copy: [number, number, number] = [v[0], v[1], v[2]];
-    copy[axis] = value;
-    return copy;
-  };
-  const { origin, du, dv } = plane;
-  return { ...plane, origin: set(origin, nearest(origin[axis])), du: set(du, 0), dv: set(dv, 0) };
+/** First and one past the last pixel of a row that lie in the volume; the row starts at `at`. */
+function reach(at: Vec3, step: Vec3, width: number, shape: Vec3): readonly [number, number] {
+  let first = 0;
+  let last = width;
+  for (const n of [0, 1, 2] as const) {
+    const inside = (p: number): boolean => {
+      const x = at[n] + step[n] * p;
+      return x >= -0.5 - SNAP && x <= shape[n] - 0.5 + SNAP;
+    };
+    if (step[n] !== 0) {
+      const ends = [(-0.5 - SNAP - at[n]) / step[n], (shape[n] - 0.5 + SNAP - at[n]) / step[n]] as const;
+      first = Math.max(first, Math.ceil(Math.min(...ends)) - 1);
+      last = Math.min(last, Math.floor(Math.max(...ends)) + 2);
+    }
+    // The quotient may be off by rounding: the sum that is used below decides.
+    while (first < last && !inside(first)) first++;
+    while (first < last && !inside(last - 1)) last--;
+  }
+  return [first, last];
 }
 
 /** Draw any plane, voxel by voxel: trilinear or nearest. */
 export function paintOblique(out: Uint32Array, request: PlaneRequest, layer: ImageLayer): void {
-  const { store, interpolate } = layer;
-  const plane = settled(request);
-  const { width, height, origin, du, dv } = plane;
-  const [nk, nj, ni] = store.shape;
+  const { width, height, origin, du, dv } = settled(request);
+  const { shape } = layer.store;
   const slices: (TypedArray | undefined)[] = [];
-  for (let k = 0; k < nk; k++) slices.push(store.slice(k));
-  const channels = store.color ? 3 : 1;
+  for (let k = 0; k < shape[0]; k++) slices.push(layer.store.slice(k));
   const levels = levelsOf(layer);
-  const { lower, factor, grey } = store.color ? { ...levels, lower: 0, factor: 1 } : levels;
-  const most = [nk - 0.5 + SNAP, nj - 0.5 + SNAP, ni - 0.5 + SNAP] as const;
-  const least = -0.5 - SNAP;
   for (let q = 0; q < height; q++) {
-    const k0 = origin[0] + dv[0] * q, j0 = origin[1] + dv[1] * q, i0 = origin[2] + dv[2] * q;
-    for (let p = 0; p < width; p++) {
-      let k = k0 + du[0] * p, j = j0 + du[1] * p, i = i0 + du[2] * p;
-      const at = q * width + p;
-      if (!(k >= least && k <= most[0] && j >= least && j <= most[1] && i >= least && i <= most[2])) {
-        out[at] = OUTSIDE;
-        continue;
-      }
-      const kn = clamp(Math.floor(k + 0.5 + SNAP), nk);
-      const middle = slices[kn];
-      if (!middle) {
-        out[at] = MISSING;
-        continue;
-      }
-      if (interpolate) {
-        k = clamp(k, nk); j = clamp(j, nj); i = clamp(i, ni);
-      } else {
-        k = kn; j = clamp(Math.floor(j + 0.5 + SNAP), nj); i = clamp(Math.floor(i + 0.5 + SNAP), ni);
-      }
-      const kl = Math.floor(k), jl = Math.floor(j), il = Math.floor(i);
-      const lowSlice = slices[kl], highSlice = slices[Math.min(kl + 1, nk - 1)];
-      const both = lowSlice && highSlice && k > kl;
-      const base = (jl * ni + il) * channels;
-      const right = il + 1 < ni ? channels : 0, below = jl + 1 < nj ? ni * channels : 0;
-      let pixel = 0xff000000;
-      for (let c = 0; c < channels; c++) {
-        const o = base + c;
-        let value = bilinear(both ? lowSlice : middle, o, right, below, i - il, j - jl);
-        if (both) value += (bilinear(highSlice, o, right, below, i - il, j - jl) - value) * (k - kl);
-        const t = (value - lower) * factor + 0.5;
-        const level = t > 0 ? (t < 255 ? t | 0 : 255) : 0;
-        pixel = channels === 1 ? grey[level]! : pixel | (level << (8 * c));
-      }
-      out[at] = pixel;
-    }
+    const at: Vec3 = [origin[0] + dv[0] * q, origin[1] + dv[1] * q, origin[2] + dv[2] * q];
+    const [first, last] = reach(at, du, width, shape);
+    const to = q * width;
+    out.fill(OUTSIDE, to, to + width);
+    obliqueLine(out.subarray(to + first, to + last), first, at, du, layer, slices, levels);
   }
 }
 
-const clamp = (x: number, size: number): number => (x > 0 ? (x < size - 1 ? x : size - 1) : 0);
+/** One row of pixels, all in the volume; the first of them is pixel `first` of the row that starts at `at`. */
+function obliqueLine(
+  out: Uint32Array, first: number, at: Vec3, du: Vec3,
+  { store, interpolate }: ImageLayer, slices: readonly (TypedArray | undefined)[], levels: Levels,
+): void {
+  const [nk, nj, ni] = store.shape;
+  const [k0, j0, i0] = at;
+  const [dk, dj, di] = du;
+  const { lower, factor, grey } = levels;
+  const channels = store.color ? 3 : 1;
+  for (let n = 0; n < out.length; n++) {
+    let k = k0 + dk * (n + first), j = j0 + dj * (n + first), i = i0 + di * (n + first);
+    const kn = clamp(Math.floor(k + 0.5 + SNAP), nk);
+    const middle = slices[kn];
+    if (!middle) {
+      out[n] = MISSING;
+      continue;
+    }
+    k = interpolate ? clamp(k, nk) : kn;
+    j = clamp(interpolate ? j : Math.floor(j + 0.5 + SNAP), nj);
+    i = clamp(interpolate ? i : Math.floor(i + 0.5 + SNAP), ni);
+    const kl = k | 0, jl = j | 0, il = i | 0;
+    const fk = k - kl, fj = j - jl, fi = i - il;
+    const low = slices[kl], high = fk > 0 ? slices[kl + 1] : undefined;
+    const both = low !== undefined && high !== undefined;
+    const near = both ? low : middle;
+    const right = fi > 0 ? channels : 0, below = fj > 0 ? ni * channels : 0;
+    let o = (jl * ni + il) * channels;
+    if (channels === 1) {
+      let value = bilinear(near, o, right, below, fi, fj);
+      if (both) value += (bilinear(high, o, right, below, fi, fj) - value) * fk;
+      const t = (value - lower) * factor + 0.5;
+      out[n] = grey[t > 0 ? (t < 255 ? t | 0 : 255) : 0]!;
+      continue;
+    }
+    let pixel = 0xff000000;
+    for (let c = 0; c < 3; c++, o++) {
+      let value = bilinear(near, o, right, below, fi, fj);
+      if (both) value += (bilinear(high, o, right, below, fi, fj) - value) * fk;
+      pixel |= (value + 0.5) << (8 * c);
+    }
+    out[n] = pixel;
+  }
+}
 
 function bilinear(
   data: TypedArray, o: number, right: number, below: number, fx: number, fy: number,

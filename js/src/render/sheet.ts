@@ -40,8 +40,9 @@ function copyRow(kept: Kept, axis: 1 | 2, n: number, k: number): void {
     data.set(source.subarray(n * width, (n + 1) * width), k * width);
   } else {
     const step = store.shape[2] * channels;
-    for (let j = 0, to = k * width, from = n * channels; j < columns; j++, from += step)
-      for (let c = 0; c < channels; c++) data[to++] = source[from + c]!;
+    for (let c = 0; c < channels; c++)
+      for (let j = 0, to = k * width + c, from = n * channels + c; j < columns; j++, to += channels, from += step)
+        data[to] = source[from]!;
   }
 }
 

@@ -2,6 +2,7 @@
 import { withAxis, type Axis, type GridGeometry, type Vec3 } from "../model/geometry";
 import type { BoxItem, IndexBox } from "../model/protocol";
 import type { Pair, SliceFrame } from "./frame";
+import { obstacle } from "./labels";
 import { freshId, type Gesture, type Pointer, type Tool, type ToolHost } from "./tool";
 
 /** Which sides of the box a handle moves along u and v: -1 low, 0 neither, 1 high. */
@@ -110,6 +111,10 @@ function edgeDistance(p: Pair, corners: readonly Pair[]): number {
   return best;
 }
 
+function shortSide([a, b, c]: readonly Pair[]): number {
+  return Math.min(Math.hypot(b![0] - a![0], b![1] - a![1]), Math.hypot(c![0] - b![0], c![1] - b![1]));
+}
+
 /** What lies under the pointer: a handle of the selected box, an outline, or the selected box's inside. */
 export function hitBox(
   pointer: Pointer, boxes: readonly BoxItem[], selected: string | null,
@@ -117,15 +122,17 @@ export function hitBox(
   const reach = (pointer.touch ? 16 : 8) * pointer.mmPerPx;
   const chosen = boxes.find((box) => box.id === selected);
   if (chosen) {
+    const corners = boxOutline(chosen.index, pointer.frame);
+    const within = inside(pointer.plane, corners);
+    // In a small box the handles leave room to take hold of the box itself.
+    const grip = within ? Math.min(reach, 0.25 * shortSide(corners)) : reach;
     const near = HANDLES.map((handle) => {
       const [x, y] = boxPoint(chosen.index, pointer.frame, handle);
       const corner = handle.u !== 0 && handle.v !== 0 ? 0 : 1e-6;
       return { handle, far: Math.hypot(x - pointer.plane[0], y - pointer.plane[1]) + corner };
     }).sort((a, b) => a.far - b.far)[0]!;
-    if (near.far <= reach) return { box: chosen, handle: near.handle };
-    if (inside(pointer.plane, boxOutline(chosen.index, pointer.frame))) {
-      return { box: chosen, handle: null };
-    }
+    if (near.far <= grip) return { box: chosen, handle: near.handle };
+    if (within) return { box: chosen, handle: null };
   }
   const edge = boxes
     .map((box) => ({ box, far: edgeDistance(pointer.plane, boxOutline(box.index, pointer.frame)) }))
@@ -168,8 +175,9 @@ function change(box: BoxItem, hit: Hit, pointer: Pointer, host: ToolHost): Gestu
 function draw(pointer: Pointer, host: ToolHost): Gesture | null {
   const label = host.activeLabel();
   if (!label) return null;
-  if (label.locked) {
-    host.toast(`The label "${label.name}" is locked. Unlock it to draw boxes.`);
+  const why = obstacle(host, label);
+  if (why) {
+    host.toast(why);
     return null;
   }
   const { frame } = pointer;

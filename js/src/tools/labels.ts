@@ -1,6 +1,6 @@
 /** Edits of the label list: add, rename, recolour, lock and remove, each one undo step. */
 import type { BoxItem, EditDraft, Item, LabelItem, MaskItem, TagItem } from "../model/protocol";
-import { freshId } from "./tool";
+import { freshId, type ToolHost } from "./tool";
 
 /** Everything in a document that can name a label. */
 export interface Named {
@@ -31,6 +31,14 @@ export function newMask(label: string, image: string): MaskItem {
     type: "mask", id: freshId(), name: label, image,
     segments: [{ value: 1, label }], dtype: "uint8",
   };
+}
+
+/** Why a label cannot be drawn with now, or null. */
+export function obstacle(host: ToolHost, label: LabelItem): string | null {
+  const { hidden, overlay } = host.view.value;
+  if (label.locked) return `The label "${label.name}" is locked. Unlock it to draw.`;
+  if (hidden.includes(label.id)) return `The label "${label.name}" is hidden. Show it to draw.`;
+  return overlay ? null : "The labels are hidden. Press h to show them.";
 }
 
 /** A name that no label has yet: "label 1", "label 2", … */

@@ -1,6 +1,6 @@
 /** Brush and eraser: a disc in mm on the shown plane, one Paint edit for each stroke. */
 import type { LabelItem, MaskItem } from "../model/protocol";
-import { maskOf, newMask } from "./labels";
+import { maskOf, newMask, obstacle } from "./labels";
 import { Stroke, type StrokeRule } from "./stroke";
 import type { Gesture, Pointer, Tool, ToolHost } from "./tool";
 
@@ -30,15 +30,6 @@ function rule(mask: MaskItem, value: number, erase: boolean, all: boolean, host:
   const locked = lockedValues(mask, host.labels);
   if (!erase) return { value, allows: (old) => !locked.has(old) };
   return { value: 0, allows: (old) => (all ? !locked.has(old) : old === value) };
-}
-
-/** Why the label cannot be painted now, or null. */
-function obstacle(host: ToolHost, label: LabelItem): string | null {
-  if (label.locked) return `The label "${label.name}" is locked. Unlock it to paint.`;
-  if (host.view.value.hidden.includes(label.id)) {
-    return `The label "${label.name}" is hidden. Show it to paint.`;
-  }
-  return host.view.value.overlay ? null : "The labels are hidden. Press h to show them.";
 }
 
 function strokes(host: ToolHost, label: LabelItem, erase: boolean, all: boolean): StrokeOf[] {

@@ -38,10 +38,14 @@ export function buildHelp(close: () => void): HTMLElement {
   return h(
     "div", { class: "nbannot-help", role: "dialog", "aria-label": "Keys", "data-nbannot-help": true },
     h("header", {}, h("strong", {}, "Keys and mouse"), button),
+    // Columns inside a scrolling box: limited in height themselves they would run out sideways.
     h(
       "div", { class: "nbannot-help-body" },
-      section("Mouse", MOUSE.map(([keys, title]) => row([keys], title))),
-      ...GROUPS.map((group) => section(group, rows(group))),
+      h(
+        "div", {},
+        section("Mouse", MOUSE.map(([keys, title]) => row([keys], title))),
+        ...GROUPS.map((group) => section(group, rows(group))),
+      ),
     ),
   );
 }

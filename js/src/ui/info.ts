@@ -7,12 +7,13 @@ import type { Scene } from "./scene";
 const ROWS = ["Image", "Size", "Spacing", "Crosshair", "Voxel k, j, i", "Value", "Labels"] as const;
 
 export class Info {
-  readonly #cells = new Map(ROWS.map((row) => [row, h("dd")] as const));
+  // No dl, dt, dd: notebooks style those.
+  readonly #cells = new Map(ROWS.map((row) => [row, h("div")] as const));
   readonly element: HTMLElement;
 
   constructor(private readonly scene: Scene) {
-    const list = h("dl");
-    for (const [row, cell] of this.#cells) list.append(h("dt", {}, row), cell);
+    const list = h("div", { class: "nbannot-facts" });
+    for (const [row, cell] of this.#cells) list.append(h("div", { class: "nbannot-fact" }, row), cell);
     this.element = h("div", { class: "nbannot-info", "data-nbannot-info": true }, list);
   }
 

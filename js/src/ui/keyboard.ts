@@ -1,40 +1,42 @@
 /** Keys reach the viewer when it has the focus, or the pointer while nobody is typing. */
-import { commandFor, type CommandTarget } from "../commands";
-import { isEditable, listen } from "./dom";
+import { commandFor, keyName, type CommandTarget } from "../commands";
+import { isEditable } from "./dom";
 
-export function listenKeys(root: HTMLElement, target: CommandTarget, signal: AbortSignal): void {
-  let hovered = false;
-  listen(root, "pointerenter", signal, () => (hovered = true));
-  listen(root, "pointerleave", signal, () => (hovered = false));
+/** `own` takes keys that labels have for themselves: digits and keys without a command. */
+export function listenKeys(
+  root: HTMLElement, target: CommandTarget, own: (key: string) => boolean, signal: AbortSignal,
+): void {
   const press = (event: KeyboardEvent): void => {
-    if (event.defaultPrevented || !mine(event, root, hovered)) return;
+    if (event.defaultPrevented || !mine(event, root)) return;
+    const key = keyName(event);
     const found = commandFor(event);
-    if (!found) return;
+    const taken = (!found || /^[1-9]$/.test(key)) && own(key);
+    if (!found && !taken) return;
     // JupyterLab listens on the document in the capture phase: a plain stopPropagation comes too late.
     event.preventDefault();
     event.stopImmediatePropagation();
-    found.run(target);
+    if (!taken) found?.run(target);
   };
   window.addEventListener("keydown", press, { capture: true, signal });
 }
 
-function mine(event: KeyboardEvent, root: HTMLElement, hovered: boolean): boolean {
+/** The viewer under the pointer comes first, then the one that has the focus. */
+function mine(event: KeyboardEvent, root: HTMLElement): boolean {
   const from = event.composedPath()[0] ?? event.target;
   if (isEditable(from)) return false;
-  const inside = from instanceof Node && root.contains(from);
-  if (!inside) return hovered && !root.ownerDocument.querySelector("dialog[open]") && !elsewhere(from, root);
-  // Enter, space and arrows belong to a focused button, menu or slider.
-  const control = from instanceof HTMLElement && from.closest("button, input, [role=menu]");
-  return !control || !/^( |Enter|Tab|Arrow.*|Home|End|PageUp|PageDown)$/.test(event.key) || isTool(control, event.key);
+  const page = root.ownerDocument;
+  const pointed = page.querySelector(`${ROOT}:hover`);
+  const focused = from instanceof Element ? from.closest(ROOT) : null;
+  if (focused === root && !freeKey(from as Element, event.key)) return false;
+  return pointed ? pointed === root && !page.querySelector("dialog[open]") : focused === root;
 }
 
-/** After a click on a tool button the arrows still scroll the picture. */
-function isTool(control: Element, key: string): boolean {
-  return control.matches("button[data-nbannot-command]") && key !== "Enter" && key !== " " && key !== "Tab";
-}
+const ROOT = "[data-nbannot-root]";
+const CONTROL_KEYS = /^( |Enter|Tab|Arrow.*|Home|End|PageUp|PageDown)$/;
 
-/** The key belongs to another viewer that has the focus. */
-function elsewhere(from: EventTarget | null, root: HTMLElement): boolean {
-  const owner = from instanceof Element ? from.closest("[data-nbannot-root]") : null;
-  return owner !== null && owner !== root;
+/** Enter, space and arrows belong to a focused control; on a tool button only the first two do. */
+function freeKey(from: Element, key: string): boolean {
+  const control = from.closest("button, input, [role=menu]");
+  if (!control || !CONTROL_KEYS.test(key)) return true;
+  return control.matches("button[data-nbannot-command]") && ![" ", "Enter", "Tab"].includes(key);
 }

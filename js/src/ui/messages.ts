@@ -32,7 +32,7 @@ export class Messages {
     if ([...this.errors.children].some((one) => (one as HTMLElement).dataset["text"] === text)) return;
     const close = h("button", { type: "button", class: "nbannot-button", "aria-label": "Close this message", title: "Close" }, icon("close"));
     const banner = h(
-      "div", { class: "nbannot-error", role: "alert", "data-nbannot-error": error.kind },
+      "div", { class: "nbannot-banner", role: "alert", "data-nbannot-error": error.kind },
       h("div", {}, h("strong", {}, error.message), h("div", {}, error.hint)), close,
     );
     banner.dataset["text"] = text;

@@ -35,6 +35,7 @@ class Viewer implements CommandTarget {
   readonly #messages: Messages;
   readonly #player: Player;
   #help: HTMLElement | null = null;
+  #frame = 0;
 
   constructor(el: HTMLElement, readonly client: Source, readonly signal: AbortSignal) {
     this.#view = new ViewStore(client.view(), (patch) => client.setView(toRecord(patch)));
@@ -43,11 +44,12 @@ class Viewer implements CommandTarget {
       toast: (text, action) => this.#messages.toast(text, action),
       repaint: () => this.#refresh(),
       needsLabel: () => this.#needsLabel(),
+      failed: (error) => this.#messages.error(errorOf(error)),
     });
     this.#stage = new Stage(this.#scene, this.#stageEvents(), signal);
     this.#toolbar = new Toolbar(this.#scene, this, this.#root, signal);
     this.#panel = new Panel(this.#scene, signal);
-    this.#player = new Player(this.#scene, () => this.#drawControls(), signal);
+    this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
     this.#build(el);
     this.#follow();
     signal.addEventListener("abort", () => this.#close());
@@ -58,7 +60,7 @@ class Viewer implements CommandTarget {
     return {
       brushSize: (factor: number) => this.brushSize(factor),
       maximize: (view: ViewName) => this.#maximizeView(view),
-      failed: (error: unknown) => this.#messages.error(errorOf(error)),
+      failed: (error: unknown, hint: string) => this.#messages.error({ ...errorOf(error), hint }),
       drawn: (complete: boolean) => this.#drawn(complete),
       backend: (name: string, note: string) => {
         this.#root.dataset["nbannotBackend"] = name;
@@ -71,10 +73,10 @@ class Viewer implements CommandTarget {
     const grip = h("div", { class: "nbannot-grip", title: "Drag to change the height", "aria-hidden": "true" });
     const waiting = h("div", { class: "nbannot-waiting" }, "Waiting for the image …");
     this.#stage.element.append(waiting);
-    this.#body.append(this.#stage.element, this.#panel.element);
+    const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
+    this.#body.append(this.#stage.element, this.#panel.element, notices);
     this.#root.append(
-      this.#toolbar.element, this.#messages.bar, this.#messages.strip, this.#messages.errors,
-      this.#body, this.#messages.toastBox, grip,
+      this.#toolbar.element, this.#body, this.#messages.toastBox, grip,
     );
     el.append(this.#root);
     this.#setHeight();
@@ -88,7 +90,7 @@ class Viewer implements CommandTarget {
     });
     listen(this.#stage.element, "pointerdown", signal, () => this.#root.focus({ preventScroll: true }));
     listen(grip, "pointerdown", signal, (event) => this.#dragHeight(grip, event));
-    listenKeys(this.#root, this, signal);
+    listenKeys(this.#root, this, (key) => this.#chooseByKey(key), signal);
     const observer = new ResizeObserver(() => this.#resized());
     observer.observe(this.#root);
     signal.addEventListener("abort", () => observer.disconnect());
@@ -105,7 +107,7 @@ class Viewer implements CommandTarget {
         this.#messages.error({ kind: "SliceError", message: arrival.message, hint: "Show the viewer again to retry." });
       }
       this.#progress();
-      this.#refresh();
+      this.#stage.arrived(arrival.k);
     }, signal);
     client.channel.onHealth((health) => this.#messages.connection(health.status, health.message), signal);
     client.channel.onError((error) => this.#messages.error(error), signal);
@@ -134,10 +136,21 @@ class Viewer implements CommandTarget {
 
   #refresh(): void {
     this.#stage.repaint();
-    this.#drawControls();
+    this.#refreshControls();
+  }
+
+  #refreshControls(): void {
+    if (this.#frame !== 0 || this.signal.aborted) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#drawControls();
+    });
   }
 
   #drawControls(): void {
+    const { dataset } = this.#root;
+    dataset["nbannotTool"] = this.#view.value.tool;
+    if (this.#scene.ready) dataset["nbannotLayout"] = this.#scene.layout;
     this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden);
     this.#panel.draw();
   }
@@ -273,6 +286,24 @@ class Viewer implements CommandTarget {
     if (label) this.#view.set({ label: label.id });
   }
 
+  crosshair(): void {
+    this.#view.set({ crosshair: !this.#view.value.crosshair });
+  }
+
+  invert(): void {
+    if (!this.#scene.ready || this.#scene.image.color) return;
+    const { id } = this.#scene.image;
+    const { inverted } = this.#view.value;
+    this.#view.set({ inverted: inverted.includes(id) ? inverted.filter((one) => one !== id) : [...inverted, id] });
+  }
+
+  /** Choose the label whose own key this is. */
+  #chooseByKey(key: string): boolean {
+    const label = this.#scene.labels.find((one) => one.key?.toLowerCase() === key);
+    if (label) this.#view.set({ label: label.id });
+    return label !== undefined;
+  }
+
   undo(): void {
     this.#stage.cancel();
     if (this.client.document.canUndo) this.client.document.undo();
@@ -309,6 +340,7 @@ class Viewer implements CommandTarget {
   }
 
   #close(): void {
+    if (this.#frame !== 0) cancelAnimationFrame(this.#frame);
     this.#view.close();
     this.#root.remove();
   }

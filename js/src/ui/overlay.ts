@@ -21,6 +21,9 @@ export const PLANE_TITLES: Readonly<Record<ViewName, string>> = {
 /** Free px around the crosshair's centre: the point of interest stays visible. */
 const GAP = 11;
 
+/** Boxes with a side shorter than this (px) show the handles of their corners only. */
+const EDGE_HANDLES = 40;
+
 /** From plane mm to px of a view. */
 export interface Screen {
   readonly frame: SliceFrame;
@@ -48,13 +51,15 @@ const fixed = (x: number): string => x.toFixed(1);
 const points = (screen: Screen, corners: readonly Pair[]): string =>
   corners.map((corner) => toPx(screen, corner).map(fixed).join(",")).join(" ");
 
-const CORNERS = ["title", "info", "left", "right"] as const;
+const CORNERS = ["title", "note", "left", "right"] as const;
 const EDGES = ["w", "e", "n", "s"] as const;
 
 export class Overlay {
   readonly svg: SVGSVGElement;
   readonly texts: HTMLElement;
   readonly #lines = [s("path", { class: "nbannot-cross" }), s("path", { class: "nbannot-cross" })];
+  /** Dark under the lines: they must show on white, too. */
+  readonly #lineShadow = s("path", { class: "nbannot-cross nbannot-cross-shadow" });
   readonly #dot = s("circle", { class: "nbannot-dot", r: 2.5 });
   readonly #boxes = s("g");
   readonly #ring = s("g", { class: "nbannot-ring" });
@@ -71,11 +76,11 @@ export class Overlay {
     this.#ring.append(s("circle", { class: "nbannot-ring-shadow" }), s("circle", {}));
     this.svg = s(
       "svg", { class: "nbannot-overlay", "aria-hidden": "true" },
-      ...this.#lines, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
+      this.#lineShadow, ...this.#lines, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
     );
     const corner = (name: string): HTMLElement => h("div", { class: `nbannot-corner nbannot-${name}` });
     const edge = (name: string): HTMLElement => h("div", { class: `nbannot-edge nbannot-edge-${name}` });
-    this.#corner = { title: corner("title"), info: corner("info"), left: corner("left"), right: corner("right") };
+    this.#corner = { title: corner("title"), note: corner("note"), left: corner("left"), right: corner("right") };
     this.#edge = { w: edge("w"), e: edge("e"), n: edge("n"), s: edge("s") };
     this.#corner.left.append(this.#value, this.#place);
     this.#corner.title.style.color = PLANE_COLORS[view];
@@ -114,17 +119,19 @@ export class Overlay {
 
   #drawCross(scene: Scene, screen: Screen): void {
     const { frame } = screen;
-    const shown = scene.layout !== "single" || scene.view.value.tool === "crosshair";
     const [x, y] = toPx(screen, frame.toPlane(scene.cursor));
-    const lines = frame.view === "single" ? [] : otherPlanes(scene, frame);
+    const { crosshair, cursor } = scene.view.value;
+    const lines = frame.view === "single" || !crosshair ? [] : otherPlanes(scene, frame);
+    const paths = lines.map((line) => crossLine([x, y], line.direction, screen));
+    setAttribute(this.#lineShadow, "d", paths.join(""));
     this.#lines.forEach((path, n) => {
       const line = lines[n];
       setAttribute(path, "visibility", line ? "visible" : "hidden");
       if (!line) return;
       setAttribute(path, "stroke", PLANE_COLORS[line.view]);
-      setAttribute(path, "d", crossLine([x, y], line.direction, screen));
+      setAttribute(path, "d", paths[n] ?? "");
     });
-    const single = frame.view === "single" && shown && scene.view.value.cursor !== null;
+    const single = frame.view === "single" && crosshair && cursor !== null;
     setAttribute(this.#dot, "visibility", single ? "visible" : "hidden");
     setAttribute(this.#dot, "cx", fixed(x));
     setAttribute(this.#dot, "cy", fixed(y));
@@ -168,7 +175,7 @@ export class Overlay {
     const small = screen.width < 230 || screen.height < 170;
     setText(this.#corner.title, PLANE_TITLES[frame.view] || image.name);
     const lone = scene.layout !== "mpr" && frame.view !== "single";
-    setText(this.#corner.info, [lone ? image.name : "", frameText(image, scene.time)].filter(Boolean).join("\n"));
+    setText(this.#corner.note, [lone ? image.name : "", frameText(image, scene.time)].filter(Boolean).join("\n"));
     const place = small ? "" : slicePlace(frame, patient);
     const number = frame.count > 1 ? `${frame.slice + 1}/${frame.count}` : "";
     setText(this.#place, [number, place].filter(Boolean).join("  "));
@@ -214,7 +221,9 @@ function boxShape(box: BoxItem, screen: Screen, color: string, selected: boolean
     s("text", { x: fixed(Math.min(x, x2)), y: fixed(Math.min(y, y2) - 5), fill: color }, box.label),
   );
   if (selected) {
+    const roomy = Math.min(Math.abs(x2 - x), Math.abs(y2 - y)) >= EDGE_HANDLES;
     for (const handle of HANDLES) {
+      if (!roomy && (handle.u === 0 || handle.v === 0)) continue;
       const [cx, cy] = toPx(screen, boxPoint(box.index, screen.frame, handle));
       group.append(s("rect", { x: fixed(cx - 3.5), y: fixed(cy - 3.5), width: 7, height: 7, fill: color }));
     }

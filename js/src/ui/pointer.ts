@@ -29,7 +29,7 @@ export class WheelSteps {
     }
     if (Math.sign(px) !== Math.sign(this.#sum)) this.#sum = 0;
     this.#sum += px;
-    const steps = Math.trunc(this.#sum / this.perStep);
+    const steps = Math.trunc(this.#sum / this.perStep) + 0;
     this.#sum -= steps * this.perStep;
     return steps;
   }
@@ -56,7 +56,11 @@ export class PointerInput {
     listen(element, "lostpointercapture", signal, (event) => this.#lost(event));
     listen(element, "pointerleave", signal, () => this.#gesture ?? view.hover(null));
     listen(element, "wheel", signal, (event) => this.#scroll(event), { passive: false });
-    listen(element, "contextmenu", signal, (event) => event.preventDefault());
+    listen(element, "contextmenu", signal, (event) => {
+      event.preventDefault();
+      // JupyterLab would open its own menu.
+      event.stopPropagation();
+    });
     // Middle press would start the browser's own scrolling.
     listen(element, "mousedown", signal, (event) => event.button === 1 && event.preventDefault());
     listen(element, "dblclick", signal, () => {

@@ -7,6 +7,9 @@ import type { Scene } from "./scene";
 
 const MINUS = "−";
 
+/** DICOM's codes of units as people write them. */
+const UNITS: Readonly<Record<string, string>> = { BQML: "Bq/ml", GML: "g/ml", PROPCPS: "cps", CNTS: "counts" };
+
 /** A number with about four digits; whole numbers as they are. */
 export function showNumber(value: number): string {
   if (Number.isNaN(value)) return "NaN";
@@ -29,7 +32,7 @@ export function readAt(scene: Scene, index: Vec3): Reading | null {
   if (k < 0 || j < 0 || i < 0 || k >= nk || j >= nj || i >= ni) return null;
   const slice = scene.store.slice(k);
   const at = j * ni + i;
-  const unit = scene.image.unit === "" ? "" : ` ${scene.image.unit}`;
+  const unit = scene.image.unit === "" ? "" : ` ${UNITS[scene.image.unit] ?? scene.image.unit}`;
   const value = !slice ? "…"
     : scene.image.color ? `RGB ${slice[3 * at]} ${slice[3 * at + 1]} ${slice[3 * at + 2]}`
     : `${showNumber(slice[at]!)}${unit}`;

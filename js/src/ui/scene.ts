@@ -19,6 +19,7 @@ export interface SceneEvents {
   repaint(): void;
   /** The user wants a label but has none. */
   needsLabel(): void;
+  failed(error: unknown): void;
 }
 
 const geometries = new WeakMap<ImageJson, GridGeometry>();
@@ -305,6 +306,12 @@ export class Scene implements ToolHost {
     return label;
   }
 
+  /** Whether all mask slices of this image are here. */
+  get masksHere(): boolean {
+    const { id } = this.image;
+    return this.source.document.masks.every(({ item, store }) => item.image !== id || store.missing.length === 0);
+  }
+
   maskLayers(): MaskLayer[] {
     const { hidden, opacity, overlay } = this.view.value;
     if (!overlay) return [];
@@ -325,7 +332,11 @@ export class Scene implements ToolHost {
   // Doing ---------------------------------------------------------------------------------------
 
   apply(edit: EditDraft): void {
-    this.source.document.applyLocal(edit);
+    try {
+      this.source.document.applyLocal(edit);
+    } catch (error) {
+      this.events.failed(error);
+    }
   }
 
   toast(text: string, action?: ToastAction): void {

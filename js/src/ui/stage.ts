@@ -9,11 +9,14 @@ import { Viewport, type ViewportEvents } from "./viewport";
 
 export interface StageEvents extends ViewportEvents {
   /** Something cannot be drawn. */
-  failed(error: unknown): void;
+  failed(error: unknown, hint: string): void;
   /** Every view has its complete picture (true), or waits for data. */
   drawn(complete: boolean): void;
   backend(name: string, note: string): void;
 }
+
+/** How long arrivals are collected: across the slices every one changes the picture a little. */
+const ARRIVE_MS = 100;
 
 export class Stage {
   readonly element = h("div", { class: "nbannot-stage" });
@@ -24,6 +27,7 @@ export class Stage {
   #asked: Backend | null = null;
   #cells: readonly Cell[] = [];
   #frame = 0;
+  #later: ReturnType<typeof setTimeout> | null = null;
   #wanted = "";
   #shownImage = "";
 
@@ -63,7 +67,8 @@ export class Stage {
     if (!names.has("info")) this.#info.element.remove();
     const first = this.#cells[0]?.view;
     if (!names.has(scene.active) && first && first !== "info") scene.active = first;
-    this.repaint();
+    // At once: until then the browser would show the old picture stretched into the new cell.
+    this.#draw();
   }
 
   /** Height that the views need in a width, given the height of the widget. */
@@ -92,6 +97,20 @@ export class Stage {
     }
   }
 
+  /** A slice came: its own view shows it at once, the views across it a little later, together. */
+  arrived(k: number): void {
+    if (!this.scene.ready) return;
+    for (const { name } of this.#views.values()) {
+      const { axis, slice } = this.scene.frame(name);
+      if (axis === 0 && slice === k) this.repaint(name);
+    }
+    if (this.#later !== null || this.signal.aborted) return;
+    this.#later = setTimeout(() => {
+      this.#later = null;
+      this.repaint();
+    }, ARRIVE_MS);
+  }
+
   cancel(): boolean {
     return this.views.some((view) => view.cancel());
   }
@@ -104,12 +123,13 @@ export class Stage {
       const renderer = this.#backend();
       for (const view of this.#views.values()) if (view.dirty) view.draw(renderer, devicePixelRatio || 1);
     } catch (error) {
-      events.failed(error);
-      this.#fallBack();
+      const fallsBack = this.#renderer?.name !== "cpu";
+      events.failed(error, fallsBack ? "The CPU draws instead." : "");
+      if (fallsBack) this.#fallBack();
       return;
     }
     this.#info.draw();
-    events.drawn(this.#views.size > 0 && this.views.every((view) => view.complete));
+    events.drawn(this.#views.size > 0 && scene.masksHere && this.views.every((view) => view.complete));
   }
 
   #backend(): Renderer {
@@ -126,7 +146,6 @@ export class Stage {
 
   /** After a failure of WebGL the CPU goes on; when that fails too, the picture stays as it is. */
   #fallBack(): void {
-    if (this.#renderer?.name === "cpu") return;
     this.#renderer?.dispose();
     const { renderer } = createRenderer("cpu");
     this.#renderer = renderer;
@@ -166,6 +185,7 @@ export class Stage {
 
   #close(): void {
     this.#observer.disconnect();
+    if (this.#later !== null) clearTimeout(this.#later);
     if (this.#frame !== 0) cancelAnimationFrame(this.#frame);
     for (const view of this.#views.values()) view.close();
     this.#views.clear();

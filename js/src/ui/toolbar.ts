@@ -21,8 +21,9 @@ export class Toolbar {
   readonly #layout: HTMLButtonElement;
   readonly #size = h("input", {
     type: "number", class: "nbannot-size", min: 0.2, max: 300, step: "any",
-    "aria-label": "Brush size in mm", title: "Brush diameter in mm ([ and ], or Shift+wheel)",
+    "aria-label": "Brush diameter", title: "Brush diameter ([ and ], or Shift+wheel)",
   });
+  readonly #sizeUnit = h("span");
   readonly #sizeBox: HTMLElement;
   readonly #opacity = h("input", {
     type: "range", class: "nbannot-opacity", min: 0, max: 1, step: 0.05,
@@ -40,7 +41,7 @@ export class Toolbar {
     this.#window = h("button", { type: "button", class: "nbannot-button nbannot-window", title: "Window presets (Alt+1, Alt+2, …)" });
     this.#layout = h("button", { type: "button", class: "nbannot-button", title: "Layout", "aria-label": "Layout" }, icon("mpr"));
     const more = h("button", { type: "button", class: "nbannot-button", title: "More", "aria-label": "More" }, icon("more"));
-    this.#sizeBox = h("label", { class: "nbannot-sizebox" }, this.#size, "mm");
+    this.#sizeBox = h("label", { class: "nbannot-sizebox" }, this.#size, this.#sizeUnit);
     const group = (...nodes: Node[]): HTMLElement => h("div", { class: "nbannot-group" }, ...nodes);
     this.element.append(
       this.#images,
@@ -101,6 +102,7 @@ export class Toolbar {
     setIcon(play, playing ? "pause" : "play");
     this.#sizeBox.hidden = tool !== "brush" && tool !== "eraser";
     if (globalThis.document.activeElement !== this.#size) this.#size.value = String(Number(size_mm.toPrecision(3)));
+    setText(this.#sizeUnit, scene.geometry.unit);
     this.#opacity.value = String(opacity);
     this.#window.hidden = scene.image.color;
     setText(this.#window, windowText(scene.window()));
@@ -145,12 +147,14 @@ export class Toolbar {
 
   #moreItems(): MenuItem[] {
     const { view } = this.scene;
-    const smooth = command("view.interpolation");
+    const { interpolate, crosshair, inverted } = view.value;
+    const toggle = (id: string, title: string, checked: boolean): MenuItem => ({
+      id, title, checked, hint: keyTitle(command(id).keys[0] ?? ""), run: () => command(id).run(this.target),
+    });
     return [
-      {
-        id: "interpolate", title: "Smooth pixels", hint: keyTitle(smooth.keys[0] ?? ""),
-        checked: view.value.interpolate, run: () => smooth.run(this.target),
-      },
+      toggle("view.interpolation", "Smooth pixels", interpolate),
+      toggle("view.crosshair", "Crosshair", crosshair),
+      toggle("view.invert", "Black and white exchanged", inverted.includes(this.scene.image.id)),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,

@@ -118,7 +118,7 @@ export class Viewport {
     return {
       store: store as SliceStore,
       window: { lower: center - width / 2, upper: center + width / 2 },
-      invert: image.photometric === "MONOCHROME1",
+      invert: (image.photometric === "MONOCHROME1") !== scene.view.value.inverted.includes(image.id),
       interpolate: scene.view.value.interpolate,
     };
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 
 _HEAD, _TAIL = 1 << 20, 1 << 16
 
@@ -14,7 +15,7 @@ def content_id(path: str) -> str:
     The same file keeps its id when it is moved or renamed.
     """
     digest = hashlib.blake2b(digest_size=8)
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         digest.update(str(size).encode())
         digest.update(file.read(_HEAD))

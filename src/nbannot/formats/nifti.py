@@ -7,6 +7,7 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -75,7 +76,7 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
     try:
         with quiet():
             volume: Any = nibabel.load(path)
-            header = volume.header
+            header, affine = volume.header, volume.affine
             shape = tuple(int(n) for n in volume.shape)
     except Exception as cause:  # nibabel raises many kinds for damaged headers
         raise FormatError(
@@ -83,7 +84,7 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
         ) from cause
     _check_length(path, volume)
     pixels = _NiftiPixels(path, volume, _plain_shape(path, shape))
-    geometry, warnings = _geometry(path, header, volume.affine, pixels.grid)
+    geometry, warnings = _geometry(path, header, affine, pixels.grid)
     frames = pixels.frames
     image = Image(
         pixels,
@@ -101,11 +102,11 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
 
 
 def _stem(path: str) -> str:
-    name = os.path.basename(path)
+    name = Path(path).name
     for suffix in (".gz", ".nii", ".hdr", ".img"):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
-    return name or os.path.basename(path)
+    return name or Path(path).name
 
 
 def _plain_shape(path: str, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -126,14 +127,14 @@ def _check_length(path: str, volume: Any) -> None:
     needed = int(proxy.offset) + int(np.prod(volume.shape)) * proxy.dtype.itemsize
     data = volume.file_map["image"].filename or path
     try:
-        size = os.path.getsize(data)
+        size = Path(data).stat().st_size
     except OSError as cause:
         raise FormatError(f"{data}, which holds the voxels of {path}, is missing") from cause
     if not data.lower().endswith(".gz"):
         if size < needed:
             raise FormatError(f"{data} is cut off: {size} bytes instead of {needed}", hint="Copy it again.")
         return
-    with open(data, "rb") as file:
+    with Path(data).open("rb") as file:
         file.seek(-4, os.SEEK_END)
         stated = struct.unpack("<I", file.read(4))[0]
     if stated == needed % 2**32:
@@ -299,7 +300,8 @@ def write_nifti(
         kind = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
         data = np.ascontiguousarray(array).view(kind)[..., 0]
     affine = flipped(np.asarray(geometry.affine)[:, (2, 1, 0, 3)])
-    volume: Any = nibabel.Nifti1Image(data.T, affine, dtype=data.dtype)
+    nifti: Any = nibabel.Nifti1Image
+    volume = nifti(data.T, affine, dtype=data.dtype)
     volume.header.set_xyzt_units("mm", "sec")
     volume.set_sform(affine, code=1)
     volume.set_qform(affine if geometry.is_orthogonal else None, code=int(geometry.is_orthogonal))
@@ -311,10 +313,9 @@ def write_nifti(
         with quiet():
             nibabel.save(volume, partial)
         _verify(partial, array, geometry)
-        os.replace(partial, path)
+        Path(partial).replace(path)
     finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+        Path(partial).unlink(missing_ok=True)
 
 
 def _verify(path: str, array: Pixels, geometry: Geometry) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import struct
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -68,7 +68,7 @@ def read_raster(path: str, *, check: bool = True) -> Image:
     return Image(
         pixels,
         Stack.picture((size[1], size[0])),
-        name=os.path.splitext(os.path.basename(path))[0],
+        name=Path(path).stem,
         id=content_id(path),
         photometric="MONOCHROME2" if grey else "RGB",
         sources=[SliceSource(None, None, path)],
@@ -83,7 +83,7 @@ def _damaged(path: str) -> FormatError:
 
 def _png_form(path: str) -> tuple[int, int]:
     """Return bit depth and colour type of a PNG; (8, -1) for anything else."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         head = file.read(26)
     if head.startswith(_PNG) and len(head) == 26:
         depth, kind = struct.unpack("BB", head[24:26])
@@ -129,8 +129,8 @@ class _RasterPixels:
             try:
                 with Pictures.open(self._path) as picture:
                     if self._color:
-                        picture = picture.convert("RGBA") if picture.mode == "PA" else picture
-                        return np.array(picture.convert("RGB"), dtype=np.uint8)
+                        opaque = picture.convert("RGBA") if picture.mode == "PA" else picture
+                        return np.array(opaque.convert("RGB"), dtype=np.uint8)
                     if picture.mode in ("1", "LA"):
                         return np.array(picture.convert("L"), dtype=np.uint8)
                     found = np.array(picture)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 
 from nbannot.errors import (
     FormatError,
@@ -72,34 +73,34 @@ def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[str], str, bool]:
     """Return the files in sorted order, what to call them, and whether one file was named."""
     if isinstance(path, (str, os.PathLike)):
         name = os.fspath(path)
-        if os.path.isdir(name):
+        if Path(name).is_dir():
             return _walk(name), name, False
-        if not os.path.exists(name):
+        if not Path(name).exists():
             raise FormatError(f"There is no file or folder {name}", hint="Check the path.")
         return [name], name, True
     files: list[str] = []
     for one in path:
         name = os.fspath(one)
-        if not os.path.exists(name):
+        if not Path(name).exists():
             raise FormatError(f"There is no file or folder {name}", hint="Check the list.")
-        files += _walk(name) if os.path.isdir(name) else [name]
+        files += _walk(name) if Path(name).is_dir() else [name]
     if not files:
         raise FormatError("The list of files is empty")
     unique = list(dict.fromkeys(files))
-    return unique, os.path.commonpath([os.path.abspath(f) for f in unique]), len(unique) == 1
+    return unique, os.path.commonpath([Path(f).absolute() for f in unique]), len(unique) == 1
 
 
 def _walk(folder: str) -> list[str]:
     files = []
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [os.path.join(root, name) for name in sorted(names) if not name.startswith(".")]
+        files += [str(Path(root) / name) for name in sorted(names) if not name.startswith(".")]
     return files
 
 
 def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             start = file.read(512)
     except OSError as cause:
         raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause

@@ -4,76 +4,35 @@ from __future__ import annotations
 
 import getpass
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from threading import RLock
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 from psygnal import Signal
 
 from nbannot.errors import (
-    ClippedWarning,
     EditError,
     LockedError,
     MaskError,
-    OutsideImageError,
     UnknownItemError,
-    UnknownLabelError,
 )
 from nbannot.model.annotations import Box, Tag
+from nbannot.model.checks import (
+    check_box,
+    check_label,
+    check_locked,
+    check_mask,
+    check_references,
+    check_tag,
+)
 from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty
 from nbannot.model.image import Image
-from nbannot.model.labels import Label, LabelSet, new_id, next_color
+from nbannot.model.items import Items
+from nbannot.model.labels import Label, LabelSet, new_id
 from nbannot.model.masks import Change, Mask, MaskInfo, Segment
-from nbannot.model.runs import Runs
-
-T = TypeVar("T", Label, Mask, Box, Tag)
-
-
-class Items(Generic[T]):
-    """A live, ordered, read-only view of the items of one kind.
-
-    Iterating gives the items; ``items[key]`` takes an id, or a name for labels and masks.
-    """
-
-    def __init__(self, kind: str, items: dict[str, T]) -> None:
-        self._kind = kind
-        self._items: dict[str, T] = items
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(tuple(self._items.values()))
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __contains__(self, key: object) -> bool:
-        if isinstance(key, str):
-            return self.get(key) is not None
-        return key in self._items.values()
-
-    def __getitem__(self, key: str) -> T:
-        item = self.get(key)
-        if item is None:
-            names = ", ".join(self.keys()) or "none"
-            error = UnknownLabelError if self._kind == "label" else UnknownItemError
-            raise error(f"There is no {self._kind} {key!r}", hint=f"There are: {names}.")
-        return item
-
-    def __repr__(self) -> str:
-        return f"{len(self)} {self._kind}{'' if len(self) == 1 else 's'}: {', '.join(self.keys())}"
-
-    def get(self, key: str) -> T | None:
-        """Return the item of this id or name, or None."""
-        found: T | None = self._items.get(key)
-        if found is None:
-            found = next((item for item in self if getattr(item, "name", None) == key), None)
-        return found
-
-    def keys(self) -> list[str]:
-        """Return the names (labels, masks) or ids (boxes, tags)."""
-        return [str(getattr(item, "name", item.id)) for item in self]
+from nbannot.model.runs import Runs, clip_index
 
 
 class Document:
@@ -87,6 +46,8 @@ class Document:
         A `LabelSet`, labels, or their names.
     masks
         Masks; None makes one empty mask per label.
+    boxes, tags
+        Boxes and tags; with labels and masks they are the start, not part of the history.
     id
         Stable id; random when missing.
     author
@@ -109,6 +70,8 @@ class Document:
         *,
         labels: LabelSet | Iterable[Label | str] = (),
         masks: Iterable[Mask] | None = None,
+        boxes: Iterable[Box] = (),
+        tags: Iterable[Tag] = (),
         id: str | None = None,
         author: str | None = None,
     ) -> None:
@@ -130,6 +93,9 @@ class Document:
         self._undo: list[Edit] = []
         self._redo: list[Edit] = []
         self._begin(labels, masks)
+        items: list[Item] = [*boxes, *tags]
+        for item in items:
+            check_references(self, self._perform(Put(item)))
 
     def _begin(self, labels: LabelSet | Iterable[Label | str], masks: Iterable[Mask] | None) -> None:
         """Set the starting state; it is not part of the history."""
@@ -141,7 +107,7 @@ class Document:
             for segment in mask.segments:
                 if segment.label not in self.labels:
                     self._perform(Put(Label(segment.label)))
-            self._check_mask(mask.info)
+            check_mask(self, mask.info)
             self._adopt(mask)
 
     def __repr__(self) -> str:
@@ -219,13 +185,30 @@ class Document:
             self._refresh_touched(edit)
             recorded = self._perform(self._sign(edit))
             try:
-                self._check_references(recorded)
+                check_references(self, recorded)
                 self._note(recorded)
             except BaseException:
                 self._perform(recorded.inverse())
                 raise
             self._announce(recorded)
             return recorded
+
+    def replay(self, edits: Iterable[Edit]) -> None:
+        """Make recorded edits again, as part of the history.
+
+        What was recorded took effect once, so a lock does not stop it: changes made in an array
+        in place are recorded also where a label is locked.
+        """
+        for edit in edits:
+            try:
+                self.apply(edit)
+            except LockedError:
+                if not isinstance(edit, Paint):
+                    raise
+                mask = self.masks[edit.mask]
+                flat, _, new = edit.runs.voxels()
+                mask.array[clip_index(edit.box, flat)] = new.astype(mask.array.dtype)
+                self._record_change(mask, (edit.box, edit.runs), edit)
 
     def add(self, item: Item | Mask | str) -> Edit:
         """Add a label (or its name), box, tag or mask, or replace the one of the same id.
@@ -386,7 +369,7 @@ class Document:
     def _commit_mask(self, mask: Mask, change: Change, tool: str) -> None:
         with self.lock:
             paint = Paint(mask.id, *change, tool=tool or "array")
-            self._check_locked(mask, paint.runs)
+            check_locked(self, mask, paint.runs)
             self._record_change(mask, change, paint)
 
     # What an edit does. Each returns the edit with what it found (old values, places).
@@ -417,29 +400,19 @@ class Document:
         mask = self._masks.get(edit.mask)
         if mask is None:
             raise UnknownItemError(f"There is no mask {edit.mask!r}")
-        self._check_locked(mask, edit.runs)
+        check_locked(self, mask, edit.runs)
         return replace(edit, runs=mask.write(edit.box, edit.runs))
-
-    def _check_locked(self, mask: Mask, runs: Runs) -> None:
-        locked = {label.name for label in self.labels if label.locked}
-        values = {s.value: s.label for s in mask.segments if s.label in locked}
-        if not values:
-            return
-        table = runs.table()
-        for value, label in values.items():
-            if (table[:, 2:] == value).any():
-                raise LockedError(f"The label {label!r} is locked", hint="Unlock it first.")
 
     def _put(self, edit: Put) -> Put:
         item = edit.item
         if isinstance(item, MaskInfo):
-            return self._put_mask(replace(edit, item=self._check_mask(item)))
+            return self._put_mask(replace(edit, item=check_mask(self, item)))
         if isinstance(item, Label):
-            checked: Label | Box | Tag = self._check_label(item)
+            checked: Label | Box | Tag = check_label(self, item)
         elif isinstance(item, Box):
-            checked = self._check_box(item)
+            checked = check_box(self, item)
         else:
-            checked = self._check_tag(item)
+            checked = check_tag(self, item)
         old, at = _place(self._kind(checked), checked, edit.at)
         return replace(edit, item=checked, old=old, at=at)
 
@@ -495,81 +468,6 @@ class Document:
         if id in self._masks:
             return self._masks[id].info
         raise UnknownItemError(f"The document holds no item {id!r}")
-
-    # What is allowed.
-
-    def _check_label(self, label: Label) -> Label:
-        if any(other.name == label.name and other.id != label.id for other in self.labels):
-            raise EditError(f"There is a label {label.name!r} already", hint="Choose another name.")
-        if label.color:
-            return label
-        return replace(label, color=next_color(other.color for other in self.labels))
-
-    def _check_mask(self, info: MaskInfo) -> MaskInfo:
-        image = self.image(info.image)
-        if any(other.name == info.name and other.id != info.id for other in self.masks):
-            raise EditError(f"There is a mask {info.name!r} already", hint="Choose another name.")
-        return replace(info, image=image.id)
-
-    def _check_box(self, box: Box) -> Box:
-        """Clip a box to its image; refuse one wholly outside."""
-        image = self.image(box.image)
-        low, high = np.array(box.index)
-        top = np.array(image.shape) - 0.5
-        if (high < -0.5).any() or (low > top).any():
-            raise OutsideImageError(
-                f"The box {box.index} lies outside its image of {image.shape}",
-                hint="Give index coordinates as (k, j, i).",
-            )
-        if (low < -0.5).any() or (high > top).any():
-            warnings.warn(
-                f"A box of label {box.label!r} reached outside its image and was clipped",
-                ClippedWarning,
-                stacklevel=2,
-            )
-        corners = np.clip((low, high), -0.5, top).tolist()
-        return replace(box, index=corners, image=image.id)
-
-    def _check_tag(self, tag: Tag) -> Tag:
-        image = self.image(tag.image)
-        limit = image.shape[0] if tag.scope == "slice" else max(image.frames, image.shape[0])
-        if tag.index is not None and not 0 <= tag.index < limit:
-            raise OutsideImageError(f"There is no {tag.scope} {tag.index}; there are {limit}")
-        return replace(tag, image=image.id)
-
-    def _check_references(self, edit: Edit) -> None:
-        """Refuse an edit that leaves something without its label."""
-        names = self.labels.keys()
-        parts = _parts(edit)
-        for name in (name for part in parts for name in _labels_of(part)):
-            if name not in names:
-                known = ", ".join(names) or "none"
-                raise UnknownLabelError(f"There is no label {name!r}", hint=f"There are: {known}.")
-        if any(isinstance(part, Put | Remove) and isinstance(part.item, Label) for part in parts):
-            uses = [(s.label, f"mask {m.name!r}") for m in self.masks for s in m.segments]
-            uses += [(item.label, "a box") for item in self.boxes]
-            uses += [(item.label, "a tag") for item in self.tags]
-            for name, user in uses:
-                if name not in names:
-                    raise EditError(
-                        f"The label {name!r} is still used by {user}",
-                        hint="Remove or relabel what uses it in the same edit.",
-                    )
-
-
-def _parts(edit: Edit) -> list[Edit]:
-    if isinstance(edit, Batch):
-        return [part for inner in edit.edits for part in _parts(inner)]
-    return [edit]
-
-
-def _labels_of(edit: Edit) -> list[str]:
-    """Return the names of labels that an added item refers to."""
-    if not isinstance(edit, Put) or isinstance(edit.item, Label):
-        return []
-    if isinstance(edit.item, MaskInfo):
-        return [segment.label for segment in edit.item.segments]
-    return [edit.item.label]
 
 
 def _place(items: dict[str, Any], item: Any, at: int | None) -> tuple[Any, int]:

@@ -341,7 +341,7 @@ def _buffer(plane: LabelArray) -> memoryview:
     return np.ascontiguousarray(plane).data
 
 
-def _check_array(name: str, array: LabelArray, shape: tuple[int, int, int]) -> None:
+def _check_array(name: str, array: object, shape: tuple[int, int, int]) -> None:
     if not isinstance(array, np.ndarray) or array.dtype not in (np.uint8, np.uint16):
         kind = getattr(array, "dtype", type(array).__name__)
         raise MaskError(

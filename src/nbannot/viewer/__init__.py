@@ -1,6 +1,5 @@
 """The viewer: a widget that shows a document, and the road between it and the browser."""
 
-from nbannot.viewer.doctor import Check, Report, doctor
 from nbannot.viewer.widget import Viewer
 
-__all__ = ["Check", "Report", "Viewer", "doctor"]
+__all__ = ["Viewer"]

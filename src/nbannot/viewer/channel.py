@@ -116,7 +116,7 @@ class Channel:
 
     def _dispatch(self, content: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> None:
         kind = content.get("type")
-        if kind not in ("hello", "edit", "get", "cancel", "focus"):
+        if kind not in ("hello", "edit", "get", "cancel", "focus", "sync"):
             return
         tab = str(content["tab"])
         if kind == "hello":
@@ -128,6 +128,8 @@ class Channel:
             self._get(tab, int(content["rid"]), keys, urgent=bool(content.get("urgent")))
         elif kind == "cancel":
             self._cancel(tab, int(content["rid"]))
+        elif kind == "sync":
+            self._sync(tab, int(content["revision"]))
         elif self._spool is not None:
             self._spool.focus(str(content["image"]), int(content["frame"]), int(content["k"]))
 
@@ -155,6 +157,16 @@ class Channel:
                     self._post({"type": "refused", "tab": tab, "seq": seq, "error": error})
         # The worker answers: the window of an image may have to be read from a file.
         self._push(_HELLO, tab)
+
+    def _sync(self, tab: str, revision: int) -> None:
+        """Send the state to a tab that missed something."""
+        with self._document.lock:
+            known = tab in self._lanes
+            missed = revision != self._document.revision
+        if not known:
+            self._post({"type": "resend", "tab": tab, "from": None})
+        elif missed:
+            self._push(_HELLO, tab)
 
     def _state(self, tab: str) -> None:
         images = [image_json(image, self._windows_of(image)) for image in self._document.images]
@@ -304,6 +316,9 @@ class Channel:
             heapq.heapify(self._queue)
             self._queued = {(job.tab, job.rid, job.key) for job in self._queue}
 
+    def _is_closed(self) -> bool:
+        return self._closed
+
     def _start_worker(self) -> None:
         if self._worker is None and not self._closed:
             self._worker = Thread(target=self._work, name="nbannot-channel", daemon=True)
@@ -324,9 +339,9 @@ class Channel:
             return None
 
     def _work(self) -> None:
-        while not self._closed:
+        while True:
             job = self._next_job()
-            if self._closed:
+            if self._is_closed():
                 return
             try:
                 if job is None:

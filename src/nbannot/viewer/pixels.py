@@ -85,7 +85,7 @@ def _little(plane: Plane) -> Plane:
 
 
 def _shuffle(values: Plane) -> Plane:
-    """Return all lowest bytes, then all next ones, …"""
+    """Return all lowest bytes, then so on."""
     width = values.dtype.itemsize
     return np.ascontiguousarray(values.view(np.uint8).reshape(-1, width).T)
 

@@ -51,9 +51,9 @@ def roomy_folder(size: int) -> Path | None:
     """Return shared memory or the temporary folder if ``size`` bytes fit there, else None."""
     for folder in (Path("/dev/shm"), Path(tempfile.gettempdir())):
         with contextlib.suppress(OSError):
-            if folder.is_dir() and os.access(folder, os.W_OK):
-                if shutil.disk_usage(folder).free > size + _MARGIN:
-                    return folder
+            usable = folder.is_dir() and os.access(folder, os.W_OK)
+            if usable and shutil.disk_usage(folder).free > size + _MARGIN:
+                return folder
     return None
 
 
@@ -137,7 +137,7 @@ class Spool:
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
             }
-            with open(os.open(pointer, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            with os.fdopen(os.open(pointer, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
                 json.dump(entry, file)
         except (OSError, ImportError) as error:
             log.info("no fast path for voxels: %s", type(error).__name__)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ _PREFERRED = {
 @cache
 def unsupported(syntax: str) -> str:
     """Return why pixels of a transfer syntax cannot be decoded; "" when they can."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     name = UID(syntax).name
@@ -85,7 +85,7 @@ def _plain(header: Header, index: int) -> Pixels:
     dtype = np.dtype(f"{order}{kind}{header.allocated // 8}")
     size = header.rows * header.columns * header.samples
     out = np.empty(size, dtype)
-    with open(header.path, "rb", buffering=0) as file:
+    with Path(header.path).open("rb", buffering=0) as file:
         file.seek(header.offset + index * size * dtype.itemsize)
         if file.readinto(out.view(np.uint8).data) != out.nbytes:
             raise FormatError(f"{header.path} is cut off in its pixel data")
@@ -118,7 +118,7 @@ def _options(header: Header, frames: int) -> dict[str, Any]:
 def _by_pydicom(header: Header, index: int) -> Pixels:
     """Decode the rarer uncompressed forms: deflated, bit-packed, sub-sampled colour."""
     from pydicom import dcmread
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     decoder = get_decoder(UID(header.syntax))
@@ -126,7 +126,7 @@ def _by_pydicom(header: Header, index: int) -> Pixels:
         if header.syntax == DEFLATED:
             source = dcmread(header.path).get_item(header.keyword).value
         else:
-            with open(header.path, "rb") as file:
+            with Path(header.path).open("rb") as file:
                 file.seek(header.offset)
                 source = file.read((header.frame_bits * header.frames + 7) // 8 + 1)
         found, _ = decoder.as_array(source, index=index, **_options(header, header.frames))
@@ -137,7 +137,7 @@ def _compressed(header: Header, index: int) -> Pixels:
     problem = unsupported(header.syntax)
     if problem:
         raise FormatError(f"{header.path} cannot be decoded: {problem}")
-    with open(header.path, "rb", buffering=0) as file:
+    with Path(header.path).open("rb", buffering=0) as file:
         parts = []
         for at, length in header.parts[index]:
             file.seek(at)
@@ -148,7 +148,7 @@ def _compressed(header: Header, index: int) -> Pixels:
 def decode_stream(header: Header, stream: bytes) -> Pixels:
     """Return the decoded pixels of one compressed frame."""
     from pydicom.encaps import encapsulate
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     decoder = get_decoder(UID(header.syntax))
@@ -206,6 +206,6 @@ def _colored(header: Header, frame: Pixels) -> Pixels:
 
 def file_bytes(header: Header) -> bytes:
     """Return the coded pixel bytes of a file, to tell copies from different pictures."""
-    with open(header.path, "rb", buffering=0) as file:
+    with Path(header.path).open("rb", buffering=0) as file:
         file.seek(0 if header.syntax == DEFLATED else header.offset)
-        return file.read(os.path.getsize(header.path))
+        return file.read(Path(header.path).stat().st_size)

@@ -24,6 +24,11 @@ def raw(ds: Any, tag: int) -> Any:
         return None
 
 
+def is_little(ds: Any, tag: int) -> bool:
+    """Whether an undecoded element is little endian."""
+    return bool(getattr(raw(ds, tag), "is_little_endian", True))
+
+
 def text(ds: Any, tag: int) -> str:
     """Return an element as plain text without padding; "" when it is absent or unreadable."""
     element = raw(ds, tag)

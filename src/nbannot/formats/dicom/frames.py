@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -256,12 +257,10 @@ _PLACE_POINTERS = {
 
 
 def _is_own_axis(item: Any) -> bool:
-    value = getattr(el.raw(item, 0x00209165), "value", None)
+    value: Any = getattr(el.raw(item, 0x00209165), "value", None)
     if isinstance(value, bytes) and len(value) == 4:
-        little = item.is_little_endian if hasattr(item, "is_little_endian") else True
-        order = "little" if little in (True, None) else "big"
-        high, low = (int.from_bytes(value[n : n + 2], order) for n in (0, 2))
-        value = high << 16 | low
+        group, element = struct.unpack("<HH" if el.is_little(item, 0x00209165) else ">HH", value)
+        value = group << 16 | element
     try:
         return int(value) not in _PLACE_POINTERS
     except (TypeError, ValueError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -233,7 +234,7 @@ def _along_an_axis(frames: list[Frame], places: list[int], count: int) -> list[V
         found = _ranked(frames, places, count, values[name])
         if found is not None:
             return [Volume(found, axis=name)]
-    for names in (*singles, *pairs):
+    for names in (*singles[:-1], *pairs):
         separate = _incomplete(frames, places, count, _combined(values, names))
         if separate is not None:
             for volume in separate:
@@ -296,12 +297,12 @@ def _ranked(
         at[places[n]].append(n)
     if any(len(row) != length for row in at):
         return None
-    if any(values[a] == values[b] for row in at for a, b in zip(row, row[1:], strict=False)):
+    if any(values[a] == values[b] for row in at for a, b in pairwise(row)):
         return None
     spans = [[values[row[t]] for row in at] for t in range(length)]
-    by_volume = all(max(a) <= min(b) for a, b in zip(spans, spans[1:], strict=False))
+    by_volume = all(max(a) < min(b) for a, b in pairwise(spans))
     ranges = sorted((values[row[0]], values[row[-1]]) for row in at)
-    by_place = all(a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+    by_place = all(a[1] < b[0] for a, b in pairwise(ranges))
     if not (by_volume or by_place):
         return None
     return [[frames[row[t]] for row in at] for t in range(length)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from nbannot.errors import FormatError
@@ -101,8 +101,8 @@ def read_header(path: str) -> Header:
         When it is a damaged image.
     """
     try:
-        size = os.path.getsize(path)
-        with open(path, "rb", buffering=0) as file:
+        size = Path(path).stat().st_size
+        with Path(path).open("rb", buffering=0) as file:
             head = file.read(_HEAD)
             if not head:
                 raise NotDicomError(f"{path} is empty")
@@ -122,11 +122,17 @@ def read_header(path: str) -> Header:
 
 def _looks_like_dicom(head: bytes) -> bool:
     """Whether a file without preamble starts as a data set does (group 2 or 8, in order)."""
-    group, element = int.from_bytes(head[:2], "little"), int.from_bytes(head[2:4], "little")
-    if group not in (0x0002, 0x0008) or element > 0x0100 or len(head) < 16:
+    if len(head) < 16:
         return False
     explicit = head[4:6].isalpha() and head[4:6].isupper()
-    return explicit or int.from_bytes(head[4:8], "little") < 1024
+    for order in ("little", "big") if explicit else ("little",):
+        group, element, length = (
+            int.from_bytes(head[at:end], "big" if order == "big" else "little")
+            for at, end in ((0, 2), (2, 4), (4, 8))
+        )
+        if group in (0x0002, 0x0008) and element <= 0x0100 and (explicit or length < 1024):
+            return True
+    return False
 
 
 def _parse(path: str, head: bytes, *, whole: bool, forced: bool) -> Header | None:
@@ -278,7 +284,7 @@ def _check_length(header: Header, size: int) -> None:
                 hint="Copy the file again from its source.",
             )
         return
-    with open(header.path, "rb") as file:
+    with Path(header.path).open("rb") as file:
         header.parts = frame_parts(
             header.path,
             file,

@@ -112,7 +112,7 @@ def _scale(frame: Frame, stored: Pixels, out: Pixels) -> bool:
 
 
 def _add(stored: Pixels, intercept: int, out: Pixels, bottom: int, top: int) -> None:
-    """out = stored + intercept, without wide temporaries where the numbers fit."""
+    """Put stored + intercept into `out`, without wide temporaries where the numbers fit."""
     limits = np.iinfo(out.dtype)
     if limits.min <= bottom and top <= limits.max and stored.dtype.itemsize == out.dtype.itemsize:
         stored = stored.view(out.dtype)

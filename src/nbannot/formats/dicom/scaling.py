@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nbannot.errors import FormatError
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.header import Header
 from nbannot.formats.dicom.tables import ModalityTable, modality_table_of
@@ -43,6 +44,11 @@ def scaling_of(ds: Any, top: Any, header: Header, groups: tuple[Any, Any] | None
     if table is not None:
         return Scaling(unit=_unit(el.text(el.first(top, 0x00283000), 0x00283004)), table=table)
     slope, intercept = el.number(ds, 0x00281053), el.number(ds, 0x00281052)
+    if (slope is None and el.text(ds, 0x00281053)) or (intercept is None and el.text(ds, 0x00281052)):
+        raise FormatError(
+            f"{header.path} is damaged: its Rescale Slope or Rescale Intercept is no number",
+            hint="Copy the file again from its source.",
+        )
     if header.modality == "RTDOSE":
         slope, intercept = el.number(top, 0x3004000E), 0.0
         return Scaling(slope or 1.0, 0.0, "Gy" if el.text(top, 0x30040002) == "GY" else "")
@@ -112,7 +118,7 @@ def value_dtype(pairs: list[tuple[Header, Scaling]]) -> np.dtype[Any]:
     )  # fmt: skip
     if fits_int16:
         return np.dtype(np.int16)
-    return np.dtype(np.int32) if -(2**31) <= low and high < 2**31 else np.dtype(np.float32)
+    return np.dtype(np.int32) if low >= -(2**31) and high < 2**31 else np.dtype(np.float32)
 
 
 def windows_of(ds: Any, top: Any, header: Header) -> tuple[Window, ...]:

@@ -66,8 +66,7 @@ def _entries(value: Any, count: int, bits: int, little: bool) -> NDArray[np.uint
 
 
 def _little(ds: Any) -> bool:
-    element = el.raw(ds, 0x00280010)
-    return bool(getattr(element, "is_little_endian", getattr(ds, "is_little_endian", True)))
+    return el.is_little(ds, 0x00281201) and el.is_little(ds, 0x00283006)
 
 
 def palette_of(ds: Any) -> Palette | None:
@@ -93,7 +92,7 @@ def palette_of(ds: Any) -> Palette | None:
     table = np.stack([channel[:shortest] for channel in channels], axis=-1)
     # some 16-bit palettes hold 8-bit numbers: their high bytes are all empty
     if bits > 8 and int(table.max()) > 255:
-        table = table >> 8
+        table = table // np.uint16(256)
     return Palette(_signed_first(ds, first, None), table.astype(np.uint8))
 
 

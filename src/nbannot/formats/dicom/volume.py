@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -142,18 +142,17 @@ def _irregularity(row: Sequence[Frame], planes: Sequence[Plane], damaged: Sequen
     usual = float(np.median(gaps))
     odd = [int(n) for n in np.argsort(-np.abs(gaps - usual)) if abs(gaps[n] - usual) > 0.01]
     places = [
-        f"{gaps[n]:.3g} mm between {os.path.basename(row[n].header.path)} and "
-        f"{os.path.basename(row[n + 1].header.path)}"
+        f"{gaps[n]:.3g} mm between {Path(row[n].header.path).name} and {Path(row[n + 1].header.path).name}"
         for n in odd[:3]
     ]
     more = f" and {len(odd) - 3} more places" if len(odd) > 3 else ""
-    text = f"The slices of {os.path.dirname(row[0].header.path) or '.'} are not evenly spaced"
+    text = f"The slices of {Path(row[0].header.path).parent} are not evenly spaced"
     if places:
         text += f": {usual:.3g} mm usually, but {'; '.join(places)}{more}"
-    folders = {os.path.dirname(frame.header.path) for frame in row}
-    damaged = [path for path in damaged if os.path.dirname(path) in folders]
+    folders = {Path(frame.header.path).parent for frame in row}
+    damaged = [path for path in damaged if Path(path).parent in folders]
     if damaged:
-        names = ", ".join(os.path.basename(path) for path in damaged[:5])
+        names = ", ".join(Path(path).name for path in damaged[:5])
         text += f". Damaged and left out: {names}"
     return f"{text}. They are kept as separate planes, not as a 3-D grid"
 
@@ -205,7 +204,7 @@ def _times(volume: Volume) -> tuple[float, ...] | None:
         values = [[frame.keys.get(name) for frame in row] for row in volume.rows]
         if any(value is None for row in values for value in row):
             continue
-        starts: NDArray[Any] = np.array([min(row) for row in values], dtype=np.float64)
+        starts: NDArray[Any] = np.array(values, dtype=np.float64).min(axis=1)
         if name in ("trigger time", "frame reference time"):
             starts = starts / 1000
         starts -= starts[0]

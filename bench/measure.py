@@ -1,0 +1,97 @@
+"""What every benchmark shares: statistics, processor time, the machine, tables."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+PACKAGES = ("nbannot", "ipyniivue", "SimpleITK", "jupyterlab", "ipykernel", "anywidget", "numpy", "pydicom")
+
+
+@dataclass
+class Row:
+    """One line of the result table."""
+
+    what: str
+    values: Sequence[float]
+    unit: str
+    note: str = ""
+    peer: Sequence[float] = field(default_factory=list)
+    peer_name: str = ""
+    goal: str = ""
+
+    def cells(self) -> list[str]:
+        """Return the cells of the line."""
+        ratio = ""
+        if len(self.peer):
+            ratio = f"{np.median(self.values) / np.median(self.peer):.2f} × {self.peer_name}"
+        peer = f"{np.median(self.peer):.4g}" if len(self.peer) else ""
+        return [
+            self.what,
+            str(len(self.values)),
+            f"{np.median(self.values):.4g}",
+            f"{np.percentile(self.values, 95):.4g}",
+            self.unit,
+            peer,
+            ratio,
+            self.goal,
+            self.note,
+        ]
+
+
+HEADER = ["what", "runs", "median", "p95", "unit", "peer median", "ratio", "goal", "note"]
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the rows as a Markdown table."""
+    lines = [HEADER, ["---"] * len(HEADER), *(row.cells() for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def machine() -> str:
+    """Return the machine and the versions, in two lines."""
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    memory = psutil.virtual_memory().total / 2**30
+    found = []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            found.append(f"{package} not installed")
+    cpu = f"{os.cpu_count()} × {model}, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    return f"{cpu}, Python {platform.python_version()}\n\n{', '.join(found)}; Chromium with software GL"
+
+
+def processor_seconds(name: str) -> float:
+    """Return the processor time used so far by all processes with this name in their command."""
+    total = 0.0
+    for process in psutil.process_iter(["name", "cpu_times"]):
+        if name in (process.info["name"] or "") and process.info["cpu_times"]:
+            total += process.info["cpu_times"].user + process.info["cpu_times"].system
+    return total
+
+
+def memory_mb(name: str) -> float:
+    """Return the private memory (MB) of all processes with this name in their command."""
+    total = 0
+    for process in psutil.process_iter(["name"]):
+        if name in (process.info["name"] or ""):
+            try:
+                total += process.memory_full_info().uss
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+    return total / 2**20

@@ -1,0 +1,50 @@
+import { readFileSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
+import { decode, initDecoder } from "../src/decode";
+import { WorkerPool } from "../src/volumes/pool";
+import type { Codec, Dtype } from "../src/model/protocol";
+
+interface Entry {
+  codec: Codec;
+  dtype: Dtype;
+  shape: number[];
+  bytes: string;
+  values: number[];
+}
+
+// Written by nbannot.viewer.pixels (tests/viewer/slices.py).
+const text = readFileSync(new URL("../../tests/fixtures/slices.json", import.meta.url), "utf8");
+const entries = Object.entries(JSON.parse(text) as Record<string, Entry>);
+const encoded = ({ codec, dtype, shape, bytes }: Entry) => ({
+  codec,
+  dtype,
+  columns: shape[1] ?? 1,
+  size: shape.reduce((a, b) => a * b, 1),
+  bytes: Uint8Array.from(Buffer.from(bytes, "base64")),
+});
+
+beforeAll(initDecoder);
+
+describe.each(entries)("%s", (_, entry) => {
+  test("is bit exact", () => {
+    const values = decode(encoded(entry));
+    expect([...values]).toEqual(entry.dtype === "float32" ? [...Float32Array.from(entry.values)] : entry.values);
+  });
+});
+
+test("bytes of another size are refused", () => {
+  const one = encoded(entries[0]?.[1] as Entry);
+  expect(() => decode({ ...one, size: one.size + 1 })).toThrow(RangeError);
+  expect(() => decode({ ...one, codec: "raw", bytes: new Uint8Array(3) })).toThrow(RangeError);
+  expect(() => decode({ ...one, bytes: new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8, 9]) })).toThrow(RangeError);
+});
+
+test("a page without workers decodes by itself, and a closed pool refuses", async () => {
+  const pool = new WorkerPool();
+  const entry = entries[3]?.[1] as Entry;
+  expect([...(await pool.decode(encoded(entry)))]).toEqual(entry.values);
+  const last = pool.decode(encoded(entry));
+  pool.close();
+  await expect(last).rejects.toThrow("closed");
+  await expect(pool.decode(encoded(entry))).rejects.toThrow("closed");
+});

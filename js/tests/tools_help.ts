@@ -1,0 +1,101 @@
+/** Grids and a host for the tests of the tools. */
+import { GridGeometry, type Vec3 } from "../src/model/geometry";
+import { MaskStore } from "../src/model/masks";
+import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem } from "../src/model/protocol";
+import { ViewStore } from "../src/state";
+import type { SliceFrame } from "../src/tools/frame";
+import type { BoxDraft, Pointer, ToolHost } from "../src/tools/tool";
+
+/** A repeatable random number generator, 0 to 1. */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+const grid = (columns: readonly [Vec3, Vec3, Vec3], origin: Vec3, shape: Vec3): GridGeometry =>
+  new GridGeometry({
+    kind: "grid",
+    shape,
+    affine: [0, 1, 2].map((row) => [...columns.map((one) => one[row]!), origin[row]!]).concat([[0, 0, 0, 1]]),
+  });
+
+/** Thick slices, all axes along the patient's. */
+export const plain = grid([[0, 0, 3], [0, 0.8, 0], [0.5, 0, 0]], [-10, 20, -30], [9, 14, 17]);
+/** Gantry tilt: the slices are shifted along y. */
+export const sheared = grid([[0, 1.1, 2.5], [0, 0.9, 0], [0.7, 0, 0]], [5, 6, 7], [8, 13, 11]);
+/** Sagittal acquisition, flipped, rotated by about 20 degrees. */
+export const oblique = grid(
+  [[2 * Math.cos(0.35), 2 * Math.sin(0.35), 0], [0, 0, -1.2], [-0.6 * Math.sin(0.35), 0.6 * Math.cos(0.35), 0]],
+  [1, -2, 3], [7, 12, 15],
+);
+export const GRIDS = [["plain", plain], ["sheared", sheared], ["oblique", oblique]] as const;
+export const VIEWS = ["axial", "coronal", "sagittal"] as const;
+
+export const label = (name: string, more: Partial<LabelItem> = {}): LabelItem => ({
+  type: "label", id: `id-${name}`, name, color: "#ff0000", key: null, code: null, locked: false, ...more,
+});
+
+export const mask = (id: string, segments: readonly (readonly [number, string])[]): MaskItem => ({
+  type: "mask", id, name: id, image: "img", dtype: "uint8",
+  segments: segments.map(([value, name]) => ({ value, label: name })),
+});
+
+export const boxItem = (index: BoxItem["index"], more: Partial<BoxItem> = {}): BoxItem => ({
+  type: "box", id: "box", label: "liver", index, image: "img", frame: null, ...more,
+});
+
+export const image = (geometry: GridGeometry): ImageJson => ({
+  id: "img", name: "image", shape: geometry.shape, frames: 1, dtype: "int16", color: false, modality: "CT",
+  unit: "HU", photometric: "MONOCHROME2", windows: [], frame_times: null, orientation_labels: null,
+  geometry: { kind: "grid", affine: [], shape: geometry.shape },
+});
+
+export interface Fake extends ToolHost {
+  readonly stores: Map<string, MaskStore>;
+  readonly edits: EditDraft[];
+  readonly toasts: string[];
+  shownDraft: BoxDraft | null;
+  labels: LabelItem[];
+  masks: MaskItem[];
+  boxes: BoxItem[];
+}
+
+export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: MaskItem[]): Fake {
+  const stores = new Map(masks.map((one) => [one.id, new MaskStore(geometry.shape, "uint8")]));
+  const edits: EditDraft[] = [];
+  const toasts: string[] = [];
+  const view = new ViewStore({}, () => undefined);
+  const fake: Fake = {
+    view, geometry, labels, masks, stores, edits, toasts, image: image(geometry), boxes: [], selected: null,
+    shownDraft: null,
+    voxels: (id) => stores.get(id),
+    activeLabel: () => fake.labels.find((one) => one.id === view.value.label) ?? fake.labels[0] ?? null,
+    window: () => ({ center: 40, width: 400 }),
+    camera: (name) => ({ mmPerPx: view.value.zoom[name] ?? 0.5, pan: view.value.pan[name] ?? [0, 0] }),
+    apply(edit) {
+      edits.push(edit);
+      if (edit.kind !== "put" || edit.item.type !== "mask") return;
+      fake.masks.push(edit.item);
+      stores.set(edit.item.id, new MaskStore(geometry.shape, edit.item.dtype));
+    },
+    draft: (box) => (fake.shownDraft = box),
+    toast: (text) => toasts.push(text),
+    repaint: () => undefined,
+  };
+  return fake;
+}
+
+/** The pointer over an index of a frame. */
+export function pointAt(frame: SliceFrame, index: Vec3, more: Partial<Pointer> = {}): Pointer {
+  const plane = frame.fromIndex(index);
+  const px = [plane[0] / 0.5 + 200, plane[1] / 0.5 + 200] as const;
+  return {
+    frame, plane, px, mmPerPx: 0.5, world: frame.toWorld(plane), index: frame.toIndex(plane),
+    alt: false, shift: false, touch: false, ...more,
+  };
+}
+
+export const distance = (a: Vec3, b: Vec3): number => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);

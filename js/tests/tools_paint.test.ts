@@ -1,0 +1,173 @@
+import { describe, expect, it } from "vitest";
+import type { Vec3 } from "../src/model/geometry";
+import { MaskStore } from "../src/model/masks";
+import type { PaintEdit } from "../src/model/protocol";
+import { sliceFrame } from "../src/tools/frame";
+import { brush, eraser } from "../src/tools/paint";
+import { runsOf } from "../src/tools/stroke";
+import { fakeHost, GRIDS, label, mask, plain, pointAt, random, type Fake } from "./tools_help";
+
+const content = (store: MaskStore): number[] => {
+  const [nk, nj, ni] = store.shape;
+  return Array.from({ length: nk }, (_, k) => Array.from(store.slice(k) ?? new Uint8Array(nj * ni))).flat();
+};
+
+function fill(store: MaskStore, seed: number, values: readonly number[]): void {
+  const [nk, nj, ni] = store.shape;
+  const rnd = random(seed);
+  const changed = new Map<number, number>();
+  for (const value of values) {
+    changed.clear();
+    for (let n = 0; n < nk * nj * ni; n++) if (rnd() < 0.2) changed.set(n, 0);
+    const made = runsOf(changed, value, store.shape)!;
+    store.paint(made.box, made.runs);
+  }
+}
+
+/** A stroke over the middle of a slice, in three moves. */
+function stroke(host: Fake, tool: typeof brush, view: "axial" | "coronal" | "sagittal", alt = false): void {
+  const frame = sliceFrame(host.geometry, view, 3);
+  const point = (n: number): ReturnType<typeof pointAt> =>
+    pointAt(frame, host.geometry.shape.map((size) => (size - 1) * n) as unknown as Vec3, { alt });
+  const gesture = tool.begin(point(0.2), host);
+  gesture?.move(point(0.5));
+  gesture?.move(point(0.7));
+  gesture?.end(point(0.8));
+}
+
+const paints = (host: Fake): PaintEdit[] =>
+  host.edits.flatMap((one) => (one.kind === "batch" ? one.edits : [one])).filter((one) => one.kind === "paint") as PaintEdit[];
+
+describe("runs", () => {
+  it("reproduce any change exactly, and as few as possible", () => {
+    const shape: Vec3 = [4, 5, 6];
+    const rnd = random(3);
+    for (let round = 0; round < 50; round++) {
+      const before = Array.from({ length: 120 }, () => Math.floor(rnd() * 3));
+      const changed = new Map<number, number>();
+      for (let n = 0; n < 120; n++) if (rnd() < 0.4 && before[n] !== 7) changed.set(n, before[n]!);
+      const made = runsOf(changed, 7, shape);
+      if (!made) continue;
+      const after = [...before];
+      const [[k0, j0, i0], [k1, j1, i1]] = made.box;
+      const { start, length, old } = made.runs;
+      start.forEach((from, n) => {
+        if (n > 0) expect(from >= start[n - 1]! + length[n - 1]!).toBe(true);
+        if (n > 0 && from === start[n - 1]! + length[n - 1]!) expect(old[n]).not.toBe(old[n - 1]);
+        for (let local = from; local < from + length[n]!; local++) {
+          const i = local % (i1 - i0);
+          const j = Math.floor(local / (i1 - i0)) % (j1 - j0);
+          const k = Math.floor(local / (i1 - i0) / (j1 - j0));
+          expect(k).toBeLessThan(k1 - k0);
+          const flat = ((k + k0) * 5 + j + j0) * 6 + i + i0;
+          expect(after[flat]).toBe(old[n]);
+          after[flat] = 7;
+        }
+      });
+      expect(after).toEqual(before.map((value, n) => (changed.has(n) ? 7 : value)));
+    }
+    expect(runsOf(new Map(), 7, shape)).toBeNull();
+  });
+});
+
+describe.each(GRIDS)("a stroke on a %s grid", (_, geometry) => {
+  it.each(["axial", "coronal", "sagittal"] as const)("is one edit that does what was seen: %s", (view) => {
+    const host = fakeHost(geometry, [label("liver"), label("lesion")], [mask("m", [[1, "liver"], [2, "lesion"]])]);
+    host.view.set({ size_mm: 5 });
+    const store = host.stores.get("m")!;
+    fill(store, 9, [2]);
+    const before = content(store);
+    stroke(host, brush, view);
+    expect(host.edits).toHaveLength(1);
+    const edit = paints(host)[0]!;
+    // Before the document applies the edit, the mask is as it was.
+    expect(content(store)).toEqual(before);
+    const done = store.paint(edit.box, edit.runs);
+    expect([...done.old]).toEqual([...edit.runs.old]);
+    expect(content(store).filter((value) => value === 1).length).toBeGreaterThan(10);
+    store.unpaint(edit.box, edit.runs);
+    expect(content(store)).toEqual(before);
+  });
+});
+
+describe("painting", () => {
+  const two = (): Fake => fakeHost(plain, [label("liver"), label("lesion", { locked: true })], [mask("m", [[1, "liver"], [2, "lesion"]])]);
+
+  it("shows the stroke before the button is released, and takes it back on cancel", () => {
+    const host = two();
+    const store = host.stores.get("m")!;
+    fill(store, 2, [1]);
+    const before = content(store);
+    const frame = sliceFrame(plain, "axial", 4);
+    const gesture = brush.begin(pointAt(frame, [4, 5, 6]), host)!;
+    gesture.move(pointAt(frame, [4, 9, 12]));
+    expect(content(store)).not.toEqual(before);
+    gesture.cancel();
+    expect(content(store)).toEqual(before);
+    expect(host.edits).toEqual([]);
+  });
+
+  it("never overwrites a locked label of the same mask", () => {
+    const host = two();
+    const store = host.stores.get("m")!;
+    fill(store, 4, [2]);
+    const locked = content(store).flatMap((value, n) => (value === 2 ? [n] : []));
+    stroke(host, brush, "coronal");
+    const edit = paints(host)[0]!;
+    store.paint(edit.box, edit.runs);
+    expect(locked.every((n) => content(store)[n] === 2)).toBe(true);
+  });
+
+  it("with alt erases the active label only; the eraser with alt all unlocked ones", () => {
+    for (const [tool, alt, gone, kept] of [[brush, true, [1], [2, 3]], [eraser, false, [1], [2, 3]], [eraser, true, [1, 3], [2]]] as const) {
+      const host = fakeHost(
+        plain, [label("a"), label("b", { locked: true }), label("c")], [mask("m", [[1, "a"], [2, "b"], [3, "c"]])],
+      );
+      host.view.set({ size_mm: 8 });
+      const store = host.stores.get("m")!;
+      fill(store, 6, [1, 2, 3]);
+      const before = content(store);
+      stroke(host, tool, "axial", alt);
+      const edit = paints(host)[0]!;
+      store.paint(edit.box, edit.runs);
+      const changed = new Set(content(store).flatMap((value, n) => (value === before[n] ? [] : [before[n]!])));
+      expect([...changed].sort()).toEqual([...gone]);
+      expect(kept.some((value) => changed.has(value))).toBe(false);
+    }
+  });
+
+  it("erases all unlocked labels of several masks as one step", () => {
+    const host = fakeHost(plain, [label("a"), label("b")], [mask("m", [[1, "a"]]), mask("n", [[1, "b"]])]);
+    for (const store of host.stores.values()) fill(store, 8, [1]);
+    stroke(host, eraser, "axial", true);
+    expect(host.edits).toHaveLength(1);
+    expect(paints(host).map((one) => one.mask).sort()).toEqual(["m", "n"]);
+  });
+
+  it("says why it cannot paint", () => {
+    const locked = fakeHost(plain, [label("a", { locked: true })], []);
+    stroke(locked, brush, "axial");
+    expect(locked.toasts[0]).toContain("locked");
+    const hidden = fakeHost(plain, [label("a")], []);
+    hidden.view.set({ hidden: ["id-a"] });
+    stroke(hidden, brush, "axial");
+    expect(hidden.toasts[0]).toContain("hidden");
+    expect([...locked.edits, ...hidden.edits]).toEqual([]);
+  });
+
+  it("makes the mask of a label that has none on this image", () => {
+    const host = fakeHost(plain, [label("a")], []);
+    stroke(host, brush, "axial");
+    expect(host.edits.map((one) => one.kind)).toEqual(["put", "paint"]);
+    expect(host.edits[0]).toMatchObject({ item: { type: "mask", image: "img", segments: [{ value: 1, label: "a" }] } });
+  });
+
+  it("leaves slices alone that have not arrived, and says so", () => {
+    const host = fakeHost(plain, [label("a")], [mask("m", [[1, "a"]])]);
+    const store = host.stores.get("m")!;
+    store.expire([3], 5);
+    stroke(host, brush, "axial");
+    expect(host.edits).toEqual([]);
+    expect(host.toasts[0]).toContain("still loading");
+  });
+});

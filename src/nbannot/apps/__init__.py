@@ -1,0 +1,1 @@
+"""Where viewer and store meet."""

@@ -1,0 +1,139 @@
+"""What a document accepts. Each check returns the item as it may be kept, or raises."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from nbannot.errors import ClippedWarning, EditError, LockedError, OutsideImageError, UnknownLabelError
+from nbannot.model.annotations import Box, Tag
+from nbannot.model.edits import Batch, Edit, Put, Remove
+from nbannot.model.image import Image
+from nbannot.model.items import Items
+from nbannot.model.labels import Label, next_color
+from nbannot.model.masks import Mask, MaskInfo
+from nbannot.model.runs import Runs
+
+
+class Holder(Protocol):
+    """What the checks need to know of a document."""
+
+    @property
+    def labels(self) -> Items[Label]:
+        """Labels."""
+        ...
+
+    @property
+    def masks(self) -> Items[Mask]:
+        """Masks."""
+        ...
+
+    @property
+    def boxes(self) -> Items[Box]:
+        """Boxes."""
+        ...
+
+    @property
+    def tags(self) -> Items[Tag]:
+        """Tags."""
+        ...
+
+    def image(self, id: str = "") -> Image:
+        """Return the image of this id."""
+        ...
+
+
+def check_locked(document: Holder, mask: Mask, runs: Runs) -> None:
+    """Refuse a change of voxels that are, or become, of a locked label."""
+    locked = {label.name for label in document.labels if label.locked}
+    values = {s.value: s.label for s in mask.segments if s.label in locked}
+    if not values:
+        return
+    table = runs.table()
+    for value, label in values.items():
+        if (table[:, 2:] == value).any():
+            raise LockedError(f"The label {label!r} is locked", hint="Unlock it first.")
+
+
+def check_label(document: Holder, label: Label) -> Label:
+    """Give a new label a colour; refuse a name that another one has."""
+    if any(other.name == label.name and other.id != label.id for other in document.labels):
+        raise EditError(f"There is a label {label.name!r} already", hint="Choose another name.")
+    if label.color:
+        return label
+    return replace(label, color=next_color(other.color for other in document.labels))
+
+
+def check_mask(document: Holder, info: MaskInfo) -> MaskInfo:
+    """Resolve the image of a mask; refuse a name that another one has."""
+    image = document.image(info.image)
+    if any(other.name == info.name and other.id != info.id for other in document.masks):
+        raise EditError(f"There is a mask {info.name!r} already", hint="Choose another name.")
+    return replace(info, image=image.id)
+
+
+def check_box(document: Holder, box: Box) -> Box:
+    """Clip a box to its image; refuse one wholly outside."""
+    image = document.image(box.image)
+    low, high = np.array(box.index)
+    top = np.array(image.shape) - 0.5
+    if (high < -0.5).any() or (low > top).any():
+        raise OutsideImageError(
+            f"The box {box.index} lies outside its image of {image.shape}",
+            hint="Give index coordinates as (k, j, i).",
+        )
+    if (low < -0.5).any() or (high > top).any():
+        warnings.warn(
+            f"A box of label {box.label!r} reached outside its image and was clipped",
+            ClippedWarning,
+            stacklevel=2,
+        )
+    corners = np.clip((low, high), -0.5, top).tolist()
+    return replace(box, index=corners, image=image.id)
+
+
+def check_tag(document: Holder, tag: Tag) -> Tag:
+    """Resolve the image of a tag; refuse a slice or frame that does not exist."""
+    image = document.image(tag.image)
+    limit = image.shape[0] if tag.scope == "slice" else max(image.frames, image.shape[0])
+    if tag.index is not None and not 0 <= tag.index < limit:
+        raise OutsideImageError(f"There is no {tag.scope} {tag.index}; there are {limit}")
+    return replace(tag, image=image.id)
+
+
+def check_references(document: Holder, edit: Edit) -> None:
+    """Refuse an edit that leaves something without its label."""
+    names = document.labels.keys()
+    parts = _parts(edit)
+    for name in (name for part in parts for name in _labels_of(part)):
+        if name not in names:
+            known = ", ".join(names) or "none"
+            raise UnknownLabelError(f"There is no label {name!r}", hint=f"There are: {known}.")
+    if any(isinstance(part, Put | Remove) and isinstance(part.item, Label) for part in parts):
+        uses = [(s.label, f"mask {m.name!r}") for m in document.masks for s in m.segments]
+        uses += [(item.label, "a box") for item in document.boxes]
+        uses += [(item.label, "a tag") for item in document.tags]
+        for name, user in uses:
+            if name not in names:
+                raise EditError(
+                    f"The label {name!r} is still used by {user}",
+                    hint="Remove or relabel what uses it in the same edit.",
+                )
+
+
+def _parts(edit: Edit) -> list[Edit]:
+    if isinstance(edit, Batch):
+        return [part for inner in edit.edits for part in _parts(inner)]
+    return [edit]
+
+
+def _labels_of(edit: Edit) -> list[str]:
+    """Return the names of labels that an added item refers to."""
+    if not isinstance(edit, Put) or isinstance(edit.item, Label):
+        return []
+    if isinstance(edit.item, MaskInfo):
+        return [segment.label for segment in edit.item.segments]
+    return [edit.item.label]

@@ -1,0 +1,307 @@
+"""The journal of one session: every edit on the disk before it takes effect."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from nbannot.errors import ConflictError, ReadOnlyError, StoreError
+from nbannot.model.codec import decode_edit, encode_edit
+from nbannot.model.edits import Edit
+from nbannot.session.state import State
+from nbannot.store.blobs import Blobs
+from nbannot.store.failures import failing
+from nbannot.store.tables import tables
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, Row
+
+SMALL = 1024
+
+
+@dataclass(slots=True)
+class Database:
+    """The database and the blobs of a project, with errors that name the file."""
+
+    engine: Engine
+    path: Path
+    blobs: Blobs
+    read_only: bool
+    lock: RLock = field(default_factory=RLock)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection whose view does not change."""
+        with failing(self.path), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection that holds the write lock; all of the block is kept, or nothing.
+
+        Raises
+        ------
+        ReadOnlyError
+            When the project was opened for reading.
+        """
+        if self.read_only:
+            raise ReadOnlyError(
+                f"The project {self.path.parent} is open for reading only",
+                hint="Ask for write access to the folder, or copy the project and open the copy.",
+            )
+        with failing(self.path), self.engine.connect() as plain:
+            connection = plain.execution_options(write=True)
+            with connection.begin():
+                yield connection
+
+
+@dataclass(slots=True)
+class Journal:
+    """Appends the edits of one session and reads them back.
+
+    Parameters
+    ----------
+    database
+        Of the project.
+    session
+        Id of the session.
+    case, reader
+        What it is about, for errors and tables.
+    head
+        ``seq`` of the newest edit that the document has seen.
+    """
+
+    database: Database
+    session: str
+    case: str
+    reader: str
+    head: int
+
+    def append(self, edit: Edit) -> None:
+        """Keep an edit after the newest; it is on the disk when this returns.
+
+        Raises
+        ------
+        ConflictError
+            When somebody else wrote to the session. The edit is not kept.
+        StoreError
+            When it cannot be written. The edit is not kept.
+        """
+        row = edit_row(edit)
+        with self.database.lock:
+            with self.database.writing() as connection:
+                insert_edits(connection, self.session, self.head, [row], case=self.case)
+            self.head += 1
+
+    def edits(self, after: int, upto: int | None = None) -> list[Edit]:
+        """Return the edits with ``after`` < seq ≤ ``upto``, in order.
+
+        Raises
+        ------
+        StoreError
+            When one is missing or damaged.
+        """
+        table = tables().edits
+        wanted = (table.c.session_id == self.session) & (table.c.seq > after)
+        if upto is not None:
+            wanted &= table.c.seq <= upto
+        with self.database.reading() as connection:
+            rows = connection.execute(table.select().where(wanted).order_by(table.c.seq)).all()
+        expected = range(after + 1, after + 1 + len(rows) if upto is None else upto + 1)
+        if [row.seq for row in rows] != list(expected):
+            raise StoreError(
+                f"The journal of case {self.case!r} in {self.database.path} has a gap",
+                hint="Bring the project back from a backup.",
+            )
+        return [_edit(row, self.database.path) for row in rows]
+
+    def newest_snapshot(self, upto: int) -> int:
+        """Return the step of the newest snapshot that is not after ``upto``; 0 for none."""
+        from sqlalchemy import func, select
+
+        table = tables().snapshots
+        where = (table.c.session_id == self.session) & (table.c.seq <= upto)
+        with self.database.reading() as connection:
+            return connection.execute(select(func.max(table.c.seq)).where(where)).scalar() or 0
+
+    def start_for_undo(self, steps: int) -> int:
+        """Return the snapshot to replay from, so that ``steps`` edits can be undone then.
+
+        What an edit after it undoes is after it, too: else undo and redo would lose their order.
+        """
+        from sqlalchemy import select
+
+        edits, snapshots = tables().edits, tables().snapshots
+        query = select(edits.c.edit_id, edits.c.undoes).where(edits.c.session_id == self.session)
+        kept = select(snapshots.c.seq).where(snapshots.c.session_id == self.session)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(edits.c.seq)).all()[: self.head]
+            found = connection.execute(kept.order_by(snapshots.c.seq)).scalars().all()
+        undo, links = _undo_stack([(row.edit_id, row.undoes) for row in rows])
+        oldest = undo[-steps] if len(undo) >= steps else 1
+        while True:
+            start = max((seq for seq in found if seq < oldest), default=0)
+            earlier = [link for link in links[start:] if link is not None and link <= start]
+            if not earlier:
+                return start
+            oldest = min(earlier)
+
+    def snapshot(self, state: State, seq: int) -> None:
+        """Keep the whole state after the edit ``seq``."""
+        keep_snapshot(self.database, self.session, state, seq)
+
+    def latest(self, upto: int) -> tuple[int, State]:
+        """Return the newest snapshot that is not after ``upto``.
+
+        Raises
+        ------
+        StoreError
+            When there is none, or a part of it is missing or damaged.
+        """
+        table = tables().snapshots
+        query = table.select().where((table.c.session_id == self.session) & (table.c.seq <= upto))
+        with self.database.reading() as connection:
+            row = connection.execute(query.order_by(table.c.seq.desc()).limit(1)).first()
+        if row is None:
+            raise StoreError(f"The session of case {self.case!r} has no snapshot")
+        manifest = json.loads(row.manifest)
+        voxels = {name: self.database.blobs.get(blob) for name, blob in manifest["blobs"].items()}
+        return int(row.seq), State(manifest["state"], voxels)
+
+
+def _undo_stack(
+    edits: Sequence[tuple[str, str | None]],
+) -> tuple[list[int], list[int | None]]:
+    """Return the steps that can be undone, and for each edit the step that it undoes."""
+    seqs: dict[str, int] = {}
+    undo: list[int] = []
+    redo: list[int] = []
+    links: list[int | None] = []
+    for seq, (edit_id, undoes) in enumerate(edits, start=1):
+        seqs[edit_id] = seq
+        link = None if undoes is None else seqs.get(undoes)
+        links.append(link)
+        if undo and link == undo[-1]:
+            undo.pop()
+            redo.append(seq)
+        elif redo and link == redo[-1]:
+            redo.pop()
+            undo.append(seq)
+        else:
+            redo.clear()
+            undo.append(seq)
+    return undo, links
+
+
+def keep_snapshot(database: Database, session: str, state: State, seq: int) -> None:
+    """Keep a state as the snapshot after the edit ``seq`` of a session."""
+    from sqlalchemy.dialects.sqlite import insert
+
+    with database.lock, database.writing() as connection:
+        connection.execute(
+            insert(tables().snapshots)
+            .values(snapshot_row(database.blobs, session, state, seq))
+            .on_conflict_do_nothing()
+        )
+
+
+def snapshot_row(blobs: Blobs, session: str, state: State, seq: int) -> dict[str, Any]:
+    """Keep the voxels of a state as blobs and return its row."""
+    manifest = {
+        "state": state.manifest,
+        "blobs": {name: blobs.put(data) for name, data in state.voxels.items()},
+    }
+    return {
+        "session_id": session, "seq": seq, "time": time.time(), "manifest": json.dumps(manifest)
+    }  # fmt: skip
+
+
+def insert_edits(
+    connection: Connection, session: str, head: int, rows: Sequence[dict[str, Any]], *, case: str
+) -> None:
+    """Append rows of `edit_row` after ``head``, inside the caller's transaction.
+
+    Raises
+    ------
+    ConflictError
+        When the newest edit is not ``head``, or an edit is there already.
+    """
+    from sqlalchemy.exc import IntegrityError
+
+    sessions, edits = tables().sessions, tables().edits
+    query = sessions.update().where((sessions.c.id == session) & (sessions.c.head == head))
+    if connection.execute(query.values(head=head + len(rows))).rowcount != 1:
+        raise ConflictError(
+            f"Case {case!r} was changed elsewhere", hint="Reopen the case; this edit was not kept."
+        )
+    numbered = [{**row, "session_id": session, "seq": head + n} for n, row in enumerate(rows, start=1)]
+    try:
+        connection.execute(edits.insert(), numbered)
+    except IntegrityError as cause:
+        raise ConflictError(
+            f"An edit of case {case!r} is kept already", hint="Reopen the case to see it."
+        ) from cause
+
+
+def edit_row(edit: Edit, *, images: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the columns of an edit, but for its place in a journal.
+
+    ``images`` gives other ids to images.
+    """
+    body, buffers = encode_edit(edit)
+    body = renamed(body, images) if images else body
+    data = b"".join(buffers)
+    packed = len(data) > SMALL
+    text = json.dumps({"edit": body, "sizes": [len(b) for b in buffers], "zstd": packed})
+    return {
+        "edit_id": edit.id, "time": edit.time, "author": edit.author, "origin": edit.origin,
+        "tool": edit.tool, "kind": type(edit).__name__.lower(), "undoes": edit.undoes,
+        "body": text, "buffers": _compress(data) if packed else data,
+    }  # fmt: skip
+
+
+def renamed(value: Any, images: Mapping[str, str]) -> Any:
+    """Return JSON of items or edits in which images have other ids."""
+    if isinstance(value, Mapping):
+        return {
+            key: images.get(entry, entry)
+            if key == "image" and isinstance(entry, str)
+            else renamed(entry, images)
+            for key, entry in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [renamed(entry, images) for entry in value]
+    return value
+
+
+def _edit(row: Row[Any], path: Path) -> Edit:
+    body = json.loads(row.body)
+    data = _decompress(row.buffers, path) if body["zstd"] else row.buffers
+    buffers, start = [], 0
+    for size in body["sizes"]:
+        buffers.append(data[start : start + size])
+        start += size
+    return decode_edit(body["edit"], buffers)
+
+
+def _compress(data: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=3).compress(data)
+
+
+def _decompress(data: bytes, path: Path) -> bytes:
+    import zstandard
+
+    try:
+        return zstandard.ZstdDecompressor().decompress(data)
+    except zstandard.ZstdError as cause:
+        raise StoreError(
+            f"An edit in {path} is damaged: {cause}", hint="Bring the project back from a backup."
+        ) from cause

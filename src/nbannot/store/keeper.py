@@ -1,0 +1,108 @@
+"""Ties a live session to its journal."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from nbannot.errors import ReadOnlyError, StoreError
+from nbannot.model.edits import Edit
+from nbannot.session import Session
+from nbannot.session.state import State, capture
+from nbannot.store.journal import Journal
+from nbannot.store.tables import tables
+
+log = logging.getLogger(__name__)
+
+
+class Kept:
+    """Journals every edit of a session, and keeps a snapshot now and then.
+
+    Parameters
+    ----------
+    journal
+        Of the session.
+    kept
+        Step of the newest snapshot.
+    every
+        Number of edits from one snapshot to the next.
+    """
+
+    def __init__(self, journal: Journal, *, kept: int, every: int) -> None:
+        self.journal = journal
+        self.case = journal.case
+        self.reader = journal.reader
+        self.kept = kept
+        self.every = every
+        self.closed = False
+        self.session: Session | None = None
+
+    def attach(self, session: Session) -> None:
+        """Take every edit of the session's document from now on."""
+        # The document holds this and this holds the session: it lives as long as its document.
+        self.session = session
+        session.document.journal = self.record
+        session.document.edited.connect(self.count)
+
+    def record(self, edit: Edit, revision: int) -> None:
+        """Keep an edit before it takes effect.
+
+        Raises
+        ------
+        ConflictError, StoreError
+            When it is not kept; then it must not take effect.
+        """
+        if self.closed:
+            raise ReadOnlyError(f"The session of case {self.case!r} is closed", hint="Open the case again.")
+        self.journal.append(edit)
+
+    def count(self, edit: Edit, revision: int) -> None:
+        """Keep a snapshot when it is time."""
+        if self.session is None or self.journal.head - self.kept < self.every:
+            return
+        try:
+            self.snapshot(self.session)
+        except StoreError as error:
+            # The edit itself is kept; the next snapshot spares only time.
+            log.warning("A snapshot was not kept: %s", error)
+
+    def snapshot(self, session: Session) -> None:
+        """Keep the state as it is after the newest edit."""
+        with session.document.lock:
+            seq, state = self.journal.head, capture(session.document)
+        if seq != self.kept:
+            self.journal.snapshot(state, seq)
+            self.kept = seq
+
+    def edits(self, after: int, upto: int | None = None) -> list[Edit]:
+        """Return the edits of the steps ``after`` < step ≤ ``upto``."""
+        return self.journal.edits(after, upto)
+
+    def latest(self, upto: int) -> tuple[int, State]:
+        """Return the newest snapshot that is not after ``upto``, with its step."""
+        return self.journal.latest(upto)
+
+    def save(self, session: Session) -> None:
+        """Record what is pending, keep a snapshot and the view."""
+        session.document.refresh()
+        self.snapshot(session)
+        self.keep_view(session)
+
+    def keep_view(self, session: Session) -> None:
+        """Keep how the images are shown."""
+        table = tables().sessions
+        with self.journal.database.writing() as connection:
+            connection.execute(
+                table.update().where(table.c.id == self.journal.session).values(view=json.dumps(session.view))
+            )
+
+    def close(self, session: Session) -> None:
+        """Save, and take no more edits."""
+        if self.closed:
+            return
+        try:
+            if not self.journal.database.read_only:
+                self.save(session)
+        finally:
+            self.closed = True
+            session.document.edited.disconnect(self.count, missing_ok=True)

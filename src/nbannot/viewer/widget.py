@@ -1,0 +1,371 @@
+"""The viewer as a widget."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+import warnings
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal, get_args
+
+import anywidget
+import numpy as np
+import traitlets
+from numpy.typing import NDArray
+
+from nbannot.errors import EditError, GeometryError, GeometryWarning, ViewerError
+from nbannot.model.document import Document
+from nbannot.model.geometry import Geometry, Stack
+from nbannot.model.image import Image, Images, Window
+from nbannot.model.labels import Label
+from nbannot.model.masks import Mask
+from nbannot.viewer.channel import Channel
+from nbannot.viewer.hook import watch
+from nbannot.viewer.spool import Spool
+
+Layout = Literal["auto", "mpr", "axial", "coronal", "sagittal", "single"]
+Backend = Literal["auto", "cpu", "webgl2"]
+Tool = Literal["crosshair", "window", "pan", "zoom", "brush", "eraser", "box"]
+Shown = Image | Images | Sequence[Image] | Document | NDArray[Any]
+World = tuple[float, float, float]
+
+STATIC = Path(__file__).parent / "static"
+"""Where `make js` puts the browser module."""
+
+
+class Viewer(anywidget.AnyWidget):
+    """Shows images in a notebook cell and edits their annotations, live-bound to Python.
+
+    Parameters
+    ----------
+    shown
+        An `Image`, several of them, a `Document`, or an array (k, j, i); an array has no place in
+        the world, so its unit is px.
+    labels
+        Labels, or their names, of a new document; each gets a mask.
+    masks
+        Masks of a new document; None makes one empty mask per label.
+    layout
+        "auto" (three planes for volumes, one view for pictures), "mpr", "axial", "coronal",
+        "sagittal" or "single".
+    window
+        `Window`, (centre, width) or the name of one of the image's windows.
+    backend
+        "auto", "cpu" or "webgl2".
+    height
+        Height in CSS px; None for the default.
+
+    Raises
+    ------
+    ViewerError
+        When the browser module is not built, or an option is unknown.
+    GeometryError
+        When an array cannot be shown.
+    """
+
+    uid = traitlets.Unicode().tag(sync=True)
+    view = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        shown: Shown,
+        *,
+        labels: Iterable[Label | str] | None = None,
+        masks: Iterable[Mask] | None = None,
+        layout: Layout = "auto",
+        window: Window | tuple[float, float] | str | None = None,
+        backend: Backend = "auto",
+        height: int | None = None,
+    ) -> None:
+        _bundle("viewer.js")
+        self._document = _document(shown, labels, masks)
+        self._sending = RLock()
+        self._closed = False
+        self._channel: Channel | None = None
+        self._spool: Spool | None = None
+        view: dict[str, Any] = {
+            "layout": _option("layout", layout, Layout),
+            "backend": _option("backend", backend, Backend),
+        }
+        if height is not None:
+            view["height"] = int(height)
+        super().__init__(uid=uuid.uuid4().hex, view=view)
+        if window is not None:
+            self.window = window
+        self._spool = Spool(self._document.images)
+        # The channel must not keep the viewer alive.
+        self._channel = Channel(self._document, _Sender(self), spool=self._spool)
+        self.on_msg(self._receive)
+        watch(self)
+
+    @property
+    def _esm(self) -> str:
+        return _bundle("viewer.js")
+
+    @property
+    def _css(self) -> str:
+        return _bundle("viewer.css")
+
+    def __repr__(self) -> str:
+        count = len(self._document.images)
+        images = "1 image" if count == 1 else f"{count} images"
+        return f"Viewer({images}, revision {self._document.revision})"
+
+    @property
+    def document(self) -> Document:
+        """The annotations shown."""
+        return self._document
+
+    @property
+    def image(self) -> Image:
+        """The image shown; assign one of the document's images to show another."""
+        id = self.view.get("image") or ""
+        found = (image for image in self._document.images if image.id == id)
+        return next(found, self._document.images[0])
+
+    @image.setter
+    def image(self, image: Image | str) -> None:
+        id = image if isinstance(image, str) else image.id
+        self._set(image=self._document.image(id).id)
+
+    def goto(self, *, world: Sequence[float] | None = None, index: Sequence[float] | None = None) -> None:
+        """Move the crosshair, and with it all planes.
+
+        Parameters
+        ----------
+        world
+            (x, y, z) in LPS mm.
+        index
+            (k, j, i) in voxels of the image shown, voxel centres at integers.
+
+        Raises
+        ------
+        ViewerError
+            Unless exactly one of both is given as three finite numbers.
+        """
+        given = [point for point in (world, index) if point is not None]
+        point = np.asarray(given[0] if len(given) == 1 else (), dtype=float)
+        if point.shape != (3,) or not np.isfinite(point).all():
+            raise ViewerError(
+                "goto needs one place of three finite numbers",
+                hint="Write goto(world=(x, y, z)) or goto(index=(k, j, i)).",
+            )
+        geometry = self.image.geometry
+        if index is not None:
+            if isinstance(geometry, Stack):
+                point[0] = min(max(round(point[0]), 0), geometry.shape[0] - 1)
+            k = round(float(point[0]))
+            point = np.asarray(geometry.to_world(point), dtype=float)
+        else:
+            k = round(float(geometry.to_index(point)[0]))
+        change: dict[str, Any] = {"cursor": [float(value) for value in point]}
+        if isinstance(geometry, Stack):
+            change["slice"] = {**self.view.get("slice", {}), self.image.id: k}
+        self._set(**change)
+
+    @property
+    def cursor(self) -> World | None:
+        """The crosshair in LPS mm (x, y, z); None until somebody moves it."""
+        cursor = self.view.get("cursor")
+        return None if cursor is None else (float(cursor[0]), float(cursor[1]), float(cursor[2]))
+
+    @property
+    def tool(self) -> str:
+        """The tool in use: crosshair, window, pan, zoom, brush, eraser or box."""
+        return str(self.view.get("tool", "crosshair"))
+
+    @tool.setter
+    def tool(self, tool: Tool) -> None:
+        self._set(tool=_option("tool", tool, Tool))
+
+    @property
+    def label(self) -> str | None:
+        """Name of the label that tools draw with."""
+        label = self._document.labels.get(self.view.get("label") or "")
+        return None if label is None else label.name
+
+    @label.setter
+    def label(self, name: str) -> None:
+        self._set(label=self._document.labels[name].id)
+
+    @property
+    def window(self) -> Window:
+        """The window of the image shown; assign a `Window`, (centre, width) or a name."""
+        chosen = self.view.get("windows", {}).get(self.image.id)
+        return Window(float(chosen[0]), float(chosen[1])) if chosen else self.image.default_window()
+
+    @window.setter
+    def window(self, window: Window | tuple[float, float] | str) -> None:
+        chosen = _window(window, self.image)
+        windows = {**self.view.get("windows", {}), self.image.id: [chosen.center, chosen.width]}
+        self._set(windows=windows)
+
+    # `layout` would be ipywidgets' CSS layout, so the planes have a name of their own.
+    @property
+    def planes(self) -> str:
+        """The arrangement of planes, as ``layout=`` of the constructor."""
+        return str(self.view.get("layout", "auto"))
+
+    @planes.setter
+    def planes(self, layout: Layout) -> None:
+        self._set(layout=_option("layout", layout, Layout))
+
+    @property
+    def backend(self) -> str:
+        """What draws the planes: "auto", "cpu" or "webgl2"."""
+        return str(self.view.get("backend", "auto"))
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        self._set(backend=_option("backend", backend, Backend))
+
+    def close(self) -> None:
+        """Take the viewer off the page and free what it holds; the document stays."""
+        if getattr(self, "_closed", True):
+            super().close()
+            return
+        self._closed = True
+        if self._channel is not None:
+            self._channel.close()
+        if self._spool is not None:
+            self._spool.close()
+        super().close()
+
+    def open(self) -> None:
+        """Open the comm; called by ipywidgets."""
+        super().open()
+        self._forget_subshell()
+
+    def _set(self, **change: Any) -> None:
+        self.view = {**self.view, **change}
+
+    def _receive(self, _: object, content: Any, buffers: Sequence[memoryview]) -> None:
+        if self._channel is not None:
+            self._channel.receive(content, buffers)
+
+    def _send(self, msg: Any, buffers: Any = None) -> None:
+        with self._sending:
+            super()._send(msg, buffers)
+            self._forget_subshell()
+
+    def _forget_subshell(self) -> None:
+        # ipykernel 7.4 answers a tab through the shell that sent last; while that one runs a
+        # cell, nothing would arrive. Without the note it uses the shell that the tab asks for.
+        comm = getattr(self, "comm", None)
+        with contextlib.suppress(AttributeError):
+            del comm._reply_subshell_id  # type: ignore[union-attr]
+
+
+class _Sender:
+    """Sends through a viewer without keeping it alive."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = weakref.ref(viewer)
+
+    def __call__(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        viewer = self._viewer()
+        if viewer is not None and viewer.comm is not None:
+            viewer.send(content, buffers)
+
+
+def _bundle(name: str) -> str:
+    try:
+        return (STATIC / name).read_text(encoding="utf-8")
+    except OSError as cause:
+        raise ViewerError(
+            f"The browser part of the viewer is missing: {STATIC / name}",
+            hint='Run "make js" in the source folder, or install the wheel.',
+        ) from cause
+
+
+def _option(name: str, value: str, choices: Any) -> str:
+    known = get_args(choices)
+    if value not in known:
+        raise ViewerError(f"Unknown {name} {value!r}", hint=f"Choose one of: {', '.join(known)}.")
+    return value
+
+
+def _window(window: Window | tuple[float, float] | str, image: Image) -> Window:
+    if isinstance(window, Window):
+        return window
+    if not isinstance(window, str):
+        center, width = window
+        return Window(float(center), float(width))
+    for known in image.windows:
+        if known.name.casefold() == window.casefold():
+            return known
+    names = ", ".join(repr(known.name) for known in image.windows if known.name) or "none"
+    raise ViewerError(
+        f"The image has no window {window!r}", hint=f"It has: {names}. Or give (centre, width)."
+    )
+
+
+def _document(shown: Shown, labels: Iterable[Label | str] | None, masks: Iterable[Mask] | None) -> Document:
+    if isinstance(shown, Document):
+        if labels is not None or masks is not None:
+            raise EditError("labels and masks belong to the document", hint="Use document.add(…) for more.")
+        return shown
+    if isinstance(shown, Image):
+        images: Image | list[Image] = shown
+    elif isinstance(shown, np.ndarray):
+        images = image_of(shown)
+    elif isinstance(shown, Mapping):
+        images = list(shown.values())
+    elif isinstance(shown, (list, tuple)) and all(isinstance(one, Image) for one in shown):
+        images = list(shown)
+    else:
+        raise ViewerError(
+            f"A viewer cannot show {type(shown).__name__}",
+            hint="Give an Image (nbannot.read), a Document or an array (k, j, i).",
+        )
+    return Document(images, labels=() if labels is None else labels, masks=masks)
+
+
+def image_of(array: NDArray[Any]) -> Image:
+    """Return an image of a bare array (j, i), (k, j, i) or, in colour, with a last axis of 3.
+
+    Warns with `GeometryWarning`: distances are in px, and the place in the patient is unknown.
+
+    Raises
+    ------
+    GeometryError
+        When the array has another form or dtype.
+    """
+    color = array.dtype == np.uint8 and array.ndim >= 3 and array.shape[-1] == 3
+    flat = array.ndim - color == 2
+    if array.ndim - color not in (2, 3) or 0 in array.shape:
+        raise GeometryError(
+            f"An array of shape {array.shape} cannot be shown", hint="Give (k, j, i) or (j, i)."
+        )
+    warnings.warn(
+        "An array has no geometry: distances are in px and sides are unknown. "
+        "Use nbannot.Image(array, nbannot.Geometry(…)) to give it one",
+        GeometryWarning,
+        stacklevel=4,
+    )
+    pixels = _showable(array[None] if flat else array)
+    shape = (int(pixels.shape[0]), int(pixels.shape[1]), int(pixels.shape[2]))
+    photometric: Literal["RGB", "MONOCHROME2"] = "RGB" if color else "MONOCHROME2"
+    if flat or color:
+        return Image(pixels, Stack.picture(shape[1:], frames=shape[0]), photometric=photometric)
+    affine = np.eye(4)[[2, 1, 0, 3]]  # (k, j, i) to (x, y, z), one voxel a step
+    return Image(pixels, Geometry(affine, shape), photometric=photometric)
+
+
+def _showable(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array in a dtype that holds its values and can be shown."""
+    if array.dtype.name in ("uint8", "int8", "uint16", "int16", "int32", "float32"):
+        return array
+    if array.dtype == bool:
+        return array.astype(np.uint8)
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    if array.dtype.kind in "iu" and array.size:
+        low, high = int(array.min()), int(array.max())
+        if low >= -(2**31) and high < 2**31:
+            return array.astype(np.int32)
+        return array.astype(np.float32)
+    raise GeometryError(f"An array of dtype {array.dtype} cannot be shown", hint="Convert it to numbers.")

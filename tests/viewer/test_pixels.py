@@ -1,0 +1,76 @@
+"""Slice codecs: bit exact for all dtypes, and the same bytes as the browser tests read."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from nbannot.errors import FormatError
+from nbannot.viewer.pixels import decode, encode_image, encode_labels
+
+FIXTURE: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).parents[1] / "fixtures" / "slices.json").read_text(encoding="utf-8")
+)
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from([np.uint8, np.int8, np.uint16, np.int16, np.int32, np.float32, np.dtype(">i2")]),
+        hnp.array_shapes(min_dims=2, max_dims=2, max_side=20),
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_every_plane_comes_back_bit_by_bit(plane: np.ndarray[Any, Any]) -> None:
+    codec, data = encode_image(plane)
+    back = decode(codec, data, plane.dtype.name, plane.shape)
+    native = plane.astype(plane.dtype.newbyteorder("="))
+    assert back.tobytes() == native.tobytes()
+    assert back.dtype == native.dtype
+
+
+@given(hnp.arrays(st.sampled_from([np.uint8, np.uint16]), (6, 5)))
+@settings(deadline=None)
+def test_labels_come_back(plane: np.ndarray[Any, Any]) -> None:
+    codec, data = encode_labels(plane)
+    np.testing.assert_array_equal(decode(codec, data, plane.dtype.name, plane.shape), plane)
+
+
+def test_views_and_colour_come_back() -> None:
+    base = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    codec, data = encode_image(base[::2, ::-1])
+    assert codec == "zstd"
+    np.testing.assert_array_equal(decode(codec, data, "uint8", (2, 6, 3)), base[::2, ::-1])
+    volume = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    codec, data = encode_image(volume[:, :, 2])
+    np.testing.assert_array_equal(decode(codec, data, "int16", (3, 4)), volume[:, :, 2])
+
+
+@pytest.mark.parametrize("name", sorted(FIXTURE))
+def test_the_fixture_of_the_browser_tests_decodes(name: str) -> None:
+    entry = FIXTURE[name]
+    plane = decode(entry["codec"], base64.b64decode(entry["bytes"]), entry["dtype"], tuple(entry["shape"]))
+    expected = np.array(entry["values"], dtype=entry["dtype"])
+    np.testing.assert_array_equal(plane.ravel(), expected)
+
+
+def test_smooth_slices_become_small() -> None:
+    j, i = np.mgrid[:256, :256]
+    plane = (1000 * np.sin(i / 40) * np.cos(j / 50)).astype(np.int16)
+    assert len(encode_image(plane)[1]) < plane.nbytes / 4
+
+
+def test_what_cannot_be_sent_is_said() -> None:
+    with pytest.raises(FormatError, match="float64"):
+        encode_image(np.zeros((2, 2)))
+    with pytest.raises(FormatError):
+        decode("zstd", b"not zstd", "uint8", (2, 2))
+    with pytest.raises(FormatError):
+        decode("raw", b"123", "uint8", (2, 2))
