@@ -119,7 +119,7 @@ def test_no_grab_bags() -> None:
 
 def test_no_loose_ends() -> None:
     # The words are put together here so that this file does not find itself.
-    words = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "raise NotImplemented" + "Error",
+    words = re.compile("|".join(["TO" + "DO", "FIX" + "ME", r"\bXX" + r"X\b", "raise NotImplemented" + "Error",
                                  r"pytest\." + r"skip\(", r"mark\." + "skip", r"mark\." + "xfail",
                                  r"\b(it|test|describe)\." + r"(only|skip)\("]))  # fmt: skip
     found = [
