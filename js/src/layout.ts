@@ -15,7 +15,7 @@ export const GAP = 2;
 /** Below this width (CSS px) the views of the grid stand in one column. */
 export const ONE_COLUMN = 520;
 /** From this width on the axial view is large, with the other two stacked beside it. */
-export const WIDE = 2.1;
+export const WIDE = 1.5;
 const MIN_ROW = 220;
 
 /** The layout that fits the image: pictures and stacks have no other planes. */

@@ -22,7 +22,7 @@ describe("computeLayout", () => {
   });
 
   it("is a grid with an information cell, one column when narrow, a large axial view when broad", () => {
-    expect(computeLayout("mpr", 900, 560).map((cell) => cell.view)).toContain("info");
+    expect(computeLayout("mpr", 800, 560).map((cell) => cell.view)).toContain("info");
     const narrow = computeLayout("mpr", 500, 700);
     expect(new Set(narrow.map((cell) => cell.x))).toEqual(new Set([0]));
     expect(narrow).toHaveLength(3);

@@ -9,7 +9,7 @@ import { image, plain } from "./tools_help";
 
 describe("presets", () => {
   it("are the customary ones for CT, then the file's, then automatic ones", () => {
-    const ct = { ...image(plain), windows: [{ center: 30, width: 300, name: "ABDOMEN" }] };
+    const ct = { ...image(plain), windows: [{ center: 30, width: 300, name: "ABDOMEN", function: "LINEAR" } as const] };
     const titles = presetsOf(ct).map((one) => one.title);
     expect(titles.slice(0, 3)).toEqual(["Soft tissue", "Lung", "Bone"]);
     expect(titles).toContain("ABDOMEN");

@@ -125,7 +125,7 @@ describe("a scene of a volume", () => {
     expect(scene.window()).toEqual({ center: (0 + 1900 + 390 + 39) / 2, width: 2329 });
     scene.resetWindow();
     expect(scene.window()).toEqual(first);
-    expect(open([{ ...ct, windows: [{ center: 1, width: 2, name: "" }] }]).scene.window()).toMatchObject({ center: 1, width: 2 });
+    expect(open([{ ...ct, windows: [{ center: 1, width: 2, name: "", function: "LINEAR_EXACT" }] }]).scene.window()).toMatchObject({ center: 1, width: 2 });
   });
 
   it("says so when values are not here yet", () => {

@@ -257,21 +257,20 @@ def test_views_of_a_radiograph_stay_apart(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "expected"),
+    ("function", "expected", "bounds"),
     [
-        (None, (39.5, 399)),
-        ("LINEAR", (39.5, 399)),
-        ("LINEAR_EXACT", (40, 400)),
-        ("SIGMOID", (40, 400)),
+        # PS3.3 C.11.2.1.2.1: black up to c - 0.5 - (w - 1)/2, white above c - 0.5 + (w - 1)/2
+        (None, "LINEAR", (-160, 239)),
+        ("LINEAR", "LINEAR", (-160, 239)),
+        ("LINEAR_EXACT", "LINEAR_EXACT", (-160, 240)),
+        ("SIGMOID", "LINEAR_EXACT", (-160, 240)),
     ],
 )
-def test_windows_follow_the_standard(tmp_path: Path, function: Any, expected: Any) -> None:
+def test_windows_follow_the_standard(tmp_path: Path, function: Any, expected: Any, bounds: Any) -> None:
     image = one(write_slice(tmp_path / "a.dcm", WindowCenter=40, WindowWidth=400,
                             WindowCenterWidthExplanation="SOFT", VOILUTFunction=function))  # fmt: skip
-    assert image.windows == (Window(*expected, "SOFT"),)
-    if expected[0] == 39.5:
-        # PS3.3 C.11.2.1.2.1: black up to c - 0.5 - (w - 1)/2, white above c - 0.5 + (w - 1)/2
-        assert (image.windows[0].lower, image.windows[0].upper) == (-160, 239)
+    assert image.windows == (Window(40, 400, "SOFT", expected),)
+    assert (image.windows[0].lower, image.windows[0].upper) == bounds
 
 
 def test_several_windows_and_useless_ones(tmp_path: Path) -> None:

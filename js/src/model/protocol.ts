@@ -155,6 +155,8 @@ export interface WindowJson {
   readonly center: number;
   readonly width: number;
   readonly name: string;
+  /** PS3.3 C.11.2.1.2 and C.11.2.1.3.2: how centre and width become black and white. */
+  readonly function: "LINEAR" | "LINEAR_EXACT";
 }
 
 export interface ImageJson {

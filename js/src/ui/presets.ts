@@ -77,3 +77,12 @@ export function fullWindow(slices: Iterable<TypedArray>): Window | null {
   }
   return lower < upper ? between(lower, upper) : null;
 }
+
+/** Values shown black and white; an image whose file says LINEAR keeps to it (PS3.3 C.11.2.1.2.1). */
+export function windowBounds(image: ImageJson, { center, width }: Window): { lower: number; upper: number } {
+  if (image.windows[0]?.function !== "LINEAR" || width < 1) {
+    return { lower: center - width / 2, upper: center + width / 2 };
+  }
+  const half = Math.max(width - 1, 1e-3) / 2;
+  return { lower: center - 0.5 - half, upper: center - 0.5 + half };
+}

@@ -10,6 +10,7 @@ import { h, listen } from "./dom";
 import { icon, setIcon } from "./icons";
 import { fromPx, Overlay, PLANE_TITLES, type Screen } from "./overlay";
 import { PointerInput } from "./pointer";
+import { windowBounds } from "./presets";
 import type { Scene } from "./scene";
 
 export interface ViewportEvents {
@@ -114,10 +115,9 @@ export class Viewport {
     const { scene } = this;
     const { store, image } = scene;
     if (store.dtype === "uint32") throw new TypeError("Images of 32-bit unsigned numbers cannot be shown.");
-    const { center, width } = scene.window();
     return {
       store: store as SliceStore,
-      window: { lower: center - width / 2, upper: center + width / 2 },
+      window: windowBounds(image, scene.window()),
       invert: (image.photometric === "MONOCHROME1") !== scene.view.value.inverted.includes(image.id),
       interpolate: scene.view.value.interpolate,
     };

@@ -17,6 +17,7 @@ from nbannot.model.geometry import Grid
 
 Pixels = NDArray[Any]
 Photometric = Literal["MONOCHROME1", "MONOCHROME2", "RGB"]
+VoiFunction = Literal["LINEAR", "LINEAR_EXACT"]
 
 # Customary windows by modality, used when the file names none: (centre, width), HU.
 DEFAULT_WINDOWS: Mapping[str, tuple[float, float]] = {"CT": (40.0, 400.0)}
@@ -26,11 +27,28 @@ _DTYPES = ("uint8", "int8", "uint16", "int16", "int32", "float32")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window: values from ``lower`` (black) to ``upper`` (white), in the image's unit."""
+    """A window, in the image's unit: values up to ``lower`` are black, from ``upper`` on white.
+
+    Parameters
+    ----------
+    center, width
+        As a radiologist reads them; PS3.3 C.11.2.1.2 Window Center and Window Width.
+    name
+        Name given by the file, e.g. "LUNG".
+    function
+        "LINEAR_EXACT" spans centre ± width / 2 (PS3.3 C.11.2.1.3.2); "LINEAR", the default of
+        DICOM for whole numbers, spans centre - 0.5 ± (width - 1) / 2 (C.11.2.1.2.1).
+
+    Raises
+    ------
+    NbannotError
+        When centre or width is not finite, or the width is not above 0.
+    """
 
     center: float
     width: float
     name: str = ""
+    function: VoiFunction = "LINEAR_EXACT"
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.center) and np.isfinite(self.width) and self.width > 0):
@@ -41,12 +59,21 @@ class Window:
     @property
     def lower(self) -> float:
         """Value shown black."""
-        return self.center - self.width / 2
+        return self._middle - self._half
 
     @property
     def upper(self) -> float:
         """Value shown white."""
-        return self.center + self.width / 2
+        return self._middle + self._half
+
+    @property
+    def _middle(self) -> float:
+        return self.center - 0.5 if self.function == "LINEAR" else self.center
+
+    @property
+    def _half(self) -> float:
+        # A LINEAR window of width 1 is a step; a little width keeps the division sound.
+        return max(self.width - 1, 1e-3) / 2 if self.function == "LINEAR" else self.width / 2
 
 
 @dataclass(frozen=True, slots=True)

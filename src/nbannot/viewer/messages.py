@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def image_json(image: Image, windows: Sequence[Window]) -> Json:
         "modality": image.modality,
         "unit": image.unit,
         "photometric": image.photometric,
-        "windows": [{"center": w.center, "width": w.width, "name": w.name} for w in windows],
+        "windows": [asdict(window) for window in windows],
         "geometry": geometry_json(image.geometry),
         "frame_times": None if image.frame_times is None else list(image.frame_times),
         "orientation_labels": image.orientation_labels and list(image.orientation_labels),

@@ -22,6 +22,7 @@ from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Images, Window
 from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
+from nbannot.session import Session
 from nbannot.viewer.channel import Channel
 from nbannot.viewer.hook import watch
 from nbannot.viewer.spool import Spool
@@ -29,7 +30,7 @@ from nbannot.viewer.spool import Spool
 Layout = Literal["auto", "mpr", "axial", "coronal", "sagittal", "single"]
 Backend = Literal["auto", "cpu", "webgl2"]
 Tool = Literal["crosshair", "window", "pan", "zoom", "brush", "eraser", "box"]
-Shown = Image | Images | Sequence[Image] | Document | NDArray[Any]
+Shown = Image | Images | Sequence[Image] | Document | Session | NDArray[Any]
 World = tuple[float, float, float]
 
 STATIC = Path(__file__).parent / "static"
@@ -42,8 +43,8 @@ class Viewer(anywidget.AnyWidget):
     Parameters
     ----------
     shown
-        An `Image`, several of them, a `Document`, or an array (k, j, i); an array has no place in
-        the world, so its unit is px.
+        An `Image`, several of them, a `Document`, a `Session` (shown as it was left), or an array
+        (k, j, i); an array has no place in the world, so its unit is px.
     labels
         Labels, or their names, of a new document; each gets a mask.
     masks
@@ -81,6 +82,7 @@ class Viewer(anywidget.AnyWidget):
         height: int | None = None,
     ) -> None:
         _bundle("viewer.js")
+        self._session = shown if isinstance(shown, Session) else None
         self._document = _document(shown, labels, masks)
         self._sending = RLock()
         self._closed = False
@@ -90,6 +92,8 @@ class Viewer(anywidget.AnyWidget):
             "layout": _option("layout", layout, Layout),
             "backend": _option("backend", backend, Backend),
         }
+        if self._session is not None:
+            view.update(self._session.view)
         if height is not None:
             view["height"] = int(height)
         super().__init__(uid=uuid.uuid4().hex, view=view)
@@ -100,6 +104,11 @@ class Viewer(anywidget.AnyWidget):
         self._channel = Channel(self._document, _Sender(self), spool=self._spool)
         self.on_msg(self._receive)
         watch(self)
+
+    @traitlets.observe("view")
+    def _remember_view(self, change: Any) -> None:
+        if self._session is not None:
+            self._session.view = dict(change["new"])
 
     @property
     def _esm(self) -> str:
@@ -130,6 +139,15 @@ class Viewer(anywidget.AnyWidget):
     def image(self, image: Image | str) -> None:
         id = image if isinstance(image, str) else image.id
         self._set(image=self._document.image(id).id)
+
+    def session(self) -> Session:
+        """Return the session shown: the document, where its images are, and how they are shown.
+
+        A viewer opened from a project gives the project's own session.
+        """
+        if self._session is None:
+            self._session = Session.of(self._document, view=self.view)
+        return self._session
 
     def goto(self, *, world: Sequence[float] | None = None, index: Sequence[float] | None = None) -> None:
         """Move the crosshair, and with it all planes.
@@ -304,6 +322,8 @@ def _window(window: Window | tuple[float, float] | str, image: Image) -> Window:
 
 
 def _document(shown: Shown, labels: Iterable[Label | str] | None, masks: Iterable[Mask] | None) -> Document:
+    if isinstance(shown, Session):
+        shown = shown.document
     if isinstance(shown, Document):
         if labels is not None or masks is not None:
             raise EditError("labels and masks belong to the document", hint="Use document.add(…) for more.")

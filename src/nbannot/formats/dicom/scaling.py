@@ -130,14 +130,10 @@ def windows_of(ds: Any, top: Any, header: Header) -> tuple[Window, ...]:
     found = []
     for n, (center, width) in enumerate(zip(centers, widths, strict=False)):
         name = names[n] if n < len(names) else ""
-        if exact and width > 0:
-            found.append(Window(center, width, name))
-        elif not exact and width >= 1:
-            # C.11.2.1.2.1: black up to c - 0.5 - (w - 1)/2, white from c - 0.5 + (w - 1)/2
-            found.append(Window(center - 0.5, max(width - 1, 1e-3), name))
-        elif not exact and width > 0:
-            # not allowed for LINEAR, but written for float images: read it as LINEAR_EXACT
-            found.append(Window(center, width, name))
+        if width > 0:
+            # widths below 1 are not allowed for LINEAR, but written for float images
+            linear = not exact and width >= 1
+            found.append(Window(center, width, name, "LINEAR" if linear else "LINEAR_EXACT"))
     return tuple(found) or _voi_tables(top)
 
 

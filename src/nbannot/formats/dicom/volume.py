@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ def _windows(volume: Volume) -> tuple[Window, ...]:
     for n in range(count):
         center = float(np.median([frame.windows[n].center for frame in frames]))
         width = float(np.median([frame.windows[n].width for frame in frames]))
-        result.append(Window(center, width, frames[len(frames) // 2].windows[n].name))
+        result.append(replace(frames[len(frames) // 2].windows[n], center=center, width=width))
     return tuple(result)
 
 
