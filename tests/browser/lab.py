@@ -114,7 +114,8 @@ class Server:
             f"--LabApp.workspaces_dir={folder / 'workspaces'}",
             f"--LabApp.user_settings_dir={folder / 'user-settings'}",
             "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True",
-            "--LabApp.news_url=", "--LabApp.collaborative=False",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=",
+            "--LabApp.collaborative=False",
             *args,
         ]  # fmt: skip
         with self.log.open("ab") as log:
@@ -224,12 +225,14 @@ class Lab:
 
     def wait_idle(self, *, timeout: float = CELL_S) -> None:
         """Return when the kernel is idle and no cell waits for its turn."""
+        # A cell that is run before the kernel's socket is open is silently left undone.
         self.page.wait_for_function(
             """() => {
-              const state = document.querySelector('.jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator');
+              const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+              const kernel = context?.isReady && context.session?.kernel;
               const prompts = [...document.querySelectorAll('.jp-InputArea-prompt')];
-              const busy = prompts.some(p => p.textContent.includes('[*]'));
-              return !busy && state?.dataset.status === 'idle';
+              return kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle'
+                && !prompts.some(p => p.textContent.includes('[*]'));
             }""",
             timeout=timeout * 1000,
         )
@@ -336,7 +339,9 @@ class Lab:
 
     def restart_kernel(self) -> None:
         """Start the kernel anew and wait for it."""
-        self.server.api(f"/api/kernels/{self.kernel_id()}/restart", method="POST")
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+        )
         self.wait_idle(timeout=READY_S)
 
     # -- looking --------------------------------------------------------------------------------------------

@@ -55,6 +55,14 @@ def test_the_kernel_lives_on_over_a_reload_and_can_be_killed(lab: Lab) -> None:
     assert "NameError" in lab.run_cell(1)
 
 
+def test_the_kernel_can_be_restarted(lab: Lab) -> None:
+    lab.open_notebook(["x = 41", "print('x' in globals())"])
+    lab.run_cell(0)
+    assert lab.run_cell(1) == "True"
+    lab.restart_kernel()
+    assert lab.run_cell(1) == "False"
+
+
 def test_console_errors_are_noticed(lab: Lab) -> None:
     lab.open_notebook(["1"])
     lab.page.evaluate("() => console.error('a widget broke')")
