@@ -1,0 +1,53 @@
+"""Run every benchmark and write bench/RESULTS.md: ``python bench [--quick]``."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import jupyter  # noqa: E402
+import read  # noqa: E402
+from measure import Row, machine, markdown  # noqa: E402
+
+INTRO = """# Measured
+
+Wall times on a shared machine scatter; the ratio to the peer, taken in the same run, is what to
+trust. All picture times are with software GL, so they rank viewers on machines without a GPU.
+Made by `make bench`.
+"""
+
+
+def import_time(runs: int) -> list[Row]:
+    """(f) Seconds of ``import nbannot`` in a fresh Python."""
+    code = "import time; t = time.perf_counter(); import nbannot; print(time.perf_counter() - t)"
+    times = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(runs)
+    ]
+    return [Row("import nbannot", times, "s", goal="≤ 0.4")]
+
+
+def main() -> None:
+    """Measure, print, and keep the table."""
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("--quick", action="store_true", help="few repetitions, results are not kept")
+    quick = parser.parse_args().quick
+    rows = import_time(3 if quick else 9)
+    print(markdown(rows), flush=True)
+    for part in (read.run, jupyter.run):
+        found = part(quick=quick)
+        print(markdown(found), flush=True)
+        rows += found
+    text = f"{INTRO}\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{markdown(rows)}\n"
+    if not quick:
+        (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
