@@ -11,9 +11,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-import jupyter  # noqa: E402
 import read  # noqa: E402
 from measure import Row, machine, markdown  # noqa: E402
+
+import jupyter  # noqa: E402
 
 INTRO = """# Measured
 
