@@ -172,6 +172,25 @@ describe("mirror", () => {
     expect(mirror.unsaved).toBe(0);
   });
 
+  test("what was undone can be redone before the host answers", async () => {
+    const host = new FakeHost();
+    let held: (() => void)[] | null = null;
+    const { mirror } = open(host, (deliver) => (held ? held.push(deliver) : deliver()));
+    await settle(1000);
+    held = [];
+    mirror.applyLocal({ kind: "put", item: boxItem("b", 2) });
+    expect(mirror.canRedo).toBe(false);
+    mirror.undo();
+    expect(mirror.canRedo).toBe(true);
+    mirror.redo();
+    const late = held;
+    held = null;
+    late.forEach((deliver) => deliver());
+    await settle(20_000);
+    expect(mirror.boxes).toHaveLength(1);
+    expect(host.boxes).toHaveLength(1);
+  });
+
   test("slices with content are fetched before they may be painted", async () => {
     const host = new FakeHost();
     host.voxels[0] = 1;

@@ -175,7 +175,9 @@ export class Overlay {
     const small = screen.width < 230 || screen.height < 170;
     setText(this.#corner.title, PLANE_TITLES[frame.view] || image.name);
     const lone = scene.layout !== "mpr" && frame.view !== "single";
-    setText(this.#corner.note, [lone ? image.name : "", frameText(image, scene.time)].filter(Boolean).join("\n"));
+    const failed = frame.axis === 0 && scene.store.failed?.has(frame.slice) ? "This slice cannot be shown" : "";
+    const notes = [lone ? image.name : "", frameText(image, scene.time), failed];
+    setText(this.#corner.note, notes.filter(Boolean).join("\n"));
     const place = small ? "" : slicePlace(frame, patient);
     const number = frame.count > 1 ? `${frame.slice + 1}/${frame.count}` : "";
     setText(this.#place, [number, place].filter(Boolean).join("  "));
