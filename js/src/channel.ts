@@ -124,6 +124,7 @@ export class Channel implements Outbox {
     clearTimeout(this.#focusTimer);
     this.#abort.abort();
     this.#requests.close();
+    this.#try(() => this.wire.send({ type: "bye", tab: this.tab }));
     this.#off();
     livingTabs().delete(this.tab);
     this.#health.clear();

@@ -221,7 +221,7 @@ def test_a_killed_kernel_loses_no_stroke(lab: Lab, shared_data: Path) -> None:
         # The tool chosen before is chosen again.
         assert ready(lab).get_attribute("data-nbannot-tool") == "brush"
         lab.until(lambda: not waiting(lab), "the new viewer delivers what was left", timeout=60)
-        lab.until(lambda: stored(lab) == made, "every stroke is kept")
+        assert stored(lab) == made, "every stroke is kept, once and in order"
     dots = "viewer.document.masks['liver'].array.any(0)"
     assert ask(lab, f"int(__import__('scipy.ndimage').ndimage.label({dots})[1])") == len(stored(lab))
     assert ask(lab, "viewer.session().history()['tool'].tolist()") == ["brush"] * len(stored(lab))
@@ -360,7 +360,10 @@ def test_sessions_travel_between_viewers_files_and_projects(lab: Lab, shared_dat
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_project_open_for_reading_says_so(lab: Lab, shared_data: Path, begun: bool) -> None:
-    make = f"import nbannot as nb\nwith nb.open_project('study') as project:\n    project.add_case('c1', images={str(shared_data / CT)!r}, labels=['liver'])\n"
+    make = (
+        "import nbannot as nb\nwith nb.open_project('study') as project:\n"
+        f"    project.add_case('c1', images={str(shared_data / CT)!r}, labels=['liver'])\n"
+    )
     if begun:
         make += "    project.start('c1').document.masks['liver'].paint((15, slice(60, 70), slice(40, 50)))\n"
     show(lab, [make + opening(shared_data, ", read_only=True")])

@@ -324,9 +324,7 @@ class LocalProject:
                 row = self._begin(case, reader, repeat, images)
             return self._resume(case, row, images)
 
-    def _is_current(
-        self, live: Session, case: str, reader: str, session: int | None, repeat: int
-    ) -> bool:
+    def _is_current(self, live: Session, case: str, reader: str, session: int | None, repeat: int) -> bool:
         # Under the lock, so that no edit is on the disk but not yet in the history.
         with live.document.lock:
             row = self._session(case, reader, session, repeat)
