@@ -209,6 +209,24 @@ class ProjectContract(ABC):
         third = self.again(project, place).start("c1")
         assert state(third.document) == state(one.document)
 
+    def test_a_session_changed_elsewhere_is_opened_anew(self, project: Project, place: Path) -> None:
+        one = project.start("c1")
+        self.again(project, place).start("c1").document.masks["liver"].paint((0, 0, 0))
+        with pytest.raises(ConflictError):
+            one.document.masks["liver"].paint((1, 1, 1))
+        anew = project.start("c1")
+        assert anew is not one
+        anew.document.masks["liver"].paint((2, 2, 2))
+        assert anew.document.masks["liver"].array.sum() == 2
+        assert project.start("c1") is anew
+
+    def test_the_view_is_kept_with_each_edit(self, project: Project, place: Path) -> None:
+        session = project.start("c1")
+        session.view = {"layout": "coronal"}
+        session.document.masks["liver"].paint((0, 0, 0))
+        session.view = {"layout": "axial"}
+        assert self.again(project, place).start("c1").view == {"layout": "coronal"}
+
     def test_readers_do_not_meet(self, project: Project, place: Path) -> None:
         project.start("c1", reader="ada").document.masks["liver"].paint((0, 0, 0))
         project.start("c1", reader="bob").document.masks["liver"].paint((1, 1, 1))

@@ -124,6 +124,7 @@ export class Channel implements Outbox {
     clearTimeout(this.#focusTimer);
     this.#abort.abort();
     this.#requests.close();
+    this.#try(() => this.wire.send({ type: "bye", tab: this.tab }));
     this.#off();
     livingTabs().delete(this.tab);
     this.#health.clear();
@@ -370,7 +371,7 @@ export class Channel implements Outbox {
     if (this.#lane.pending.length) waits.push(this.#heard);
     const oldest = Math.min(...waits.map((time) => time ?? now));
     if (this.#status === "disconnected" || now - Math.max(oldest, this.#heard) <= BUSY_MS) return;
-    const kept = this.document.unsaved ? ` ${this.document.unsaved} edits are kept here until it answers.` : "";
+    const kept = this.#unsaved("here until it answers");
     if (this.#greeted) this.#set("busy", `The kernel is busy.${kept}`);
     else
       this.#set(
@@ -391,8 +392,13 @@ export class Channel implements Outbox {
   }
 
   #lost(): void {
-    const kept = this.document.unsaved ? ` ${this.document.unsaved} edits are kept in this browser and sent then.` : "";
+    const kept = this.#unsaved("in this browser and sent then");
     this.#set("disconnected", `No connection to the kernel. If it was restarted, run the cell again.${kept}`);
+  }
+
+  #unsaved(where: string): string {
+    const count = this.document.unsaved;
+    return count ? ` ${count} ${count === 1 ? "edit is" : "edits are"} kept ${where}.` : "";
   }
 
   #storageFull(): void {

@@ -140,14 +140,14 @@ export class Volumes {
     return off;
   }
 
-  /** Slices of an image (all frames asked for so far) that are here, and how many there are. */
+  /** Slices of an image (all frames asked for so far) that are here, and how many can be had. */
   progress(image: string): { readonly have: number; readonly total: number } {
     let have = 0;
     let total = 0;
     for (const volume of this.#volumes.values()) {
       if (volume.image.id !== image) continue;
       have += volume.have;
-      total += volume.shape[0];
+      total += volume.shape[0] - volume.failed.size;
     }
     return { have, total };
   }

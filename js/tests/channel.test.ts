@@ -113,7 +113,7 @@ describe("health", () => {
     mirror.applyLocal({ kind: "put", item: box("a") });
     await pass(9000);
     expect(channel.health.status).toBe("busy");
-    expect(channel.health.message).toContain("1 edits are kept");
+    expect(channel.health.message).toContain("1 edit is kept");
     deaf = false;
     await pass(60_000);
     expect(channel.health).toEqual({ status: "ready", message: "", carrier: "comm" });

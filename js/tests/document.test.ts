@@ -172,6 +172,20 @@ describe("mirror", () => {
     expect(mirror.unsaved).toBe(0);
   });
 
+  test("what was undone can be redone before the host answers", async () => {
+    const host = new FakeHost();
+    let silent = false;
+    const { mirror } = open(host, (deliver) => (silent ? undefined : deliver()));
+    await settle(1000);
+    silent = true;
+    mirror.applyLocal({ kind: "put", item: boxItem("b", 2) });
+    expect(mirror.canRedo).toBe(false);
+    mirror.undo();
+    expect(mirror.canRedo).toBe(true);
+    mirror.applyLocal({ kind: "put", item: boxItem("c", 2) });
+    expect(mirror.canRedo).toBe(false);
+  });
+
   test("slices with content are fetched before they may be painted", async () => {
     const host = new FakeHost();
     host.voxels[0] = 1;

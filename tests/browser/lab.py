@@ -260,14 +260,15 @@ class Lab:
         """Run cell `n`, wait until it is done (unless told not to) and return the text of its output."""
         cell = self.cell_element(n)
         prompt = cell.locator(".jp-InputArea-prompt")
-        before = prompt.inner_text()
+        # A kernel that was started anew counts from 1 again: only an emptied prompt tells a new run.
+        prompt.evaluate("prompt => { prompt.textContent = '[ ]:'; }")
         cell.locator(".cm-content").click()
         self.page.keyboard.press("Control+Enter")
         if not wait:
             return ""
         self.page.wait_for_function(
-            r"([p, before]) => /\[\d+\]/.test(p.textContent) && p.textContent.trim() !== before.trim()",
-            arg=[prompt.element_handle(), before],
+            r"prompt => /\[\d+\]/.test(prompt.textContent)",
+            arg=prompt.element_handle(),
             timeout=timeout * 1000,
         )
         self.wait_idle(timeout=timeout)

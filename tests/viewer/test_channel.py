@@ -381,6 +381,47 @@ def test_urgent_slices_go_first_and_cancelled_ones_not_at_all() -> None:
     tab.channel.close()
 
 
+def test_a_tab_that_left_gets_no_more_slices_and_the_others_do() -> None:
+    pixels, tab = slow_tab()
+    tab.hello()
+    tab.hello("U")
+    get(tab, ["image/img/0/0"])
+    wait_until(lambda: not tab.channel._queue)
+    get(tab, ["image/img/0/1"], rid=2)
+    tab.channel.receive({"type": "get", "tab": "U", "rid": 1, "keys": ["image/img/0/2"], "urgent": False})
+    tab.channel.receive({"type": "bye", "tab": "T"})
+    pixels.go.set()
+    tab.wait("bytes", 2)
+    assert pixels.read == [0, 2]
+    tab.channel.close()
+
+
+class Wishes:
+    """A spool that notes what is wished for."""
+
+    place = None
+
+    def __init__(self) -> None:
+        self.all: list[Any] = []
+
+    def focus(self, *place: Any) -> None:
+        self.all.append(place)
+
+    def rest(self) -> None:
+        self.all.append("rest")
+
+
+def test_publishing_follows_the_tabs_that_are_left(document: Document) -> None:
+    spool = Wishes()
+    tab = Tab(document, spool)  # type: ignore[arg-type]
+    for name, k in (("T", 1), ("U", 2)):
+        tab.channel.receive({"type": "focus", "tab": name, "image": "img", "frame": 0, "k": k})
+    for name in ("U", "U", "T"):
+        tab.channel.receive({"type": "bye", "tab": name})
+    assert spool.all == [("img", 0, 1), ("img", 0, 2), ("img", 0, 1), "rest"]
+    tab.channel.close()
+
+
 def test_reading_a_slow_slice_holds_nothing_up() -> None:
     pixels, tab = slow_tab()
     tab.hello()

@@ -86,6 +86,27 @@ def test_publishes_from_the_slice_in_view_outwards_and_removes_all() -> None:
     spool.close()
 
 
+def test_a_resting_spool_publishes_nothing_until_it_is_asked_again() -> None:
+    pixels = Pixels()
+    image = make(pixels)
+    spool = Spool([image])
+    plane = pixels.plane
+
+    def stop_at_second(k: int, t: int = 0) -> np.ndarray[Any, Any]:
+        if len(pixels.read) == 1:
+            spool.rest()
+        return plane(k, t)
+
+    pixels.plane = stop_at_second  # type: ignore[method-assign]
+    spool.focus(image.id, 0, 0)
+    published(spool, image, 0, 1)
+    assert pixels.read == [(0, 0), (0, 1)]
+    spool.focus(image.id, 0, 5)
+    published(spool, image, 1, 0)
+    assert pixels.read[2] == (0, 5)
+    spool.close()
+
+
 def test_no_room_means_no_spool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "roomy_folder", lambda size: None)
     spool = Spool([make(Pixels())])

@@ -94,7 +94,11 @@ export class DocumentMirror {
     return this.#canUndo || this.#pending.some((one) => one.draft !== null && !one.undone);
   }
   get canRedo(): boolean {
-    return this.#canRedo;
+    // What is on its way counts: else a redo right after an undo would be ignored.
+    return this.#pending.reduce(
+      (can, { sent }) => (sent.kind === "undo" ? true : sent.kind === "redo" && can),
+      this.#canRedo,
+    );
   }
   /** Number of edits that the host has not acknowledged. */
   get unsaved(): number {

@@ -13,6 +13,8 @@ export interface SliceStore {
   readonly color: boolean;
   /** A slice that is undefined holds zeros (masks) instead of not being here yet (images). */
   readonly emptyIsZero?: boolean;
+  /** Why slices cannot be had. */
+  readonly failed?: ReadonlyMap<number, string>;
   /** Grows with each change. */
   readonly version: number;
   /** j*i values (j*i*3 in colour), or undefined. */

@@ -298,7 +298,13 @@ export interface SyncMessage {
   readonly tab: string;
   readonly revision: number;
 }
-export type BrowserMessage = HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage;
+/** The viewer is gone from the page: the host need not read anything for it any more. */
+export interface ByeMessage {
+  readonly type: "bye";
+  readonly tab: string;
+}
+export type BrowserMessage =
+  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage;
 
 /** Return the runs as unsigned LEB128 numbers: for each run gap, length, old, new. */
 export function encodeRuns(runs: Runs): Uint8Array<ArrayBuffer> {

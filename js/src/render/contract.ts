@@ -19,6 +19,8 @@ export interface SliceStore {
   changedSince(version: number): readonly number[] | "all";
   /** Masks: a slice that is undefined is all zero, not on its way. */
   readonly emptyIsZero?: boolean;
+  /** Slices that cannot be had, and why: nobody waits for them. */
+  readonly failed?: ReadonlyMap<number, string>;
 }
 
 export interface ImageLayer {
@@ -79,6 +81,6 @@ export class RendererError extends Error {
 /** True when a slice of the range is on its way. */
 export function anyMissing(store: SliceStore, range: readonly [number, number] | null): boolean {
   if (range === null || store.emptyIsZero) return false;
-  for (let k = range[0]; k <= range[1]; k++) if (store.slice(k) === undefined) return true;
+  for (let k = range[0]; k <= range[1]; k++) if (store.slice(k) === undefined && !store.failed?.has(k)) return true;
   return false;
 }

@@ -106,7 +106,8 @@ class Viewer implements CommandTarget {
     }, signal);
     client.volumes.onArrive((arrival) => {
       if (arrival.kind === "failed") {
-        this.#messages.error({ kind: "SliceError", message: arrival.message, hint: "Show the viewer again to retry." });
+        const message = arrival.k < 0 ? arrival.message : `A slice cannot be shown: ${arrival.message}`;
+        this.#messages.error({ kind: "SliceError", message, hint: "Show the viewer again to retry." });
       }
       this.#progressLater();
       this.#stage.arrived(arrival.k);

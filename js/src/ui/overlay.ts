@@ -70,6 +70,7 @@ export class Overlay {
   readonly #edge: Record<(typeof EDGES)[number], HTMLElement>;
   readonly #value = h("div", { class: "nbannot-value" });
   readonly #place = h("div");
+  readonly #failed = h("div", { class: "nbannot-failed" });
   #boxKey = "";
 
   constructor(view: ViewName) {
@@ -86,7 +87,7 @@ export class Overlay {
     this.#corner.title.style.color = PLANE_COLORS[view];
     this.texts = h(
       "div", { class: "nbannot-texts" },
-      ...CORNERS.map((name) => this.#corner[name]), ...EDGES.map((name) => this.#edge[name]),
+      ...CORNERS.map((name) => this.#corner[name]), ...EDGES.map((name) => this.#edge[name]), this.#failed,
     );
   }
 
@@ -176,6 +177,8 @@ export class Overlay {
     setText(this.#corner.title, PLANE_TITLES[frame.view] || image.name);
     const lone = scene.layout !== "mpr" && frame.view !== "single";
     setText(this.#corner.note, [lone ? image.name : "", frameText(image, scene.time)].filter(Boolean).join("\n"));
+    const failed = frame.axis === 0 && scene.store.failed?.has(frame.slice);
+    setText(this.#failed, failed ? "This slice cannot be shown" : "");
     const place = small ? "" : slicePlace(frame, patient);
     const number = frame.count > 1 ? `${frame.slice + 1}/${frame.count}` : "";
     setText(this.#place, [number, place].filter(Boolean).join("  "));

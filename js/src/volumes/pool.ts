@@ -74,7 +74,7 @@ export class WorkerPool implements DecodePool {
       event.preventDefault();
       this.#stayInPage();
     };
-    return { post: (message) => worker.postMessage(message), end: () => worker.terminate() };
+    return { post: (message) => send(worker, message), end: () => worker.terminate() };
   }
 
   /** Run the worker's text here, for pages whose security policy allows no workers. */
@@ -99,4 +99,10 @@ export class WorkerPool implements DecodePool {
     this.#waiting.delete(answer.id);
     job?.settle(answer);
   }
+}
+
+/** Hand a slice over. Cloned as it is, its view would take the whole answer of the server with it. */
+function send(worker: Worker, { id, slice }: { id: number; slice: Encoded }): void {
+  const bytes = slice.bytes.slice();
+  worker.postMessage({ id, slice: { ...slice, bytes } }, [bytes.buffer]);
 }

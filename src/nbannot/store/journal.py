@@ -83,8 +83,8 @@ class Journal:
     reader: str
     head: int
 
-    def append(self, edit: Edit) -> None:
-        """Keep an edit after the newest; it is on the disk when this returns.
+    def append(self, edit: Edit, *, view: str | None = None) -> None:
+        """Keep an edit after the newest, and how the images are shown; it is on the disk when this returns.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class Journal:
         row = edit_row(edit)
         with self.database.lock:
             with self.database.writing() as connection:
-                insert_edits(connection, self.session, self.head, [row], case=self.case)
+                insert_edits(connection, self.session, self.head, [row], case=self.case, view=view)
             self.head += 1
 
     def edits(self, after: int, upto: int | None = None) -> list[Edit]:
@@ -223,9 +223,15 @@ def snapshot_row(blobs: Blobs, session: str, state: State, seq: int) -> dict[str
 
 
 def insert_edits(
-    connection: Connection, session: str, head: int, rows: Sequence[dict[str, Any]], *, case: str
+    connection: Connection,
+    session: str,
+    head: int,
+    rows: Sequence[dict[str, Any]],
+    *,
+    case: str,
+    view: str | None = None,
 ) -> None:
-    """Append rows of `edit_row` after ``head``, inside the caller's transaction.
+    """Append rows of `edit_row` after ``head``, inside the caller's transaction; keep the view with them.
 
     Raises
     ------
@@ -236,7 +242,8 @@ def insert_edits(
 
     sessions, edits = tables().sessions, tables().edits
     query = sessions.update().where((sessions.c.id == session) & (sessions.c.head == head))
-    if connection.execute(query.values(head=head + len(rows))).rowcount != 1:
+    shown = {} if view is None else {"view": view}
+    if connection.execute(query.values(head=head + len(rows), **shown)).rowcount != 1:
         raise ConflictError(
             f"Case {case!r} was changed elsewhere", hint="Reopen the case; this edit was not kept."
         )

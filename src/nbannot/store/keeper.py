@@ -54,7 +54,9 @@ class Kept:
         """
         if self.closed:
             raise ReadOnlyError(f"The session of case {self.case!r} is closed", hint="Open the case again.")
-        self.journal.append(edit)
+        # The view goes with the edits: after a crash the reader is back where the last edit was made.
+        view = None if self.session is None else json.dumps(self.session.view)
+        self.journal.append(edit, view=view)
 
     def count(self, edit: Edit, revision: int) -> None:
         """Keep a snapshot when it is time."""

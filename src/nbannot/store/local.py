@@ -288,7 +288,8 @@ class LocalProject:
         """Open the newest session of a reader, or begin the first.
 
         From now on every edit is on the disk before it takes effect. Starting a session that is
-        open gives the very same one.
+        open gives the very same one, unless another program wrote to it meanwhile: then it is
+        opened anew.
 
         Parameters
         ----------
@@ -312,7 +313,7 @@ class LocalProject:
         with self._lock:
             row = self._session(case, reader, session, repeat)
             live = None if row is None else self._live.get(row.id)
-            if live is not None and not live.closed:
+            if live is not None and self._is_current(live, case, reader, session, repeat):
                 return live
             images = self.images(case)
             if row is None:
@@ -322,6 +323,12 @@ class LocalProject:
                     return self._unkept(case, images)
                 row = self._begin(case, reader, repeat, images)
             return self._resume(case, row, images)
+
+    def _is_current(self, live: Session, case: str, reader: str, session: int | None, repeat: int) -> bool:
+        # Under the lock, so that no edit is on the disk but not yet in the history.
+        with live.document.lock:
+            row = self._session(case, reader, session, repeat)
+            return row is not None and not live.closed and live.step >= row.head
 
     def _unkept(self, case: str, images: Sequence[Image]) -> Session:
         document = Document(images, labels=self._labels(case), author=self.author)

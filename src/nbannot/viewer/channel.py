@@ -78,6 +78,7 @@ class Channel:
         self._document = document
         self._send = send
         self._spool = spool
+        self._focused: dict[str, tuple[str, int, int]] = {}
         self._lanes: dict[str, _Lane] = {}
         self._collecting: list[tuple[Edit, int]] | None = None
         self._windows: dict[str, list[Window]] = {}
@@ -116,7 +117,7 @@ class Channel:
 
     def _dispatch(self, content: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> None:
         kind = content.get("type")
-        if kind not in ("hello", "edit", "get", "cancel", "focus", "sync"):
+        if kind not in ("hello", "edit", "get", "cancel", "focus", "sync", "bye"):
             return
         tab = str(content["tab"])
         if kind == "hello":
@@ -130,8 +131,10 @@ class Channel:
             self._cancel(tab, int(content["rid"]))
         elif kind == "sync":
             self._sync(tab, int(content["revision"]))
-        elif self._spool is not None:
-            self._spool.focus(str(content["image"]), int(content["frame"]), int(content["k"]))
+        elif kind == "bye":
+            self._bye(tab)
+        else:
+            self._focus(tab, (str(content["image"]), int(content["frame"]), int(content["k"])))
 
     def _post(self, content: Json, buffers: Sequence[bytes] = ()) -> None:
         if self._closed:
@@ -312,9 +315,34 @@ class Channel:
 
     def _cancel(self, tab: str, rid: int) -> None:
         with self._changed:
-            self._queue = [job for job in self._queue if (job.tab, job.rid) != (tab, rid)]
-            heapq.heapify(self._queue)
-            self._queued = {(job.tab, job.rid, job.key) for job in self._queue}
+            self._keep_jobs([job for job in self._queue if (job.tab, job.rid) != (tab, rid)])
+
+    def _keep_jobs(self, jobs: list[_Job]) -> None:
+        self._queue = jobs
+        heapq.heapify(self._queue)
+        self._queued = {(job.tab, job.rid, job.key) for job in jobs}
+
+    def _focus(self, tab: str, place: tuple[str, int, int]) -> None:
+        """Publish from the slice in view outwards; the newest wish of all tabs wins."""
+        if self._spool is None:
+            return
+        self._focused.pop(tab, None)
+        self._focused[tab] = place
+        while len(self._focused) > _MAX_LANES:
+            del self._focused[next(iter(self._focused))]
+        self._spool.focus(*place)
+
+    def _bye(self, tab: str) -> None:
+        """Read nothing more for a tab that is gone."""
+        with self._changed:
+            self._keep_jobs([job for job in self._queue if job.tab != tab])
+        if self._spool is None or self._focused.pop(tab, None) is None:
+            return
+        place = next(reversed(self._focused.values()), None)
+        if place is None:
+            self._spool.rest()
+        else:
+            self._spool.focus(*place)
 
     def _is_closed(self) -> bool:
         return self._closed

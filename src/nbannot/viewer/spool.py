@@ -110,6 +110,7 @@ class Spool:
         self._images = {image.id: image for image in images}
         self._folder: Path | None = None
         self._wish: tuple[str, int, int] | None = None
+        self._resting = False
         self._changed = Condition()
         self._stop = Event()
         self._thread: Thread | None = None
@@ -161,10 +162,17 @@ class Spool:
             return
         with self._changed:
             self._wish = (image, frame, k)
+            self._resting = False
             self._changed.notify()
             if self._thread is None and not self._stop.is_set():
                 self._thread = Thread(target=self._run, name="nbannot-spool", daemon=True)
                 self._thread.start()
+
+    def rest(self) -> None:
+        """Publish nothing more until the next `focus`; what is published stays."""
+        with self._changed:
+            self._wish = None
+            self._resting = True
 
     def read(self, image: str, frame: int, k: int) -> tuple[Codec, bytes] | None:
         """Return a slice that is published already."""
@@ -205,7 +213,7 @@ class Spool:
     def _publish(self, id: str, frame: int, k: int) -> None:
         image, folder = self._images[id], self._folder
         for t, number in _order(image, frame, k):
-            if self._stop.is_set() or self._wish is not None or folder is None:
+            if self._stop.is_set() or self._resting or self._wish is not None or folder is None:
                 return
             path = slice_path(folder, id, t, number)
             if (id, t, number) in self._failed or path.exists():
