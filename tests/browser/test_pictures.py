@@ -48,7 +48,7 @@ viewer
 BRAIN = """
 import numpy as np, nbannot as nb
 brain = nb.read({folder!r} + "/brain/mni152_t1.nii.gz")
-viewer = nb.Viewer(brain, labels=["grey matter", "lesion"], height=620)
+viewer = nb.Viewer(brain, labels=["grey matter", "lesion"], height=620, window=(480, 1000))
 grey = nb.read({folder!r} + "/brain/grey_matter.nii.gz").array > 0
 viewer.document.masks["grey matter"].paint(grey)
 away = np.stack(np.indices(brain.shape), axis=-1) - brain.geometry.to_index((-24, -28, 28))
