@@ -6,6 +6,7 @@ They go to test-output/pictures, and to docs/images with NBANNOT_WRITE_PICTURES=
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +164,7 @@ def test_the_chest_ct_in_three_planes(lab: Lab, demo_folder: Path) -> None:
     check_legible(root)
     assert [letters(root, name) for name in PLANES] == [list("RLAP"), list("RLSI"), list("APSI")]
     color = str(root.locator("[data-nbannot-label] input[type=color]").first.input_value())
-    x, y = middle_of(lab, root, "axial", color)
-    assert x < 0.45, "the patient's right is at the left"
+    assert middle_of(lab, root, "axial", color)[0] < 0.45, "the patient's right is at the left"
     assert middle_of(lab, root, "coronal", color)[1] < 0.5, "the head is at the top"
     assert root.locator("[data-nbannot-label]").count() == 3
     assert view(root, "axial").locator("[data-nbannot-box]").first.is_visible()
@@ -189,7 +189,7 @@ def test_the_help_and_a_narrow_cell(lab: Lab, demo_folder: Path) -> None:
     check_filled(lab, root, PLANES)
     check_legible(root)
     boxes = [view(root, name).bounding_box() for name in PLANES]
-    assert all(a and b and a["y"] + a["height"] <= b["y"] for a, b in zip(boxes, boxes[1:]))
+    assert all(a and b and a["y"] + a["height"] <= b["y"] for a, b in pairwise(boxes))
 
 
 def test_the_pet_dark_on_white(lab: Lab, demo_folder: Path) -> None:
@@ -232,5 +232,7 @@ def test_the_ultrasound_clip_in_colour(lab: Lab, demo_folder: Path) -> None:
 def test_the_documentation_has_its_picture(name: str) -> None:
     with Image.open(ROOT / "docs" / "images" / f"{name}.png") as picture:
         assert picture.width >= 400 and picture.height >= 300
-    words = "".join(p.read_text(encoding="utf-8") for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+    words = "".join(
+        p.read_text(encoding="utf-8") for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    )
     assert f"images/{name}.png" in words

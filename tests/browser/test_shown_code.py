@@ -56,7 +56,9 @@ def test_there_are_notebooks() -> None:
 def test_every_other_notebook_runs(path: Path, tmp_path: Path) -> None:
     notebook = execute(path, tmp_path)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert any("application/vnd.jupyter.widget-view+json" in o.get("data", {}) for c in cells for o in c.outputs)
+    assert any(
+        "application/vnd.jupyter.widget-view+json" in o.get("data", {}) for c in cells for o in c.outputs
+    )
     assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
 
 

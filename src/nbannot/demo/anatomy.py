@@ -158,7 +158,8 @@ def dome(x: FloatArray, y: FloatArray, side: int) -> FloatArray:
 def floor(x: FloatArray, y: FloatArray) -> FloatArray:
     """Return the height (mm) of the whole diaphragm: two domes, and the tendon that carries the heart."""
     tendon = 84 - 45 * ((y - 5) / 88) ** 2 - 0.006 * x**2
-    return np.maximum.reduce([dome(x, y, -1), dome(x, y, 1), tendon])
+    height: FloatArray = np.maximum.reduce([dome(x, y, -1), dome(x, y, 1), tendon])
+    return height
 
 
 def heart_offsets(x: FloatArray, y: FloatArray, z: float) -> tuple[FloatArray, FloatArray, float]:
@@ -291,9 +292,7 @@ class Chest:
         under = z - floor(x, y)
         left = z - np.maximum(dome(x, y, 1), floor(x, y) - 6) + 4
         canvas.put(MUSCLE, covered(under) * covered(-under - 3) * covered(cage))
-        liver = np.maximum.reduce(
-            [ellipsoid((x + 52, y + 2, z - 48), (92, 84, 74)), under + 4, cage]
-        )
+        liver = np.maximum.reduce([ellipsoid((x + 52, y + 2, z - 48), (92, 84, 74)), under + 4, cage])
         canvas.put(LIVER, covered(liver))
         canvas.put(BLOOD._replace(hu=165, suv=1.8), self._liver_blood[k] / np.float32(255) * covered(liver))
         stomach = np.maximum(ellipsoid((x - 58, y + 24, z - 46), (44, 40, 46)), np.maximum(left, cage))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -11,6 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nbannot.errors import NbannotError, need
+
+SETTINGS = ".lab-settings"
+"""The folder of JupyterLab's settings, inside the demo's."""
 
 
 def serve(
@@ -47,7 +51,7 @@ def serve(
         f"--ServerApp.open_browser={browser and has_screen()}", "--ServerApp.log_level=WARN",
         # The demo asks nothing of the outside.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=",
-        "--LabApp.extension_manager=readonly",
+        "--LabApp.extension_manager=readonly", f"--LabApp.app_settings_dir={write_settings(notebook.parent)}",
     ]  # fmt: skip
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
@@ -59,6 +63,16 @@ def serve(
         process.terminate()
         process.wait()
         return 0
+
+
+def write_settings(folder: Path) -> Path:
+    """Write JupyterLab's settings for the demo and return their folder: it asks no questions about news."""
+    settings = folder / SETTINGS
+    settings.mkdir(exist_ok=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    overrides = {"@jupyterlab/apputils-extension:notification": quiet}
+    (settings / "overrides.json").write_text(json.dumps(overrides, indent=1), encoding="utf-8")
+    return settings
 
 
 def claim(port: int) -> int:
