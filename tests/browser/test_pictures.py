@@ -199,6 +199,8 @@ def test_the_pet_dark_on_white(lab: Lab, demo_folder: Path) -> None:
     check_legible(root)
     pixels = lab.canvas_pixels(view(root, "axial").locator("canvas"))
     assert (pixels[..., :3].min(axis=-1) > 230).mean() > 0.3, "air is white"
+    shown = lab.shown_pixels(view(root, "coronal"))
+    assert shown[3, shown.shape[1] // 4].min() > 230, "and so are the surroundings"
 
 
 def test_the_brain_in_the_dark_theme(lab: Lab, demo_folder: Path) -> None:

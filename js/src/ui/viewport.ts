@@ -104,6 +104,7 @@ export class Viewport {
     dataset["nbannotSlice"] = String(frame.slice);
     dataset["nbannotComplete"] = String(!missing);
     dataset["nbannotRevision"] = String(scene.source.document.revision);
+    this.element.toggleAttribute("data-nbannot-inverted", scene.view.value.inverted.includes(scene.image.id));
     const alone = scene.layout !== "mpr";
     setIcon(this.#grow, alone ? "shrink" : "grow");
     this.#grow.hidden = scene.layout === "single";
