@@ -8,7 +8,9 @@ import secrets
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from nbannot.errors import NbannotError, need
@@ -43,7 +45,6 @@ def serve(
     need("jupyterlab", extra="demo")
     port = claim(port)
     token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(16)
-    say(f"\nJupyterLab: http://127.0.0.1:{port}/lab/tree/{notebook.name}?token={token}\nCtrl-C stops it.\n")
     command = [
         sys.executable, "-m", "jupyterlab",
         "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
@@ -58,11 +59,25 @@ def serve(
     # The token goes by the environment: a command line can be read by every user of the machine.
     process = subprocess.Popen(command, env={**os.environ, "JUPYTER_TOKEN": token})
     try:
+        # Said once it is true: an address that does not answer yet looks broken.
+        if listens(process, port):
+            say(
+                f"\nJupyterLab: http://127.0.0.1:{port}/lab/tree/{notebook.name}?token={token}\nCtrl-C stops it.\n"
+            )
         return process.wait()
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
         return 0
+
+
+def listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until something answers on the port; False when the process ends instead."""
+    while process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def write_settings(folder: Path) -> Path:
