@@ -12,7 +12,7 @@ import type { Source } from "./source";
 import { Stage } from "./stage";
 import { Toolbar } from "./toolbar";
 
-const HEIGHT = 560;
+const HEIGHT = 620;
 const PANEL_ROOM = 760;
 const PROGRESS_MS = 250;
 

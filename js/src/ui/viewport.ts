@@ -112,6 +112,7 @@ export class Viewport {
     dataset["nbannotSlice"] = String(frame.slice);
     dataset["nbannotComplete"] = String(this.complete);
     dataset["nbannotRevision"] = String(scene.source.document.revision);
+    this.element.toggleAttribute("data-nbannot-inverted", scene.view.value.inverted.includes(scene.image.id));
     this.#label(scene.layout !== "mpr");
   }
 
