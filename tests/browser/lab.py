@@ -331,10 +331,16 @@ class Lab:
         before = self.kernel_pid()
         os.kill(before, signal.SIGKILL)
         if wait:
-            self.page.locator(".jp-Dialog").wait_for(timeout=READY_S * 1000)
-            self.page.locator(".jp-Dialog .jp-mod-accept").click()
-            self.until(lambda: self._other_kernel(before), "Jupyter started the kernel anew", timeout=READY_S)
-            self.wait_idle(timeout=READY_S)
+            self.await_restart(before)
+
+    def await_restart(self, before: int) -> None:
+        """Wait for the kernel that Jupyter starts in place of process `before`, and close what it says of it."""
+        self.until(lambda: self._other_kernel(before), "Jupyter started the kernel anew", timeout=READY_S)
+        self.wait_idle(timeout=READY_S)
+        # Not always there: JupyterLab says nothing where it takes the death for a restart.
+        for button in self.page.locator(".jp-Dialog .jp-mod-accept").all():
+            button.click()
+        self.page.locator(".jp-Dialog").wait_for(state="detached")
 
     def _other_kernel(self, before: int) -> bool:
         try:
