@@ -27,6 +27,7 @@ $(VENV)/.python:
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.python pyproject.toml jupyter-config/nbannot.json
+	@echo "Installing nbannot and what it needs into $(VENV); a minute or two, the first time only."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,demo]'
 	mkdir -p $(VENV)/etc/jupyter/jupyter_server_config.d
 	cp jupyter-config/nbannot.json $(VENV)/etc/jupyter/jupyter_server_config.d/

@@ -1,4 +1,5 @@
 // Bundles js/src into src/nbannot/viewer/static: one ES module with its workers inside, and one style sheet.
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -8,7 +9,7 @@ import * as esbuild from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const target = resolve(here, "../src/nbannot/viewer/static");
-const LIMIT = 150 * 1024; // the module is sent to the browser once per widget
+const LIMITS = { "loader.js": 5 * 1024, "viewer.js": 250 * 1024 }; // once for each widget, once for each page
 const watch = process.argv.includes("--watch");
 
 const shared = {
@@ -68,6 +69,7 @@ const inlineWorker = {
 
 const outputs = [
   { entry: "src/index.ts", file: "viewer.js", options: { format: "esm", platform: "browser", plugins: [inlineWorker, smallerZstd] } },
+  { entry: "src/loader.ts", file: "loader.js", options: { format: "esm", platform: "browser" } },
   { entry: "src/viewer.css", file: "viewer.css", options: {} },
 ];
 
@@ -81,8 +83,10 @@ rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 
 let tooLarge = false;
+let hash = "watching";
 for (const { entry, file, options } of outputs) {
-  const settings = { ...shared, ...options, entryPoints: [entry], outfile: join(target, file), write: false };
+  const define = { MODULE_HASH: JSON.stringify(hash) };
+  const settings = { ...shared, ...options, define, entryPoints: [entry], outfile: join(target, file), write: false };
   if (watch) {
     const context = await esbuild.context({ ...settings, write: true });
     await context.watch();
@@ -91,10 +95,11 @@ for (const { entry, file, options } of outputs) {
   const result = await esbuild.build(settings);
   const bytes = result.outputFiles[0].contents;
   writeFileSync(join(target, file), bytes);
+  if (file === "viewer.js") hash = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
   const kb = (n) => `${(n / 1024).toFixed(1)} KB`;
   console.log(`${file}: ${kb(bytes.length)}, ${kb(gzipSync(bytes).length)} gzipped`);
-  if (file.endsWith(".js") && bytes.length > LIMIT) {
-    console.error(`${file} is over its limit of ${kb(LIMIT)}: load rare parts lazily.`);
+  if (bytes.length > (LIMITS[file] ?? Infinity)) {
+    console.error(`${file} is over its limit of ${kb(LIMITS[file])}: load rare parts lazily.`);
     tooLarge = true;
   }
 }

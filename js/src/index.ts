@@ -1,4 +1,4 @@
-/** The anywidget module: one client for each widget, shared by its views. */
+/** The viewer's module: one client for each widget, shared by its views. */
 
 import { widgetWire } from "./channel/wire";
 import { openClient } from "./client";
@@ -11,9 +11,6 @@ interface Shared {
   readonly client: Client & { close(): void };
   views: number;
 }
-
-// anywidget evaluates this module once for each widget, so this map holds that widget's client only.
-const clients = new Map<string, Shared>();
 
 function widgetTraits(model: WidgetModel): Traits {
   return {
@@ -29,7 +26,9 @@ function widgetTraits(model: WidgetModel): Traits {
   };
 }
 
-function acquire(model: WidgetModel): Shared {
+type Clients = Map<string, Shared>;
+
+function acquire(clients: Clients, model: WidgetModel): Shared {
   const uid = String(model.get("uid"));
   let shared = clients.get(uid);
   if (!shared) {
@@ -40,7 +39,7 @@ function acquire(model: WidgetModel): Shared {
   return shared;
 }
 
-function release(shared: Shared): void {
+function release(clients: Clients, shared: Shared): void {
   if (--shared.views > 0) return;
   clients.delete(shared.client.uid);
   shared.client.close();
@@ -64,16 +63,21 @@ export function showError(el: HTMLElement, error: unknown): void {
   el.replaceChildren(box);
 }
 
-interface RenderProps {
+export interface RenderProps {
   readonly model: WidgetModel;
   readonly el: HTMLElement;
 }
 
-function render({ model, el }: RenderProps): () => void {
+export interface ViewerModule {
+  /** Show a widget in an element; the returned function takes it away. */
+  render(props: RenderProps): () => void;
+}
+
+function render(clients: Clients, { model, el }: RenderProps): () => void {
   const view = new AbortController();
   let shared: Shared | null = null;
   try {
-    shared = acquire(model);
+    shared = acquire(clients, model);
     mount(el, shared.client, view.signal);
   } catch (error) {
     showError(el, error);
@@ -81,9 +85,13 @@ function render({ model, el }: RenderProps): () => void {
   }
   return () => {
     view.abort();
-    if (shared) release(shared);
+    if (shared) release(clients, shared);
     shared = null;
   };
 }
 
-export default { render };
+/** The module as the loader takes it, once for each page. */
+export default function open(): ViewerModule {
+  const clients: Clients = new Map();
+  return { render: (props) => render(clients, props) };
+}

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from browser.lab import Lab, Server
+from nbannot.demo.project import build_demo
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -117,3 +118,9 @@ def plain_lab(plain_lab_server: Server, browser: Browser, request: pytest.Fixtur
     """A page in a JupyterLab without nbannot's server extension."""
     with opened_page(plain_lab_server, browser, request) as page:
         yield page
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo folder, as `make demo` makes it; tests leave it as it is."""
+    return build_demo(tmp_path_factory.mktemp("made") / "demo-project").parent

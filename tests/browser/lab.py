@@ -43,6 +43,8 @@ KNOWN_NOISE = (
     r"GPU stall due to ReadPixels",
     r"Automatic fallback to software WebGL",
     r"GroupMarkerNotSet",
+    # JupyterLab's own React, when the theme changes while its toolbar redraws.
+    r"(?s)removeChild.*/static/lab/",
 )
 
 SETTINGS = {
@@ -168,7 +170,9 @@ class Lab:
         self.allowed: list[str] = list(KNOWN_NOISE)
         self._path = ""
         self.page.on("console", self._on_console)
-        self.page.on("pageerror", lambda error: self.console_errors.append(f"page error: {error}"))
+        self.page.on(
+            "pageerror", lambda error: self.console_errors.append(f"page error: {error} {error.stack}")
+        )
         self.page.on("request", self._on_request)
         self.page.on("dialog", lambda dialog: dialog.accept())
 

@@ -10,16 +10,18 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from nbannot.demo.phantom import write_chest
 from nbannot.demo.project import build_demo
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture
+def demo(demo_folder: Path, tmp_path: Path) -> Path:
     """A demo folder, as `make demo` makes it; the path of its notebook."""
-    return build_demo(tmp_path_factory.mktemp("demo") / "demo-project")
+    return Path(shutil.copytree(demo_folder, tmp_path / "demo-project")) / "Start.ipynb"
 
 
 @pytest.fixture(autouse=True)
@@ -46,11 +48,18 @@ def test_the_start_notebook_runs(demo: Path) -> None:
     assert "after undo: 0 voxels" in text
 
 
-def test_every_other_notebook_runs(demo: Path) -> None:
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        copy = Path(shutil.copyfile(path, demo.parent / path.name))
-        notebook = execute(copy, demo.parent)
-        assert any(cell.cell_type == "code" and cell.outputs for cell in notebook.cells), path.name
+def test_there_are_notebooks() -> None:
+    assert len(NOTEBOOKS) >= 3
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_other_notebook_runs(path: Path, tmp_path: Path) -> None:
+    notebook = execute(path, tmp_path)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert any(
+        "application/vnd.jupyter.widget-view+json" in o.get("data", {}) for c in cells for o in c.outputs
+    )
+    assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
 
 
 def test_the_demo_is_made_once(demo: Path) -> None:
@@ -68,14 +77,11 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_the_readme_runs(tmp_path: Path) -> None:
-    blocks = re.findall(
-        r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S
-    )
+@pytest.mark.parametrize("page", ["README.md", "docs/viewer.md"])
+def test_what_a_page_shows_runs(page: str, demo_folder: Path, tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
     assert blocks
-    chest = write_chest(tmp_path)
-    assert chest.ct.name == "ct"
-    cells = [nbformat.v4.new_code_cell(block) for block in blocks]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    nbformat.write(notebook, tmp_path / "readme.ipynb")
-    execute(tmp_path / "readme.ipynb", tmp_path)
+    shutil.copytree(demo_folder / "images" / "chest" / "ct", tmp_path / "ct")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(block) for block in blocks])
+    nbformat.write(notebook, tmp_path / "page.ipynb")
+    execute(tmp_path / "page.ipynb", tmp_path)

@@ -39,6 +39,7 @@ def test_it_carries_all_it_needs(wheel: Path) -> None:
         switch = json.loads(archive.read(f"{prefix}/etc/jupyter/jupyter_server_config.d/nbannot.json"))
     assert {
         f"{STATIC}/viewer.js",
+        f"{STATIC}/loader.js",
         f"{STATIC}/viewer.css",
         "nbannot/py.typed",
         "nbannot/demo/Start.ipynb",

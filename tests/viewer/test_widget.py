@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -31,7 +33,8 @@ AFFINE = np.array([[0, 0, 2.0, -10], [0, 2.0, 0, 5], [3.0, 0, 0, 7], [0, 0, 0, 1
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     static = tmp_path / "static"
     static.mkdir()
-    (static / "viewer.js").write_text("export default {};")
+    (static / "viewer.js").write_text("export default () => ({});")
+    (static / "loader.js").write_text("export default {};")
     (static / "viewer.css").write_text(".nbannot {}")
     monkeypatch.setattr(widget, "STATIC", static)
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
@@ -166,6 +169,19 @@ def test_arrays_that_are_no_images() -> None:
             image_of(array)
     with pytest.warns(GeometryWarning), pytest.raises(GeometryError, match="dtype"):
         image_of(np.zeros((2, 2), dtype="U3"))
+
+
+def test_the_loader_gets_the_module_with_its_fingerprint(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[Any, list[bytes]]] = []
+    monkeypatch.setattr(viewer, "send", lambda content, buffers: sent.append((content, buffers)))
+    viewer._receive(None, {"type": "module"}, [])
+    [(answer, [packed])] = sent
+    text = gzip.decompress(packed)
+    assert text.decode() == (widget.STATIC / "viewer.js").read_text()
+    assert answer == {"type": "module", "hash": hashlib.sha256(text).hexdigest()[:16]}
+    assert len(viewer._esm) < 5000
 
 
 def test_a_missing_bundle_says_what_to_do(image: Image, bundle: Path) -> None:

@@ -3,7 +3,8 @@ import { COMMANDS, GROUPS, keyTitle } from "../commands";
 import { h } from "./dom";
 import { icon } from "./icons";
 
-const MOUSE: readonly (readonly [string, string])[] = [
+/** What the mouse does; the user's guide shows the same table. */
+export const MOUSE: readonly (readonly [string, string])[] = [
   ["Wheel", "Scroll slices"],
   ["Ctrl+wheel", "Zoom at the pointer"],
   ["Shift+wheel", "Brush size"],

@@ -12,8 +12,9 @@ import type { Source } from "./source";
 import { Stage } from "./stage";
 import { Toolbar } from "./toolbar";
 
-const HEIGHT = 560;
+const HEIGHT = 620;
 const PANEL_ROOM = 760;
+const PROGRESS_MS = 250;
 
 /** Show a viewer in `el`; everything it opened is closed when `signal` aborts. */
 export function mount(el: HTMLElement, client: Source, signal: AbortSignal): void {
@@ -36,6 +37,7 @@ class Viewer implements CommandTarget {
   readonly #player: Player;
   #help: HTMLElement | null = null;
   #frame = 0;
+  #progressTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(el: HTMLElement, readonly client: Source, readonly signal: AbortSignal) {
     this.#view = new ViewStore(client.view(), (patch) => client.setView(toRecord(patch)));
@@ -107,7 +109,7 @@ class Viewer implements CommandTarget {
         const message = arrival.k < 0 ? arrival.message : `A slice cannot be shown: ${arrival.message}`;
         this.#messages.error({ kind: "SliceError", message, hint: "Show the viewer again to retry." });
       }
-      this.#progress();
+      this.#progressLater();
       this.#stage.arrived(arrival.k);
     }, signal);
     client.channel.onHealth((health) => this.#messages.connection(health.status, health.message), signal);
@@ -156,8 +158,18 @@ class Viewer implements CommandTarget {
     this.#panel.draw();
   }
 
-  #progress(): void {
+  /** Not for every slice: each change composites the page anew. */
+  #progressLater(): void {
     if (!this.#scene.ready) return;
+    const { have, total } = this.client.volumes.progress(this.#scene.image.id);
+    if (have >= total) return this.#progress();
+    this.#progressTimer ??= setTimeout(() => this.#progress(), PROGRESS_MS);
+  }
+
+  #progress(): void {
+    clearTimeout(this.#progressTimer);
+    this.#progressTimer = undefined;
+    if (!this.#scene.ready || this.signal.aborted) return;
     const progress = this.client.volumes.progress(this.#scene.image.id);
     this.#root.dataset["nbannotProgress"] = `${progress.have}/${progress.total}`;
     this.#messages.progress(progress);

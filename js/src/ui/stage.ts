@@ -16,7 +16,8 @@ export interface StageEvents extends ViewportEvents {
 }
 
 /** How long arrivals are collected: across the slices every one changes the picture a little. */
-const ARRIVE_MS = 100;
+/** Every repaint costs a composited page; without a GPU that would take what decoding needs. */
+const ARRIVE_MS = 300;
 
 export class Stage {
   readonly element = h("div", { class: "nbannot-stage" });
@@ -107,7 +108,9 @@ export class Stage {
     if (this.#later !== null || this.signal.aborted) return;
     this.#later = setTimeout(() => {
       this.#later = null;
-      this.repaint();
+      for (const { name } of this.#views.values()) {
+        if (this.scene.ready && this.scene.frame(name).axis !== 0) this.repaint(name);
+      }
     }, ARRIVE_MS);
   }
 

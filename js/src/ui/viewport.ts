@@ -1,6 +1,7 @@
 /** One view in the page: canvas, overlay and input. */
 import { planeRequest } from "../render/plane";
-import type { ImageLayer, Renderer, SliceStore } from "../render/renderer";
+import type { PlaneRequest } from "../render/plane";
+import type { ImageLayer, MaskLayer, Renderer, SliceStore } from "../render/renderer";
 import { titleWithKey } from "../commands";
 import type { Cell } from "../layout";
 import type { ViewName } from "../state";
@@ -21,6 +22,7 @@ export interface ViewportEvents {
 export class Viewport {
   readonly element: HTMLElement;
   readonly #canvas = h("canvas", { class: "nbannot-canvas" });
+  #picture: readonly unknown[] = [];
   readonly #overlay: Overlay;
   readonly #grow: HTMLButtonElement;
   readonly #input: PointerInput;
@@ -97,14 +99,27 @@ export class Viewport {
       scene.geometry, frame, frame.toWorld(screen.pan), (screen.mmPerPx * this.#width) / width,
       width, height, frame.slice,
     );
-    const { missing } = renderer.draw(this.#canvas, plane, this.#layer(), scene.maskLayers());
-    this.complete = !missing;
+    const layer = this.#layer();
+    const masks = scene.maskLayers();
+    const picture = pictureKey(renderer, plane, layer, masks);
+    // Moving the crosshair dirties every view, but the pictures of the others stay as they are.
+    if (!sameKey(picture, this.#picture)) {
+      this.complete = !renderer.draw(this.#canvas, plane, layer, masks).missing;
+      this.#picture = picture;
+    }
     this.#overlay.draw(scene, screen, this.#again());
     const { dataset } = this.element;
     dataset["nbannotSlice"] = String(frame.slice);
-    dataset["nbannotComplete"] = String(!missing);
+    dataset["nbannotComplete"] = String(this.complete);
     dataset["nbannotRevision"] = String(scene.source.document.revision);
-    const alone = scene.layout !== "mpr";
+    this.element.toggleAttribute("data-nbannot-inverted", scene.view.value.inverted.includes(scene.image.id));
+    this.#label(scene.layout !== "mpr");
+  }
+
+  #label(alone: boolean): void {
+    const { scene } = this;
+    if (this.#grow.dataset["layout"] === scene.layout) return;
+    this.#grow.dataset["layout"] = scene.layout;
     setIcon(this.#grow, alone ? "shrink" : "grow");
     this.#grow.hidden = scene.layout === "single";
     this.#grow.title = alone ? "Show all views (M)" : titleWithKey("view.maximize");
@@ -163,4 +178,22 @@ export class Viewport {
     // Lets the browser free the picture at once.
     this.#canvas.width = this.#canvas.height = 0;
   }
+}
+
+/** Everything a picture depends on, in an order that two keys share. */
+function pictureKey(
+  renderer: Renderer, plane: PlaneRequest, image: ImageLayer, masks: readonly MaskLayer[],
+): readonly unknown[] {
+  const { origin, du, dv, width, height } = plane;
+  const { store, window, invert, interpolate } = image;
+  const key: unknown[] = [renderer, ...origin, ...du, ...dv, width, height];
+  key.push(store, store.version, window.lower, window.upper, invert, interpolate);
+  for (const mask of masks) {
+    key.push(mask.store, mask.store.version, mask.fill, mask.outline, JSON.stringify([...mask.colors]));
+  }
+  return key;
+}
+
+function sameKey(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((value, n) => value === b[n]);
 }

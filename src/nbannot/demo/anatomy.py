@@ -43,6 +43,7 @@ LIVER = Tissue(108, 2.1)
 SPLEEN = Tissue(122, 1.7)
 KIDNEY = Tissue(185, 3.6)
 GUT = Tissue(62, 1.3)
+THYROID = Tissue(165, 1.4)
 WATER = Tissue(12, 0.4)
 TUMOUR = Tissue(48, 8.6)
 TABLE = Tissue(-420, 0.0)
@@ -154,6 +155,13 @@ def dome(x: FloatArray, y: FloatArray, side: int) -> FloatArray:
     return top - 45 * (((x - side * 70) / 62) ** 2 + ((y - 5) / 88) ** 2)
 
 
+def floor(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Return the height (mm) of the whole diaphragm: two domes, and the tendon that carries the heart."""
+    tendon = 84 - 45 * ((y - 5) / 88) ** 2 - 0.006 * x**2
+    height: FloatArray = np.maximum.reduce([dome(x, y, -1), dome(x, y, 1), tendon])
+    return height
+
+
 def heart_offsets(x: FloatArray, y: FloatArray, z: float) -> tuple[FloatArray, FloatArray, float]:
     """Return coordinates along the heart's own axes, which point to the left and front."""
     dx, dy = x - 20, y + 26
@@ -258,7 +266,7 @@ class Chest:
         self._draw_spine(canvas, z)
         self._draw_ribs(canvas, z, k)
         canvas.put(
-            TABLE, covered(np.abs(self._y - 128 - 0.0009 * self._x**2) - 1.6) * (np.abs(self._x) < 170)
+            TABLE, covered(np.abs(self._y - 127 + 0.0009 * self._x**2) - 1.6) * (np.abs(self._x) < 165)
         )
         return canvas.hu, canvas.suv
 
@@ -273,7 +281,7 @@ class Chest:
         canvas.put(FAT, covered(seam + 0.8 * marbling) * covered(body + layer) * np.float32(0.8))
         cavity = covered(ellipsoid((x, y - 2), (134 * cage_scale(z), 97 * cage_scale(z))))
         canvas.put(
-            FAT, cavity * np.clip(0.9 - np.clip((z - 200) / 60, 0, 1) * (0.45 - 0.3 * marbling), 0, 0.9)
+            FAT, cavity * np.clip(0.9 - np.clip((z - 200) / 60, 0, 1) * (0.42 - 0.1 * marbling), 0, 0.9)
         )
 
     def _draw_abdomen(self, canvas: Canvas, z: float, k: int) -> None:
@@ -281,12 +289,10 @@ class Chest:
         if z > 112:
             return
         cage = ellipsoid((x, y - 2), (131, 94))
-        right, left = z - dome(x, y, -1) + 4, z - dome(x, y, 1) + 4
-        under = np.minimum(z - dome(x, y, -1), z - dome(x, y, 1))
+        under = z - floor(x, y)
+        left = z - np.maximum(dome(x, y, 1), floor(x, y) - 6) + 4
         canvas.put(MUSCLE, covered(under) * covered(-under - 3) * covered(cage))
-        liver = np.maximum.reduce(
-            [ellipsoid((x + 52, y + 2, z - 48), (92, 84, 74)), np.minimum(right, left), cage]
-        )
+        liver = np.maximum.reduce([ellipsoid((x + 52, y + 2, z - 48), (92, 84, 74)), under + 4, cage])
         canvas.put(LIVER, covered(liver))
         canvas.put(BLOOD._replace(hu=165, suv=1.8), self._liver_blood[k] / np.float32(255) * covered(liver))
         stomach = np.maximum(ellipsoid((x - 58, y + 24, z - 46), (44, 40, 46)), np.maximum(left, cage))
@@ -337,6 +343,9 @@ class Chest:
         part = np.float32(1 / 255)
         canvas.put(VESSEL_WALL, self._blood_wall[k] * part)
         canvas.put(BLOOD, self._blood[k] * part)
+        z = float(self.grid.z[k])
+        thyroid = ellipsoid((np.abs(self._x) - 16, self._y - 3, z - 294), (8, 12, 26))
+        canvas.put(THYROID, covered(thyroid))
         gullet = ellipsoid((self._x - 7, self._y - 40), (8, 6))
         canvas.put(GUT, covered(gullet))
         canvas.put(AIR._replace(hu=-400), covered(gullet + 4.5) * np.float32(0.6))
@@ -383,13 +392,20 @@ class Chest:
         canvas.put(CARTILAGE, covered(rib) * shown * front)
         canvas.put(CORTICAL, covered(rib) * shown * ~front)
         canvas.put(MARROW._replace(hu=310), covered(rib + 1.9) * shown * ~front)
+        # The shoulder blades: thin plates behind the ribs, a point at their lower end.
+        back = ellipsoid((x, y - 3), (150 * scale, 110 * scale)) - 1
+        lower, upper = np.interp(z, (150, 168, 290), (74, 52, 14)), np.interp(z, (150, 290), (76, 84))
+        blade = np.maximum.reduce([np.abs(back) - 1.7, lower - y, y - upper, 58 - np.abs(x)])
+        canvas.put(CORTICAL._replace(hu=520), covered(np.maximum(blade, max(150 - z, z - 280))))
         part = np.float32(1 / 255)
         canvas.put(CORTICAL, self._clavicle[k] * part)
         canvas.put(MARROW._replace(hu=330), self._clavicle_inside[k] * part)
-        breast_y = -97 * scale - 4
-        plate = np.maximum(np.maximum(np.abs(x) - 17, np.abs(y - breast_y) - 6), max(92 - z, z - 252))
-        canvas.put(CORTICAL._replace(hu=560), covered(plate))
-        canvas.put(MARROW._replace(hu=160), covered(plate + 2.2))
+        breast_y = -97 * scale - 1
+        # Wide at the manubrium, slim below it, thin at the tip.
+        half = np.interp(z, (92, 112, 205, 225, 250), (5, 15, 13, 24, 27))
+        plate = np.maximum(ellipsoid((x, y - breast_y - 0.004 * x**2), (half, 6.5)), max(92 - z, z - 252))
+        canvas.put(CORTICAL._replace(hu=420), covered(plate))
+        canvas.put(MARROW._replace(hu=150), covered(plate + 1.8))
 
 
 class Canvas:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbannot.demo.phantom import write_chest
 from nbannot.demo.pictures import copy_ultrasound, write_brain
+from nbannot.demo.serve import SETTINGS
 from nbannot.store import open_project
 
 NOTEBOOK = "Start.ipynb"
@@ -45,7 +46,7 @@ def build_demo(folder: Path, *, say: Callable[[str], None] = lambda text: None) 
 
 
 def _refuse_foreign(folder: Path) -> None:
-    ours = {"images", "project", ".gitignore", ".ipynb_checkpoints", NOTEBOOK}
+    ours = {"images", "project", ".gitignore", ".ipynb_checkpoints", NOTEBOOK, SETTINGS}
     foreign = sorted(p.name for p in folder.iterdir() if p.name not in ours) if folder.is_dir() else []
     if foreign:
         raise FileExistsError(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from nbannot.errors import NbannotError, need
+
+SETTINGS = ".lab-settings"
+"""The folder of JupyterLab's settings, inside the demo's."""
 
 
 def serve(
@@ -39,7 +45,6 @@ def serve(
     need("jupyterlab", extra="demo")
     port = claim(port)
     token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(16)
-    say(f"\nJupyterLab: http://127.0.0.1:{port}/lab/tree/{notebook.name}?token={token}\nCtrl-C stops it.\n")
     command = [
         sys.executable, "-m", "jupyterlab",
         "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
@@ -47,18 +52,42 @@ def serve(
         f"--ServerApp.open_browser={browser and has_screen()}", "--ServerApp.log_level=WARN",
         # The demo asks nothing of the outside.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=",
-        "--LabApp.extension_manager=readonly",
+        "--LabApp.extension_manager=readonly", f"--LabApp.app_settings_dir={write_settings(notebook.parent)}",
     ]  # fmt: skip
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     # The token goes by the environment: a command line can be read by every user of the machine.
     process = subprocess.Popen(command, env={**os.environ, "JUPYTER_TOKEN": token})
     try:
+        # Said once it is true: an address that does not answer yet looks broken.
+        if listens(process, port):
+            say(
+                f"\nJupyterLab: http://127.0.0.1:{port}/lab/tree/{notebook.name}?token={token}\nCtrl-C stops it.\n"
+            )
         return process.wait()
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
         return 0
+
+
+def listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until something answers on the port; False when the process ends instead."""
+    while process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def write_settings(folder: Path) -> Path:
+    """Write JupyterLab's settings for the demo and return their folder: it asks no questions about news."""
+    settings = folder / SETTINGS
+    settings.mkdir(exist_ok=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    overrides = {"@jupyterlab/apputils-extension:notification": quiet}
+    (settings / "overrides.json").write_text(json.dumps(overrides, indent=1), encoding="utf-8")
+    return settings
 
 
 def claim(port: int) -> int:

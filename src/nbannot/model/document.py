@@ -29,7 +29,7 @@ from nbannot.model.checks import (
 )
 from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty
 from nbannot.model.image import Image
-from nbannot.model.items import Items
+from nbannot.model.items import Items, counted
 from nbannot.model.labels import Label, LabelSet, new_id
 from nbannot.model.masks import Change, Mask, MaskInfo, Segment
 from nbannot.model.runs import Runs, clip_index
@@ -111,11 +111,14 @@ class Document:
             self._adopt(mask)
 
     def __repr__(self) -> str:
-        return (
-            f"Document({len(self.images)} images, {len(self._labels)} labels, "
-            f"{len(self._masks)} masks, {len(self._boxes)} boxes, {len(self._tags)} tags, "
-            f"revision {self.revision})"
-        )
+        parts = {
+            "image": len(self.images),
+            "label": len(self._labels),
+            "mask": len(self._masks),
+            "box": len(self._boxes),
+            "tag": len(self._tags),
+        }
+        return f"Document({', '.join(map(counted, parts.values(), parts))}, revision {self.revision})"
 
     @property
     def labels(self) -> Items[Label]:

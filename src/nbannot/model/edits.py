@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.labels import Label
@@ -43,7 +44,7 @@ class Edit:
         """Return the edit that takes this one back."""
         raise TypeError(f"{type(self).__name__} has no inverse")
 
-    def _back(self) -> dict[str, str | None]:
+    def _back(self) -> dict[str, Any]:
         return {"origin": self.origin, "tool": self.tool, "undoes": self.id or None}
 
 
@@ -68,8 +69,8 @@ class Put(Edit):
     def inverse(self) -> Put | Remove:
         """Return the edit that takes this one back: the old item again, or none."""
         if self.old is None:
-            return Remove(self.item, self.at, **self._back())  # type: ignore[arg-type]
-        return Put(self.old, self.item, self.at, **self._back())  # type: ignore[arg-type]
+            return Remove(self.item, self.at, **self._back())
+        return Put(self.old, self.item, self.at, **self._back())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Remove(Edit):
 
     def inverse(self) -> Put:
         """Return the edit that puts the item back in its place."""
-        return Put(self.item, None, self.at, **self._back())  # type: ignore[arg-type]
+        return Put(self.item, None, self.at, **self._back())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Paint(Edit):
 
         Applying an edit and then its inverse leaves the mask as it was, voxel for voxel.
         """
-        return Paint(self.mask, self.box, self.runs.inverse(), **self._back())  # type: ignore[arg-type]
+        return Paint(self.mask, self.box, self.runs.inverse(), **self._back())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Batch(Edit):
     def inverse(self) -> Batch:
         """Return the batch of the inverses, last first."""
         edits = tuple(replace(edit.inverse(), undoes=None) for edit in reversed(self.edits))
-        return Batch(edits, self.name, **self._back())  # type: ignore[arg-type]
+        return Batch(edits, self.name, **self._back())
 
 
 def is_empty(edit: Edit) -> bool:

@@ -13,6 +13,11 @@ from nbannot.model.masks import Mask
 T = TypeVar("T", Label, Mask, Box, Tag)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return "1 box" or "2 boxes"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}{'es' if noun.endswith('x') else 's'}"
+
+
 class Items(Generic[T]):
     """A live, ordered, read-only view of the items of one kind.
 
@@ -43,7 +48,7 @@ class Items(Generic[T]):
         return item
 
     def __repr__(self) -> str:
-        return f"{len(self)} {self._kind}{'' if len(self) == 1 else 's'}: {', '.join(self.keys())}"
+        return f"{counted(len(self), self._kind)}: {', '.join(self.keys())}"
 
     def get(self, key: str) -> T | None:
         """Return the item of this id or name, or None."""

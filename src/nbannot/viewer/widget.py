@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import hashlib
 import uuid
 import warnings
 import weakref
@@ -82,6 +84,7 @@ class Viewer(anywidget.AnyWidget):
         height: int | None = None,
     ) -> None:
         _bundle("viewer.js")
+        _bundle("loader.js")
         self._session = shown if isinstance(shown, Session) else None
         self._document = _document(shown, labels, masks)
         self._sending = RLock()
@@ -112,7 +115,7 @@ class Viewer(anywidget.AnyWidget):
 
     @property
     def _esm(self) -> str:
-        return _bundle("viewer.js")
+        return _bundle("loader.js")
 
     @property
     def _css(self) -> str:
@@ -261,6 +264,12 @@ class Viewer(anywidget.AnyWidget):
         self.view = {**self.view, **change}
 
     def _receive(self, _: object, content: Any, buffers: Sequence[memoryview]) -> None:
+        if isinstance(content, Mapping) and content.get("type") == "module":
+            # The loader asks once for each page; the module is far larger than the loader.
+            module = _bundle("viewer.js").encode()
+            answer = {"type": "module", "hash": hashlib.sha256(module).hexdigest()[:16]}
+            self.send(answer, [gzip.compress(module, mtime=0)])
+            return
         if self._channel is not None:
             self._channel.receive(content, buffers)
 

@@ -1,0 +1,240 @@
+"""The pictures of the documentation, made from the demo's images and looked at by the test as well.
+
+They go to test-output/pictures, and to docs/images with NBANNOT_WRITE_PICTURES=1.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator
+
+from browser.lab import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / ("docs/images" if os.environ.get("NBANNOT_WRITE_PICTURES") else "test-output/pictures")
+MOST_BYTES = 250_000
+SMALLEST_TEXT = 11  # CSS px
+
+CHEST = """
+import numpy as np, nbannot as nb
+ct = nb.read({folder!r} + "/chest/ct")
+viewer = nb.Viewer(ct, labels=["nodule", "liver", "aorta"], height=620, window="SOFT TISSUE")
+nodule = np.array(ct.geometry.to_index((-74, 22, 205)))
+mm = np.stack(np.indices(ct.shape), axis=-1) - nodule
+ball = np.linalg.norm(mm * ct.geometry.spacing, axis=-1)
+viewer.document.masks["nodule"].paint((ball < 14) & (ct.array > -400))
+reach = np.array(16 / np.array(ct.geometry.spacing))
+viewer.document.add(nb.Box("nodule", index=(nodule - reach, nodule + reach)))
+viewer.goto(world=(-74, 22, 205))
+viewer.view = {{**viewer.view, "panel": True, "opacity": 0.5}}
+viewer
+"""
+PET = """
+import nbannot as nb
+pet = nb.read({folder!r} + "/chest/pet")
+viewer = nb.Viewer(pet, labels=["hot spot"], height=620)
+viewer.document.masks["hot spot"].paint(pet.array > 20_000)
+viewer.goto(world=(-74, 22, 205))
+viewer.view = {{**viewer.view, "inverted": [pet.id], "panel": True}}
+viewer
+"""
+BRAIN = """
+import numpy as np, nbannot as nb
+brain = nb.read({folder!r} + "/brain/mni152_t1.nii.gz")
+viewer = nb.Viewer(brain, labels=["grey matter", "lesion"], height=620, window=(480, 1000))
+grey = nb.read({folder!r} + "/brain/grey_matter.nii.gz").array > 0
+viewer.document.masks["grey matter"].paint(grey)
+away = np.stack(np.indices(brain.shape), axis=-1) - brain.geometry.to_index((-24, -28, 28))
+viewer.document.masks["lesion"].paint(np.linalg.norm(away / (1, 1.3, 0.9), axis=-1) < 7)
+viewer.goto(world=(-24, -28, 28))
+viewer.label = "lesion"
+viewer.view = {{**viewer.view, "panel": True, "opacity": 0.3}}
+viewer
+"""
+CLIP = """
+import nbannot as nb
+clip = nb.read({folder!r} + "/ultrasound.dcm")
+viewer = nb.Viewer(clip, labels=["finding"], height=560)
+viewer.document.add(nb.Box("finding", index=((0, 90, 120), (0, 150, 200))))
+viewer.view = {{**viewer.view, "panel": True}}
+viewer
+"""
+
+
+def show(lab: Lab, cell: str, folder: Path, *, width: int = 1100) -> Locator:
+    """Run the cell and return its viewer, quiet and complete."""
+    lab.page.set_viewport_size({"width": width, "height": 900})
+    lab.open_notebook([cell.format(folder=str(folder / "images")), "0"])
+    lab.run_cell(0)
+    return settled(lab)
+
+
+def settled(lab: Lab) -> Locator:
+    root = lab.output(0).locator('[data-nbannot-root][data-nbannot-complete="true"]').first
+    root.wait_for(timeout=60_000)
+    lab.page.mouse.move(2, 2)
+    lab.page.wait_for_timeout(500)
+    return root
+
+
+def keep(lab: Lab, root: Locator, name: str) -> npt.NDArray[np.uint8]:
+    """Write the picture of a viewer, as small as it can be, and return its RGB pixels."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with Image.open(lab.screenshot(f"raw-{name}", element=root)) as shot:
+        picture = shot.convert("RGB")
+    target = FOLDER / f"{name}.png"
+    picture.save(target, optimize=True)
+    assert 8_000 < target.stat().st_size < MOST_BYTES
+    return np.asarray(picture)
+
+
+def view(root: Locator, name: str) -> Locator:
+    return root.locator(f'[data-nbannot-view="{name}"]')
+
+
+def letters(root: Locator, name: str) -> list[str]:
+    """Letters at the left, right, top and bottom of a view."""
+    return [view(root, name).locator(f".nbannot-edge-{side}").inner_text() for side in "wens"]
+
+
+def middle_of(lab: Lab, root: Locator, name: str, color: str) -> tuple[float, float]:
+    """Where in a view, in parts of its width and height, the voxels of a colour lie."""
+    pixels = lab.canvas_pixels(view(root, name).locator("canvas")).astype(int)
+    rgb = [int(color[n : n + 2], 16) for n in (1, 3, 5)]
+    tint = pixels[..., :3] - pixels[..., :3].mean(axis=-1, keepdims=True)
+    wanted = np.array(rgb) - np.mean(rgb)
+    alike = (tint @ wanted > 0.3 * (wanted @ wanted)) & (np.abs(tint).max(axis=-1) > 12)
+    rows, columns = np.nonzero(alike)
+    assert rows.size > 60, f"nothing in {color} in the {name} view"
+    return columns.mean() / pixels.shape[1], rows.mean() / pixels.shape[0]
+
+
+def check_legible(root: Locator) -> None:
+    """The texts are large enough, inside their views, and do not lie on each other."""
+    found: list[dict[str, Any]] = root.evaluate(
+        """root => [...root.querySelectorAll('[data-nbannot-view]')].filter(v => v.offsetParent).flatMap(v => {
+          const outer = v.getBoundingClientRect();
+          return [...v.querySelectorAll('.nbannot-corner, .nbannot-edge')].filter(e => e.textContent.trim())
+            .map(e => { const range = document.createRange(); range.selectNodeContents(e);
+              const b = range.getBoundingClientRect(); return {
+              view: v.dataset.nbannotView, text: e.textContent, size: parseFloat(getComputedStyle(e).fontSize),
+              box: [b.left - outer.left, b.top - outer.top, b.right - outer.left, b.bottom - outer.top],
+              outer: [outer.width, outer.height]}; });
+        })"""
+    )
+    assert found
+    for n, one in enumerate(found):
+        left, top, right, bottom = one["box"]
+        assert one["size"] >= SMALLEST_TEXT, one
+        assert left >= 0 and top >= 0 and right <= one["outer"][0] + 1 and bottom <= one["outer"][1] + 1, one
+        for other in found[n + 1 :]:
+            if other["view"] == one["view"]:
+                a, b = one["box"], other["box"]
+                apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+                assert apart, (one["text"], other["text"], a, b)
+
+
+def check_filled(lab: Lab, root: Locator, names: tuple[str, ...], *, contrast: float = 20) -> None:
+    """Each view is of useful size, and its image has contrast and fills it."""
+    for name in names:
+        pixels = lab.canvas_pixels(view(root, name).locator("canvas"))
+        assert min(pixels.shape[:2]) >= 180, (name, pixels.shape)
+        image = pixels[..., 3] == 255
+        assert max(image.any(axis=1).mean(), image.any(axis=0).mean()) > 0.9, f"{name} does not fill its view"
+        grey = pixels[..., :3].mean(axis=-1)
+        assert grey[image].std() > contrast, f"{name} is flat"
+
+
+PLANES = ("axial", "coronal", "sagittal")
+
+
+def test_the_chest_ct_in_three_planes(lab: Lab, demo_folder: Path) -> None:
+    root = show(lab, CHEST, demo_folder)
+    pixels = keep(lab, root, "ct-mpr")
+    assert pixels.shape[1] > 800
+    check_filled(lab, root, PLANES)
+    check_legible(root)
+    assert [letters(root, name) for name in PLANES] == [list("RLAP"), list("RLSI"), list("APSI")]
+    color = str(root.locator("[data-nbannot-label] input[type=color]").first.input_value())
+    assert middle_of(lab, root, "axial", color)[0] < 0.45, "the patient's right is at the left"
+    assert middle_of(lab, root, "coronal", color)[1] < 0.5, "the head is at the top"
+    assert root.locator("[data-nbannot-label]").count() == 3
+    assert view(root, "axial").locator("[data-nbannot-box]").first.is_visible()
+    window = root.locator(".nbannot-window").inner_text()
+    assert window.split() == ["C", "40", "W", "400"]
+
+
+def test_the_help_and_a_narrow_cell(lab: Lab, demo_folder: Path) -> None:
+    root = show(lab, CHEST, demo_folder)
+    view(root, "axial").locator("canvas").hover()
+    lab.page.keyboard.press("?")
+    panel = lab.output(0).locator("[data-nbannot-help]")
+    panel.wait_for()
+    keep(lab, root, "help")
+    body = panel.locator(".nbannot-help-body")
+    assert body.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
+    lab.page.keyboard.press("Escape")
+    lab.page.set_viewport_size({"width": 520, "height": 1000})
+    lab.run_python("viewer.view = {**viewer.view, 'panel': None}")
+    root = settled(lab)
+    keep(lab, root, "narrow")
+    check_filled(lab, root, PLANES)
+    check_legible(root)
+    boxes = [view(root, name).bounding_box() for name in PLANES]
+    assert all(a and b and a["y"] + a["height"] <= b["y"] for a, b in pairwise(boxes))
+
+
+def test_the_pet_dark_on_white(lab: Lab, demo_folder: Path) -> None:
+    root = show(lab, PET, demo_folder)
+    keep(lab, root, "pet")
+    check_filled(lab, root, PLANES, contrast=10)
+    check_legible(root)
+    pixels = lab.canvas_pixels(view(root, "axial").locator("canvas"))
+    assert (pixels[..., :3].min(axis=-1) > 230).mean() > 0.3, "air is white"
+    shown = lab.shown_pixels(view(root, "coronal"))
+    assert shown[3, shown.shape[1] // 4].min() > 230, "and so are the surroundings"
+
+
+def test_the_brain_in_the_dark_theme(lab: Lab, demo_folder: Path) -> None:
+    root = show(lab, BRAIN, demo_folder)
+    lab.set_theme("dark")
+    try:
+        root = settled(lab)
+        keep(lab, root, "brain")
+        check_filled(lab, root, PLANES)
+        check_legible(root)
+        background = root.evaluate("e => getComputedStyle(e).backgroundColor")
+        assert all(int(part) < 80 for part in background[4:-1].split(","))
+        colors = [one.input_value() for one in root.locator("[data-nbannot-label] input[type=color]").all()]
+        for color in colors:
+            middle_of(lab, root, "axial", color)
+    finally:
+        lab.set_theme("light")
+
+
+def test_the_ultrasound_clip_in_colour(lab: Lab, demo_folder: Path) -> None:
+    root = show(lab, CLIP, demo_folder)
+    keep(lab, root, "ultrasound")
+    check_filled(lab, root, ("single",), contrast=10)
+    check_legible(root)
+    pixels = lab.canvas_pixels(view(root, "single").locator("canvas")).astype(int)
+    assert (np.ptp(pixels[..., :3], axis=-1) > 15).sum() > 200, "it is in colour"
+    assert root.locator('[data-nbannot-command="frame.play"]').is_visible()
+
+
+@pytest.mark.parametrize("name", ["ct-mpr", "help", "narrow", "pet", "brain", "ultrasound"])
+def test_the_documentation_has_its_picture(name: str) -> None:
+    with Image.open(ROOT / "docs" / "images" / f"{name}.png") as picture:
+        assert picture.width >= 400 and picture.height >= 300
+    words = "".join(
+        p.read_text(encoding="utf-8") for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    )
+    assert f"images/{name}.png" in words
