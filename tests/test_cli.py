@@ -73,7 +73,7 @@ def test_the_demo_server_answers_to_its_url_only_with_the_token(tmp_path: Path) 
             assert status(f"{address}/api/contents?token={token}") == 200
             assert status(f"{address}/api/contents") == 403
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             process.wait(20)
 
 

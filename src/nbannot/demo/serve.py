@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -58,6 +59,8 @@ def serve(
         command.append("--allow-root")
     # The token goes by the environment: a command line can be read by every user of the machine.
     process = subprocess.Popen(command, env={**os.environ, "JUPYTER_TOKEN": token})
+    # A demo that is ended by kill, or from the background, takes its server along.
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         # Said once it is true: an address that does not answer yet looks broken.
         if listens(process, port):
@@ -69,6 +72,10 @@ def serve(
         process.terminate()
         process.wait()
         return 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def listens(process: subprocess.Popen[bytes], port: int) -> bool:
