@@ -124,7 +124,7 @@ def first_pictures(path: Path, runs: int) -> list[Row]:
             "s",
             peer=theirs,
             peer_name="ipyniivue",
-            goal="≤ 0.2",
+            goal="ratio ≤ 0.2",
         )
     ]
 
