@@ -18,6 +18,7 @@ export interface StageEvents extends ViewportEvents {
 /** How long arrivals are collected: across the slices every one changes the picture a little. */
 /** Every repaint costs a composited page; without a GPU that would take what decoding needs. */
 const ARRIVE_MS = 300;
+const SETTLE_MS = 500;
 
 export class Stage {
   readonly element = h("div", { class: "nbannot-stage" });
@@ -30,6 +31,7 @@ export class Stage {
   #frame = 0;
   #later: ReturnType<typeof setTimeout> | null = null;
   #wanted = "";
+  #settled = false;
   #shownImage = "";
 
   constructor(
@@ -132,18 +134,28 @@ export class Stage {
       return;
     }
     this.#info.draw();
-    events.drawn(this.#views.size > 0 && scene.masksHere && this.views.every((view) => view.complete));
+    const complete = this.#views.size > 0 && scene.masksHere && this.views.every((view) => view.complete);
+    if (complete && !this.#settled) this.#settle();
+    events.drawn(complete);
+  }
+
+  /** Choose the back end for good once the first pictures are there. */
+  #settle(): void {
+    this.#settled = true;
+    setTimeout(() => this.signal.aborted || this.repaint(), SETTLE_MS);
   }
 
   #backend(): Renderer {
-    const asked = this.scene.view.value.backend;
+    const chosen = this.scene.view.value.backend;
+    // Asking for WebGL takes a third of a second without a GPU: the first picture does not wait for it.
+    const asked = chosen === "auto" && !this.#settled ? "cpu" : chosen;
     if (this.#renderer && this.#asked === asked && !this.#renderer.lost) return this.#renderer;
     this.#renderer?.dispose();
     this.#renderer = null;
     this.#asked = asked;
     const { renderer, note } = createRenderer(asked);
     this.#renderer = renderer;
-    this.events.backend(renderer.name, note);
+    this.events.backend(renderer.name, asked === chosen ? note : "");
     return renderer;
   }
 
