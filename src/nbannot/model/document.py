@@ -58,8 +58,8 @@ class Document:
     edited
         Signal ``(edit, revision)``, emitted after each edit while ``lock`` is held.
     journal
-        Called with ``(edit, revision)`` before an edit takes effect; when it raises, nothing
-        has changed.
+        Called with ``(edit, revision)`` before anyone hears of an edit; when it raises, the edit is
+        taken back and refused.
     """
 
     edited = Signal(Edit, int)

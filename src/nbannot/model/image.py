@@ -170,10 +170,10 @@ class Image:
         rescale: tuple[float, float] = (1.0, 0.0),
         notes: Sequence[str] = (),
     ) -> None:
-        self._source: PixelSource = _ArrayPixels(pixels) if isinstance(pixels, np.ndarray) else pixels
+        self._pixels = pixels
         self.geometry = geometry
         self.is_color = photometric == "RGB"
-        _check(self._source, geometry, self.is_color)
+        _check(pixels, geometry, self.is_color)
         self.name = name
         self.modality = modality
         self.unit = unit
@@ -211,13 +211,13 @@ class Image:
     @property
     def frames(self) -> int:
         """Number of frames in time (or b-value, echo) at each place; 1 without such an axis."""
-        shape = self._source.shape
+        shape = self._pixels.shape
         return shape[0] if len(shape) == 4 + self.is_color else 1
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Dtype of the values."""
-        return self._source.dtype
+        return self._pixels.dtype
 
     @property
     def is_loaded(self) -> bool:
@@ -229,7 +229,7 @@ class Image:
         """All values, (k, j, i) or with t before and colour after; loaded at the first use."""
         with self._lock:
             if self._array is None:
-                self._array = self._source.load()
+                self._array = _values(self._pixels)
             return self._array
 
     def plane_array(self, k: int, *, t: int = 0) -> Pixels:
@@ -245,11 +245,11 @@ class Image:
                 f"Slice k={k}, frame t={t} does not exist",
                 hint=f"The image has k 0…{self.shape[0] - 1} and t 0…{self.frames - 1}.",
             )
-        if self._array is not None:
-            array = self._array[t] if self._array.ndim == 4 + self.is_color else self._array
-            plane: Pixels = array[k]
-            return plane
-        return self._source.plane(k, t)
+        if self._array is None and not isinstance(self._pixels, np.ndarray):
+            return self._pixels.plane(k, t)
+        array = self.array[t] if self.array.ndim == 4 + self.is_color else self.array
+        plane: Pixels = array[k]
+        return plane
 
     def default_window(self) -> Window:
         """Return the file's first window, else the modality's, else percentiles 1–99 of the middle slice."""
@@ -265,22 +265,11 @@ class Image:
         return Window(float(low + high) / 2, max(float(high - low), 1e-6))
 
 
-class _ArrayPixels:
-    def __init__(self, array: Pixels) -> None:
-        self._array = array
-        self.shape: tuple[int, ...] = array.shape
-        self.dtype: np.dtype[Any] = array.dtype
-
-    def plane(self, k: int, t: int = 0) -> Pixels:
-        array = self._array[t] if self._array.ndim == 4 and self.shape[-1] != 3 else self._array
-        plane: Pixels = array[k]
-        return plane
-
-    def load(self) -> Pixels:
-        return self._array
+def _values(pixels: Pixels | PixelSource) -> Pixels:
+    return pixels if isinstance(pixels, np.ndarray) else pixels.load()
 
 
-def _check(source: PixelSource, geometry: Grid, color: bool) -> None:
+def _check(source: Pixels | PixelSource, geometry: Grid, color: bool) -> None:
     if source.dtype.name not in _DTYPES:
         raise GeometryError(
             f"Pixels of dtype {source.dtype} are not shown",
