@@ -150,11 +150,14 @@ describe("a scene of a volume", () => {
 
   it("draws the labels of this image that are shown", () => {
     const { scene } = world;
-    expect(scene.maskLayers().map((one) => [...one.colors])).toEqual([[[1, [255, 0, 0]], [2, [0, 255, 16]]]]);
+    const plane = { width: 1, height: 1, origin: [0, 0, 0], du: [0, 0, 1], dv: [0, 1, 0] } as const;
+    const colors = () =>
+      scene.maskLayers(plane).map((one) => [...one.segments].map(([value, { color }]) => [value, color]));
+    expect(colors()).toEqual([[[1, [255, 0, 0]], [2, [0, 255, 16]]]]);
     scene.view.set({ hidden: ["id-liver"] });
-    expect(scene.maskLayers().map((one) => [...one.colors])).toEqual([[[2, [0, 255, 16]]]]);
+    expect(colors()).toEqual([[[2, [0, 255, 16]]]]);
     scene.view.set({ overlay: false });
-    expect(scene.maskLayers()).toEqual([]);
+    expect(scene.maskLayers(plane)).toEqual([]);
   });
 
   it("shows a box being drawn instead of the document's", () => {

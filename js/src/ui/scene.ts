@@ -3,7 +3,7 @@ import { GridGeometry, type Vec3 } from "../model/geometry";
 import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem } from "../model/protocol";
 import type { SliceStore, TypedArray } from "../model/masks";
 import { usableLayout, type UsableLayout } from "../layout";
-import type { MaskLayer, Rgb } from "../render/renderer";
+import type { MaskLayer, PlaneRequest, Rgb, SegmentStyle } from "../render/renderer";
 import { without, type ViewName, type ViewPatch, type ViewStore } from "../state";
 import {
   clampSlice, hasPlanes, isGrid, middleVoxel, moveToSlice, sliceFrame, viewAxes,
@@ -312,7 +312,7 @@ export class Scene implements ToolHost {
     return this.source.document.masks.every(({ item, store }) => item.image !== id || store.missing.length === 0);
   }
 
-  maskLayers(): MaskLayer[] {
+  maskLayers(plane: PlaneRequest): MaskLayer[] {
     const { hidden, opacity, overlay } = this.view.value;
     if (!overlay) return [];
     const shown = new Map(
@@ -320,12 +320,12 @@ export class Scene implements ToolHost {
     );
     const { id } = this.image;
     return this.source.document.masks.filter(({ item }) => item.image === id).flatMap(({ item, store }) => {
-      const colors = new Map<number, Rgb>();
+      const segments = new Map<number, SegmentStyle>();
       for (const { value, label } of item.segments) {
         const color = shown.get(label);
-        if (color) colors.set(value, color);
+        if (color) segments.set(value, { color, fill: opacity, outline: 1, width: 1 });
       }
-      return colors.size > 0 ? [{ store, colors, fill: opacity, outline: true }] : [];
+      return segments.size > 0 ? [{ kind: "mask", store, plane, segments }] : [];
     });
   }
 

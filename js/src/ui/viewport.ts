@@ -1,7 +1,8 @@
 /** One view in the page: canvas, overlay and input. */
 import { planeRequest } from "../render/plane";
 import type { PlaneRequest } from "../render/plane";
-import type { ImageLayer, MaskLayer, Renderer, SliceStore } from "../render/renderer";
+import { greyTable } from "../render/colormaps";
+import type { ImageLayer, Layer, Renderer, SliceStore } from "../render/renderer";
 import { titleWithKey } from "../commands";
 import type { Cell } from "../layout";
 import type { ViewName } from "../state";
@@ -99,12 +100,11 @@ export class Viewport {
       scene.geometry, frame, frame.toWorld(screen.pan), (screen.mmPerPx * this.#width) / width,
       width, height, frame.slice,
     );
-    const layer = this.#layer();
-    const masks = scene.maskLayers();
-    const picture = pictureKey(renderer, plane, layer, masks);
+    const layers: Layer[] = [this.#layer(plane), ...scene.maskLayers(plane)];
+    const picture = pictureKey(renderer, layers);
     // Moving the crosshair dirties every view, but the pictures of the others stay as they are.
     if (!sameKey(picture, this.#picture)) {
-      this.complete = !renderer.draw(this.#canvas, plane, layer, masks).missing;
+      this.complete = !renderer.draw(this.#canvas, width, height, layers).missing;
       this.#picture = picture;
     }
     this.#overlay.draw(scene, screen, this.#again());
@@ -126,15 +126,20 @@ export class Viewport {
     this.#grow.setAttribute("aria-label", this.#grow.title);
   }
 
-  #layer(): ImageLayer {
+  #layer(plane: PlaneRequest): ImageLayer {
     const { scene } = this;
     const { store, image } = scene;
     if (store.dtype === "uint32") throw new TypeError("Images of 32-bit unsigned numbers cannot be shown.");
     return {
+      kind: "image",
       store: store as SliceStore,
+      plane,
       window: windowBounds(image, scene.window()),
-      invert: (image.photometric === "MONOCHROME1") !== scene.view.value.inverted.includes(image.id),
+      table: greyTable((image.photometric === "MONOCHROME1") !== scene.view.value.inverted.includes(image.id)),
       interpolate: scene.view.value.interpolate,
+      opacity: 1,
+      lower: null,
+      clip: null,
     };
   }
 
@@ -181,15 +186,13 @@ export class Viewport {
 }
 
 /** Everything a picture depends on, in an order that two keys share. */
-function pictureKey(
-  renderer: Renderer, plane: PlaneRequest, image: ImageLayer, masks: readonly MaskLayer[],
-): readonly unknown[] {
-  const { origin, du, dv, width, height } = plane;
-  const { store, window, invert, interpolate } = image;
-  const key: unknown[] = [renderer, ...origin, ...du, ...dv, width, height];
-  key.push(store, store.version, window.lower, window.upper, invert, interpolate);
-  for (const mask of masks) {
-    key.push(mask.store, mask.store.version, mask.fill, mask.outline, JSON.stringify([...mask.colors]));
+function pictureKey(renderer: Renderer, layers: readonly Layer[]): readonly unknown[] {
+  const key: unknown[] = [renderer];
+  for (const layer of layers) {
+    const { origin, du, dv, width, height } = layer.plane;
+    key.push(layer.store, layer.store.version, ...origin, ...du, ...dv, width, height);
+    if (layer.kind === "mask") key.push(JSON.stringify([...layer.segments]));
+    else key.push(layer.window.lower, layer.window.upper, layer.table, layer.interpolate);
   }
   return key;
 }
