@@ -101,7 +101,7 @@ function readLayer(value: unknown): LayerState | null {
   if (!image) return null;
   return {
     image,
-    colormap: text(raw["colormap"]) ?? "hot",
+    colormap: text(raw["colormap"]) ?? "hot iron",
     opacity: within(raw["opacity"], 0, 1, 0.5),
     visible: flag(raw["visible"], true),
     lower: finite(raw["lower"]) ? raw["lower"] : null,

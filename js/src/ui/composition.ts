@@ -3,6 +3,7 @@ import { add, scale, subtract, withAxis, type GridGeometry, type Vec3 } from "..
 import type { ImageJson } from "../model/protocol";
 import type { SliceStore as Voxels } from "../model/masks";
 import { IDENTITY, movePoint, moveStep, type Matrix } from "../model/transform";
+import { COLORMAPS } from "../render/colormaps";
 import { planeRequest, type PlaneRequest } from "../render/plane";
 import type { ImageLayer, Layer, MaskLayer, SegmentStyle, Slab, SliceStore } from "../render/renderer";
 import type { LayerState } from "../state/parts";
@@ -78,7 +79,8 @@ function imageLayer(
 ): ImageLayer {
   if (store.dtype === "uint32") throw new TypeError("Images of 32-bit unsigned numbers cannot be shown.");
   const { value } = pane.view;
-  const { table, window } = tableOf(image, value, (look.colormap || value.colormaps[image.id]) ?? "grey");
+  const wanted = (look.colormap || value.colormaps[image.id]) ?? "grey";
+  const { table, window } = tableOf(image, value, COLORMAPS.includes(wanted) ? wanted : "grey");
   return {
     kind: "image", store: store as SliceStore, plane, table,
     window: window ?? windowBounds(image, pane.scene.window(image)),
@@ -95,6 +97,8 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
   const plane = basePlane(pane, width, height);
   const layers: Layer[] = [imageLayer(pane, image, pane.store, plane, {})];
   const notes: string[] = [];
+  const own = view.value.colormaps[image.id];
+  if (own !== undefined && !COLORMAPS.includes(own)) notes.push(`There is no colour map "${own}".`);
   const over = (state: LayerState, look: Partial<ImageLayer> & { readonly colormap?: string }): void => {
     const other = scene.imageById(state.image);
     const found = other ? placed(pane, other, plane) : "The layer's image is not here.";
@@ -105,6 +109,7 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
   layers.push(...maskLayers(pane, image, plane, ratio));
   const masksAt = layers.splice(1);
   for (const state of view.value.layers[image.id] ?? []) {
+    if (!COLORMAPS.includes(state.colormap)) notes.push(`There is no colour map "${state.colormap}".`);
     if (state.visible) over(state, { opacity: state.opacity, lower: state.lower, colormap: state.colormap });
   }
   const { compare } = view.value;
