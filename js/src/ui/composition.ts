@@ -80,7 +80,7 @@ function imageLayer(
   if (store.dtype === "uint32") throw new TypeError("Images of 32-bit unsigned numbers cannot be shown.");
   const { value } = pane.view;
   const wanted = (look.colormap || value.colormaps[image.id]) ?? "grey";
-  const { table, window } = tableOf(image, value, COLORMAPS.includes(wanted) ? wanted : "grey");
+  const { table, window } = tableOf(image, value, COLORMAPS.includes(wanted) ? wanted : "grey", !look.colormap);
   return {
     kind: "image", store: store as SliceStore, plane, table,
     window: window ?? windowBounds(image, pane.scene.window(image)),

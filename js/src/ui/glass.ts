@@ -11,17 +11,18 @@ const SIZE = 190;
 
 export class Glass {
   readonly element = h("div", { class: "nbannot-glass", hidden: true, "aria-hidden": "true" });
-  readonly #canvas = h("canvas", {});
-
-  constructor() {
-    this.element.append(this.#canvas);
-  }
+  #canvas: HTMLCanvasElement | null = null;
 
   /** Show what lies under the pointer while the magnifier is the tool. */
   draw(pane: Pane, pointer: Pointer | null, renderer: Renderer, ratio: number): void {
     const shown = pointer !== null && pane.view.value.tool === "magnifier";
     this.element.hidden = !shown;
-    if (!shown) return;
+    if (!shown) {
+      this.#canvas?.remove();
+      this.#canvas = null;
+      return;
+    }
+    if (!this.#canvas) this.element.append((this.#canvas = h("canvas", {})));
     const { style } = this.element;
     style.left = `${pointer.px[0] - SIZE / 2}px`;
     style.top = `${pointer.px[1] - SIZE / 2}px`;
