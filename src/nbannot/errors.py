@@ -46,6 +46,10 @@ class GeometryError(NbannotError, ValueError):
     """A geometry is impossible, or does not fit."""
 
 
+class SuvError(NbannotError, ValueError):
+    """Standardized uptake values cannot be computed."""
+
+
 class MaskError(NbannotError, ValueError):
     """A mask has the wrong dtype, shape or segment values."""
 

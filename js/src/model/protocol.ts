@@ -155,9 +155,25 @@ export interface WindowJson {
   readonly center: number;
   readonly width: number;
   readonly name: string;
-  /** PS3.3 C.11.2.1.2 and C.11.2.1.3.2: how centre and width become black and white. */
-  readonly function: "LINEAR" | "LINEAR_EXACT";
+  /** PS3.3 C.11.2.1.2 and C.11.2.1.3: how centre and width become black and white. */
+  readonly function: "LINEAR" | "LINEAR_EXACT" | "SIGMOID";
 }
+
+/** A table of greys of the file (VOI LUT, PS3.3 C.11.2.1.1). */
+export interface LutJson {
+  readonly name: string;
+  /** Value of the image, in its stored unit, that values[0] belongs to; each step is one unit. */
+  readonly first: number;
+  /** Grey of each step, 0 (black) to 255 (white). */
+  readonly values: readonly number[];
+}
+
+export type SuvKind = "bw" | "lbm" | "bsa";
+
+/** SUV = factor × stored value; where a factor is missing, `reason` says why. */
+export type SuvJson = Readonly<Partial<Record<SuvKind, number>>> & {
+  readonly reason: Readonly<Partial<Record<SuvKind, string>>>;
+};
 
 export interface ImageJson {
   readonly id: string;
@@ -176,6 +192,20 @@ export interface ImageJson {
   /** Seconds, one for each frame. */
   readonly frame_times: readonly number[] | null;
   readonly orientation_labels: readonly [string, string] | null;
+  /** Equal where images share one world: a hash of the Frame of Reference UID. */
+  readonly frame_of_reference?: string | null;
+  readonly laterality?: "R" | "L" | "";
+  /** "CC", "MLO", "PA", … */
+  readonly view_position?: string;
+  readonly luts?: readonly LutJson[];
+  /** What tells the frames apart: "time" (s), "b-value" (s/mm²), "echo time" (ms), …; "" without frames. */
+  readonly frame_label?: string;
+  /** One number for each frame. */
+  readonly frame_values?: readonly number[] | null;
+  /** The file says that its pixels show who the patient is. */
+  readonly burned_in?: boolean;
+  /** For PET images from DICOM. */
+  readonly suv?: SuvJson | null;
 }
 
 export interface MaskState extends MaskItem {

@@ -86,6 +86,7 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
     pixels = _NiftiPixels(path, volume, _plain_shape(path, shape))
     geometry, warnings = _geometry(path, header, affine, pixels.grid)
     frames = pixels.frames
+    times = _times(header, frames)
     image = Image(
         pixels,
         geometry,
@@ -93,7 +94,9 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
         id=content_id(path),
         photometric="RGB" if pixels.color else "MONOCHROME2",
         sources=[SliceSource(None, None, path)] * (pixels.grid[0] * frames),
-        frame_times=_times(header, frames),
+        frame_times=times,
+        frame_label="time" if times else "",
+        frame_values=times,
         uri=path,
         rescale=pixels.rescale,
         notes=pixels.notes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -25,7 +26,8 @@ MAX_RUNS = 256 * 1024
 
 
 def image_json(image: Image, windows: Sequence[Window]) -> Json:
-    """Return what the browser must know of an image."""
+    """Return what the browser must know of an image; nothing in it says who the patient is."""
+    reference = image.frame_of_reference
     return {
         "id": image.id,
         "name": image.name,
@@ -40,6 +42,16 @@ def image_json(image: Image, windows: Sequence[Window]) -> Json:
         "geometry": geometry_json(image.geometry),
         "frame_times": None if image.frame_times is None else list(image.frame_times),
         "orientation_labels": image.orientation_labels and list(image.orientation_labels),
+        "frame_of_reference": reference and hashlib.sha256(reference.encode()).hexdigest()[:16],
+        "laterality": image.laterality,
+        "view_position": image.view_position,
+        "luts": [
+            {"name": lut.name, "first": lut.first, "values": lut.greys().tolist()} for lut in image.voi_luts
+        ],
+        "frame_label": image.frame_label,
+        "frame_values": None if image.frame_values is None else list(image.frame_values),
+        "burned_in": image.burned_in,
+        "suv": image.suv and {**image.suv.factors, "reason": dict(image.suv.reasons)},
     }
 
 

@@ -39,6 +39,9 @@ class Header:
     frame_of_reference: str = ""
     modality: str = ""
     description: str = ""
+    laterality: str = ""
+    view: str = ""
+    burned_in: bool = False
     series_number: int | None = None
     instance: int | None = None
     image_type: tuple[str, ...] = ()
