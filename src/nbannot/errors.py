@@ -94,6 +94,10 @@ class ViewerError(NbannotError, RuntimeError):
     """The viewer cannot be shown."""
 
 
+class HeaderRefusedError(ViewerError, PermissionError):
+    """The headers of files are not shown in this viewer."""
+
+
 class MissingDependencyError(NbannotError, ImportError):
     """An optional package is needed and not installed."""
 

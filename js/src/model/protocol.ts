@@ -208,6 +208,14 @@ export interface ImageJson {
   readonly suv?: SuvJson | null;
 }
 
+/**
+ * One element of a file's header: 0 for elements of the file, 1 for items of a sequence, 2 for their
+ * elements, …; "(gggg,eeee)" in DICOM; name; value representation; value as text.
+ */
+export type HeaderRow = readonly [depth: number, tag: string, name: string, vr: string, value: string];
+/** One line about an image, without anything that names the patient. */
+export type InfoRow = readonly [what: string, value: string];
+
 export interface MaskState extends MaskItem {
   /** Slices that hold anything but zero. */
   readonly nonzero: readonly number[];
@@ -461,6 +469,16 @@ function decodePaint(json: EditJson, buffers: readonly Uint8Array[], meta: EditM
 /** Key of one slice of an image. */
 export function imageKey(image: string, frame: number, k: number): string {
   return `image/${image}/${frame}/${k}`;
+}
+
+/** Key of the header of the file that a slice comes from. */
+export function headerKey(image: string, frame: number, k: number): string {
+  return `header/${image}/${frame}/${k}`;
+}
+
+/** Key of what is known of an image. */
+export function infoKey(image: string): string {
+  return `info/${image}`;
 }
 
 /** Key of one slice of a mask. */

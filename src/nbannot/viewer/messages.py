@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nbannot.errors import NbannotError
+from nbannot.formats import header, image_info
 from nbannot.model.codec import encode_edit, encode_item
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Paint
@@ -75,6 +77,16 @@ def geometry_json(geometry: Grid) -> Json:
         "unit": geometry.unit,
         "patient_space": geometry.patient_space,
     }
+
+
+def header_bytes(image: Image, k: int, t: int) -> bytes:
+    """Return the header of a slice's file as UTF-8 JSON: [[depth, tag, name, vr, value], …]."""
+    return json.dumps(header(image, k, t=t), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def info_bytes(image: Image) -> bytes:
+    """Return what is known of an image, without names, as UTF-8 JSON: [[what, value], …]."""
+    return json.dumps(image_info(image), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def document_json(document: Document) -> Json:

@@ -60,6 +60,8 @@ class Viewer(anywidget.AnyWidget):
         "auto", "cpu" or "webgl2".
     height
         Height in CSS px; None for the default.
+    headers
+        Whether the header browser may be used: headers name the patient. Readers get False.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class Viewer(anywidget.AnyWidget):
         window: Window | tuple[float, float] | str | None = None,
         backend: Backend = "auto",
         height: int | None = None,
+        headers: bool = True,
     ) -> None:
         _bundle("viewer.js")
         _bundle("loader.js")
@@ -104,7 +107,7 @@ class Viewer(anywidget.AnyWidget):
             self.window = window
         self._spool = Spool(self._document.images)
         # The channel must not keep the viewer alive.
-        self._channel = Channel(self._document, _Sender(self), spool=self._spool)
+        self._channel = Channel(self._document, _Sender(self), spool=self._spool, headers=headers)
         self.on_msg(self._receive)
         watch(self)
 
