@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nbannot.errors import GeometryError, NbannotError, SuvError, UnknownItemError
 from nbannot.model.geometry import Grid
+from nbannot.model.sliced import DTYPES, Sliceable, SlicedPixels
 
 Pixels = NDArray[Any]
 Photometric = Literal["MONOCHROME1", "MONOCHROME2", "RGB"]
@@ -22,8 +23,6 @@ SuvKind = Literal["bw", "lbm", "bsa"]
 
 # Customary windows by modality, used when the file names none: (centre, width), HU.
 DEFAULT_WINDOWS: Mapping[str, tuple[float, float]] = {"CT": (40.0, 400.0)}
-
-_DTYPES = ("uint8", "int8", "uint16", "int16", "int32", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,9 @@ class Image:
     pixels
         ndarray or `PixelSource`: (k, j, i), (t, k, j, i), and with a last axis of 3 for colour
         (uint8). dtype uint8, int8, uint16, int16, int32 or float32. MONOCHROME1 is kept as
-        stored: the display inverts it.
+        stored: the display inverts it. Whatever else is sliced like an array (zarr, h5py, dask) is
+        read slice by slice when needed; its bool is shown as uint8, float16 and float64 as float32,
+        other whole numbers as int32.
     geometry
         Grid or stack; its shape is (k, j, i).
     name
@@ -232,7 +233,7 @@ class Image:
 
     def __init__(
         self,
-        pixels: Pixels | PixelSource,
+        pixels: Pixels | PixelSource | Sliceable,
         geometry: Grid,
         *,
         name: str = "",
@@ -258,10 +259,9 @@ class Image:
         frame_values: Sequence[float] | None = None,
         suv: Suv | None = None,
     ) -> None:
-        self._pixels = pixels
         self.geometry = geometry
         self.is_color = photometric == "RGB"
-        _check(pixels, geometry, self.is_color)
+        self._pixels = _source(pixels, geometry, self.is_color)
         self.name = name
         self.modality = modality
         self.unit = unit
@@ -284,7 +284,7 @@ class Image:
         self.frame_values = None if frame_values is None else tuple(map(float, frame_values))
         self.suv = suv
         self.id = id or self._identity()
-        self._array: Pixels | None = pixels if isinstance(pixels, np.ndarray) else None
+        self._array: Pixels | None = self._pixels if isinstance(self._pixels, np.ndarray) else None
         self._lock = Lock()
 
     def _identity(self) -> str:
@@ -393,11 +393,15 @@ def _values(pixels: Pixels | PixelSource) -> Pixels:
     return pixels if isinstance(pixels, np.ndarray) else pixels.load()
 
 
-def _check(source: Pixels | PixelSource, geometry: Grid, color: bool) -> None:
-    if source.dtype.name not in _DTYPES:
+def _source(pixels: Pixels | PixelSource | Sliceable, geometry: Grid, color: bool) -> Pixels | PixelSource:
+    """Return the pixels as something that gives slices, when they fit the geometry."""
+    source: Pixels | PixelSource = (
+        pixels if isinstance(pixels, (np.ndarray, PixelSource)) else SlicedPixels(pixels, color=color)
+    )
+    if source.dtype.name not in DTYPES:
         raise GeometryError(
             f"Pixels of dtype {source.dtype} are not shown",
-            hint=f"Convert them to one of {', '.join(_DTYPES)}, e.g. array.astype('float32').",
+            hint=f"Convert them to one of {', '.join(DTYPES)}, e.g. array.astype('float32').",
         )
     shape = source.shape[:-1] if color else source.shape
     if color and (source.shape[-1] != 3 or source.dtype != np.uint8):
@@ -407,6 +411,7 @@ def _check(source: Pixels | PixelSource, geometry: Grid, color: bool) -> None:
             f"Pixels of shape {source.shape} do not fit a geometry of shape {geometry.shape}",
             hint="Give (k, j, i) or (t, k, j, i) in the order of the geometry.",
         )
+    return source
 
 
 class Images(Mapping[str, Image]):
