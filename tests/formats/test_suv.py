@@ -140,6 +140,20 @@ def test_a_reprocessed_series_tells_its_start_by_the_frame_reference_time(pet: C
     assert image.suv_factor() == pytest.approx(START, rel=1e-6)
 
 
+def test_a_reprocessed_series_of_ge_has_its_own_scan_time(pet: Callable[..., Image], folder: Path) -> None:
+    import pydicom
+
+    pet(SeriesTime="180000", FrameReferenceTime=1.0, ActualFrameDuration=240_000)
+    for path in folder.iterdir():
+        ds = pydicom.dcmread(path)
+        block = ds.private_block(0x0009, "GEMS_PETD_01", create=True)
+        block.add_new(0x0D, "DT", "20240301124000.00")
+        ds.save_as(path)
+    image = one(folder)
+    assert image.suv_factor() == pytest.approx(START, rel=1e-6)
+    assert image.suv is not None and "GE" in image.suv.notes[0]
+
+
 def test_values_without_decay_correction(pet: Callable[..., Image]) -> None:
     image = pet(DecayCorrection="NONE", CorrectedImage=["ATTN"], ActualFrameDuration=240_000)
     later = suv._average_moment(240.0, HALF_LIFE)

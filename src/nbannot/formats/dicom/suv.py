@@ -113,7 +113,7 @@ def suv_of(slices: Sequence[Uptake]) -> Suv:
     g/ml, by body surface area in cm²/ml.
     """
     first = slices[0]
-    own = {"acquired": None, "offset": None, "duration": None}
+    own = {"acquired": None, "offset": None, "duration": None, "scan": None}
     if any(replace(one, **own) != replace(first, **own) for one in slices):  # type: ignore[arg-type]
         reason = "the slices of the series contradict each other about dose, units, body or times"
         return Suv({}, dict.fromkeys(_KINDS, reason))
@@ -261,8 +261,9 @@ def _start(slices: Sequence[Uptake], half_life: float) -> tuple[float, str]:
     begin = None if earliest is None else earliest.acquired
     if first.series is not None and (begin is None or first.series <= begin):
         return first.series, "dose decayed to Series Time (0008,0031)"
-    if first.scan is not None:
-        return first.scan, "dose decayed to the scan time of GE (0009,xx0D)"
+    scans = [one.scan for one in slices if one.scan is not None]
+    if scans:
+        return min(scans), "dose decayed to the scan time of GE (0009,xx0D)"
     if earliest is None or begin is None:
         raise _NoFactorError("Series Time (0008,0031) and Acquisition Time (0008,0032) are missing")
     if earliest.offset and earliest.duration:
