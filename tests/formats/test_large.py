@@ -23,18 +23,22 @@ from nbannot.model.sliced import SlicedPixels
 LIMIT_MB = 400
 
 READ = """
-import json, resource, sys, warnings
+import json, sys, warnings
+from pathlib import Path
+import psutil
 warnings.simplefilter("ignore")
 import nbannot as nb
-from nbannot.viewer.channel import Channel
-from nbannot.model.document import Document
 image = nb.read(sys.argv[1])
 ks = json.loads(sys.argv[2])
 found = [[int(image.plane_array(k).min()), int(image.plane_array(k).max())] for k in ks]
 window = image.default_window()
+# of this program alone: ru_maxrss would count what the process was before it became this program
+status = Path("/proc/self/status")
+high = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")] \
+    if status.exists() else [psutil.Process().memory_info().rss / 1024]
 print(json.dumps({
     "found": found, "shape": image.shape, "dtype": image.dtype.name, "loaded": image.is_loaded,
-    "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "peak": float(high[0]) / 1024,
 }))
 """
 
