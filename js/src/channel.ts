@@ -3,12 +3,12 @@
 import { HttpCarrier, jupyterBase } from "./channel/http";
 import { Lane } from "./channel/lane";
 import { Requests } from "./channel/requests";
-import { PROTOCOL, decodeEdit, encodeEdit, imageKey, maskKey } from "./model/protocol";
+import { PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, maskKey } from "./model/protocol";
 import type { KeyValues } from "./channel/lane";
 import type { Slice } from "./channel/requests";
 import type { Wire } from "./channel/wire";
 import type { DocumentMirror, Outbox } from "./model/document";
-import type { Command, Edit, EditedMessage, FocusMessage, HostMessage, ImageJson, StateMessage, WireError } from "./model/protocol";
+import type { Command, Edit, EditedMessage, FocusMessage, HeaderRow, HostMessage, ImageJson, InfoRow, StateMessage, WireError } from "./model/protocol";
 
 export type Status = "connecting" | "ready" | "busy" | "disconnected" | "skew";
 
@@ -202,6 +202,26 @@ export class Channel implements Outbox {
   ): Promise<void> {
     const numbers = new Map(ks.map((k) => [maskKey(mask, k), k]));
     return this.#requests.get([...numbers.keys()], (slice) => onSlice(numbers.get(slice.key) ?? -1, slice), { signal });
+  }
+
+  /**
+   * Fetch the header of the file that a slice comes from; empty when aborted. It names the patient: show it, keep
+   * it nowhere. A SliceError says why there is none, also where this viewer may not show headers.
+   */
+  async header(image: string, frame: number, k: number, signal?: AbortSignal): Promise<readonly HeaderRow[]> {
+    return (await this.#words(headerKey(image, frame, k), signal)) as readonly HeaderRow[];
+  }
+
+  /** Fetch what is known of an image, without names; empty when aborted. */
+  async info(image: string, signal?: AbortSignal): Promise<readonly InfoRow[]> {
+    return (await this.#words(infoKey(image), signal)) as readonly InfoRow[];
+  }
+
+  async #words(key: string, signal?: AbortSignal): Promise<unknown> {
+    let text = "[]";
+    const take = ({ bytes }: Slice): void => void (text = new TextDecoder().decode(bytes));
+    await this.#requests.get([key], take, signal ? { signal, urgent: true } : { urgent: true });
+    return JSON.parse(text);
   }
 
   /** Tell the host which slice is in view, so that it publishes from there outwards. */

@@ -46,6 +46,10 @@ class GeometryError(NbannotError, ValueError):
     """A geometry is impossible, or does not fit."""
 
 
+class SuvError(NbannotError, ValueError):
+    """Standardized uptake values cannot be computed."""
+
+
 class MaskError(NbannotError, ValueError):
     """A mask has the wrong dtype, shape or segment values."""
 
@@ -88,6 +92,10 @@ class ConflictError(StoreError):
 
 class ViewerError(NbannotError, RuntimeError):
     """The viewer cannot be shown."""
+
+
+class HeaderRefusedError(ViewerError, PermissionError):
+    """The headers of files are not shown in this viewer."""
 
 
 class MissingDependencyError(NbannotError, ImportError):

@@ -155,17 +155,25 @@ export interface WindowJson {
   readonly center: number;
   readonly width: number;
   readonly name: string;
-  /** PS3.3 C.11.2.1.2 and C.11.2.1.3.2: how centre and width become black and white. */
+  /** PS3.3 C.11.2.1.2 and C.11.2.1.3: how centre and width become black and white. */
   readonly function: "LINEAR" | "LINEAR_EXACT" | "SIGMOID";
 }
 
-/** A look-up table of the file (PS3.3 C.11.2.1.1). */
+/** A table of greys of the file (VOI LUT, PS3.3 C.11.2.1.1). */
 export interface LutJson {
   readonly name: string;
-  /** The value that gets the first entry. */
+  /** Value of the image, in its stored unit, that values[0] belongs to; each step is one unit. */
   readonly first: number;
+  /** Grey of each step, 0 (black) to 255 (white). */
   readonly values: readonly number[];
 }
+
+export type SuvKind = "bw" | "lbm" | "bsa";
+
+/** SUV = factor × stored value; where a factor is missing, `reason` says why. */
+export type SuvJson = Readonly<Partial<Record<SuvKind, number>>> & {
+  readonly reason: Readonly<Partial<Record<SuvKind, string>>>;
+};
 
 export interface ImageJson {
   readonly id: string;
@@ -184,12 +192,29 @@ export interface ImageJson {
   /** Seconds, one for each frame. */
   readonly frame_times: readonly number[] | null;
   readonly orientation_labels: readonly [string, string] | null;
-  /** Images with the same one share a space; a hash, not the UID. */
+  /** Equal where images share one world: a hash of the Frame of Reference UID. */
   readonly frame_of_reference?: string | null;
   readonly laterality?: "R" | "L" | "";
+  /** "CC", "MLO", "PA", … */
   readonly view_position?: string;
   readonly luts?: readonly LutJson[];
+  /** What tells the frames apart: "time" (s), "b-value" (s/mm²), "echo time" (ms), …; "" without frames. */
+  readonly frame_label?: string;
+  /** One number for each frame. */
+  readonly frame_values?: readonly number[] | null;
+  /** The file says that its pixels show who the patient is. */
+  readonly burned_in?: boolean;
+  /** For PET images from DICOM. */
+  readonly suv?: SuvJson | null;
 }
+
+/**
+ * One element of a file's header: 0 for elements of the file, 1 for items of a sequence, 2 for their
+ * elements, …; "(gggg,eeee)" in DICOM; name; value representation; value as text.
+ */
+export type HeaderRow = readonly [depth: number, tag: string, name: string, vr: string, value: string];
+/** One line about an image, without anything that names the patient. */
+export type InfoRow = readonly [what: string, value: string];
 
 export interface MaskState extends MaskItem {
   /** Slices that hold anything but zero. */
@@ -444,6 +469,16 @@ function decodePaint(json: EditJson, buffers: readonly Uint8Array[], meta: EditM
 /** Key of one slice of an image. */
 export function imageKey(image: string, frame: number, k: number): string {
   return `image/${image}/${frame}/${k}`;
+}
+
+/** Key of the header of the file that a slice comes from. */
+export function headerKey(image: string, frame: number, k: number): string {
+  return `header/${image}/${frame}/${k}`;
+}
+
+/** Key of what is known of an image. */
+export function infoKey(image: string): string {
+  return `info/${image}`;
 }
 
 /** Key of one slice of a mask. */

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from threading import Condition, RLock, Thread, current_thread
 from typing import Any
 
-from nbannot.errors import EditError, UnknownItemError
+from nbannot.errors import EditError, HeaderRefusedError, UnknownItemError
 from nbannot.model.codec import decode_edit
 from nbannot.model.document import Document
 from nbannot.model.edits import Edit
@@ -22,7 +22,9 @@ from nbannot.viewer.messages import (
     document_json,
     edit_json,
     error_json,
+    header_bytes,
     image_json,
+    info_bytes,
 )
 from nbannot.viewer.pixels import encode_image, encode_labels
 from nbannot.viewer.spool import Spool
@@ -72,10 +74,15 @@ class Channel:
         Sends JSON and buffers to all of them; may be called from any thread.
     spool
         Where slices are published for HTTP.
+    headers
+        Whether the browser may read the headers of files, which name the patient.
     """
 
-    def __init__(self, document: Document, send: Send, *, spool: Spool | None = None) -> None:
+    def __init__(
+        self, document: Document, send: Send, *, spool: Spool | None = None, headers: bool = True
+    ) -> None:
         self._document = document
+        self._headers = headers
         self._send = send
         self._spool = spool
         self._focused: dict[str, tuple[str, int, int]] = {}
@@ -401,7 +408,20 @@ class Channel:
         if kind == "mask":
             id, k = rest.rsplit("/", 1)
             return self._mask_slice(id, int(k))
+        if kind == "header":
+            id, frame, k = rest.rsplit("/", 2)
+            return _words(self._header(id, int(frame), int(k)))
+        if kind == "info":
+            return _words(info_bytes(self._document.image(rest)))
         raise UnknownItemError("The browser asked for something unknown")
+
+    def _header(self, id: str, frame: int, k: int) -> bytes:
+        if not self._headers:
+            raise HeaderRefusedError(
+                "Headers of files are not shown here",
+                hint="Whoever opened this viewer has switched them off.",
+            )
+        return header_bytes(self._document.image(id), k, frame)
 
     def _image_slice(self, id: str, frame: int, k: int) -> tuple[Json, bytes]:
         image = self._document.image(id)
@@ -420,6 +440,10 @@ class Channel:
         codec, data = encode_labels(plane)
         shape = list(plane.shape)
         return {"dtype": plane.dtype.name, "shape": shape, "codec": codec, "revision": revision}, data
+
+
+def _words(data: bytes) -> tuple[Json, bytes]:
+    return {"dtype": "uint8", "shape": [len(data)], "codec": "raw"}, data
 
 
 def _log(error: BaseException) -> None:

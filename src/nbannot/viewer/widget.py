@@ -24,6 +24,7 @@ from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Images, Window
 from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
+from nbannot.model.sliced import Sliceable, SlicedPixels
 from nbannot.session import Session
 from nbannot.viewer.channel import Channel
 from nbannot.viewer.hook import watch
@@ -32,7 +33,7 @@ from nbannot.viewer.spool import Spool
 Layout = Literal["auto", "mpr", "axial", "coronal", "sagittal", "single"]
 Backend = Literal["auto", "cpu", "webgl2"]
 Tool = Literal["crosshair", "window", "pan", "zoom", "brush", "eraser", "box"]
-Shown = Image | Images | Sequence[Image] | Document | Session | NDArray[Any]
+Shown = Image | Images | Sequence[Image] | Document | Session | NDArray[Any] | Sliceable
 World = tuple[float, float, float]
 
 STATIC = Path(__file__).parent / "static"
@@ -46,7 +47,8 @@ class Viewer(anywidget.AnyWidget):
     ----------
     shown
         An `Image`, several of them, a `Document`, a `Session` (shown as it was left), or an array
-        (k, j, i); an array has no place in the world, so its unit is px.
+        (k, j, i), also one that is only sliced like an array (zarr, h5py, dask) and larger than
+        memory; an array has no place in the world, so its unit is px.
     labels
         Labels, or their names, of a new document; each gets a mask.
     masks
@@ -60,6 +62,8 @@ class Viewer(anywidget.AnyWidget):
         "auto", "cpu" or "webgl2".
     height
         Height in CSS px; None for the default.
+    headers
+        Whether the header browser may be used: headers name the patient. Readers get False.
 
     Raises
     ------
@@ -82,6 +86,7 @@ class Viewer(anywidget.AnyWidget):
         window: Window | tuple[float, float] | str | None = None,
         backend: Backend = "auto",
         height: int | None = None,
+        headers: bool = True,
     ) -> None:
         _bundle("viewer.js")
         _bundle("loader.js")
@@ -104,7 +109,7 @@ class Viewer(anywidget.AnyWidget):
             self.window = window
         self._spool = Spool(self._document.images)
         # The channel must not keep the viewer alive.
-        self._channel = Channel(self._document, _Sender(self), spool=self._spool)
+        self._channel = Channel(self._document, _Sender(self), spool=self._spool, headers=headers)
         self.on_msg(self._receive)
         watch(self)
 
@@ -345,6 +350,8 @@ def _document(shown: Shown, labels: Iterable[Label | str] | None, masks: Iterabl
         images = list(shown.values())
     elif isinstance(shown, (list, tuple)) and all(isinstance(one, Image) for one in shown):
         images = list(shown)
+    elif isinstance(shown, Sliceable):
+        images = image_of(shown)
     else:
         raise ViewerError(
             f"A viewer cannot show {type(shown).__name__}",
@@ -353,8 +360,10 @@ def _document(shown: Shown, labels: Iterable[Label | str] | None, masks: Iterabl
     return Document(images, labels=() if labels is None else labels, masks=masks)
 
 
-def image_of(array: NDArray[Any]) -> Image:
+def image_of(array: NDArray[Any] | Sliceable) -> Image:
     """Return an image of a bare array (j, i), (k, j, i) or, in colour, with a last axis of 3.
+
+    What is sliced like an array (zarr, h5py, dask) is read slice by slice.
 
     Warns with `GeometryWarning`: distances are in px, and the place in the patient is unknown.
 
@@ -363,9 +372,10 @@ def image_of(array: NDArray[Any]) -> Image:
     GeometryError
         When the array has another form or dtype.
     """
-    color = array.dtype == np.uint8 and array.ndim >= 3 and array.shape[-1] == 3
-    flat = array.ndim - color == 2
-    if array.ndim - color not in (2, 3) or 0 in array.shape:
+    axes = len(array.shape)
+    color = array.dtype == np.uint8 and axes >= 3 and array.shape[-1] == 3
+    flat = axes - color == 2
+    if axes - color not in (2, 3) or 0 in array.shape:
         raise GeometryError(
             f"An array of shape {array.shape} cannot be shown", hint="Give (k, j, i) or (j, i)."
         )
@@ -375,7 +385,11 @@ def image_of(array: NDArray[Any]) -> Image:
         GeometryWarning,
         stacklevel=4,
     )
-    pixels = _showable(array[None] if flat else array)
+    if flat or (isinstance(array, np.ndarray) and not isinstance(array, np.memmap)):
+        whole = np.asarray(array[:])
+        pixels: NDArray[Any] | SlicedPixels = _showable(whole[None] if flat else whole)
+    else:
+        pixels = SlicedPixels(array, color=color)
     shape = (int(pixels.shape[0]), int(pixels.shape[1]), int(pixels.shape[2]))
     photometric: Literal["RGB", "MONOCHROME2"] = "RGB" if color else "MONOCHROME2"
     if flat or color:

@@ -13,6 +13,7 @@ from nbannot.formats.dicom.fragments import Part, frame_parts
 from nbannot.formats.dicom.tables import Palette, palette_of
 
 _HEAD = 1 << 16
+_GROWTH = 7
 _PIXELS = {
     0x7FE00008: "FloatPixelData",
     0x7FE00009: "DoubleFloatPixelData",
@@ -39,6 +40,9 @@ class Header:
     frame_of_reference: str = ""
     modality: str = ""
     description: str = ""
+    laterality: str = ""
+    view: str = ""
+    burned_in: bool = False
     series_number: int | None = None
     instance: int | None = None
     image_type: tuple[str, ...] = ()
@@ -111,12 +115,12 @@ def read_header(path: str) -> Header:
             if forced and not _looks_like_dicom(head):
                 raise NotDicomError(f"{path} is not a DICOM file")
             found = _parse(path, head, whole=len(head) == size, forced=forced)
-            if found is None:
-                head += file.read()
-                found = _parse(path, head, whole=True, forced=forced)
+            while found is None:  # a long header: read on, but never the pixels of a large file
+                more = file.read(len(head) * _GROWTH)
+                head += more
+                found = _parse(path, head, whole=not more or len(head) >= size, forced=forced)
     except OSError as cause:
         raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause
-    assert found is not None
     _check_length(found, size)
     return found
 
