@@ -3,7 +3,7 @@
 import { HttpCarrier, jupyterBase } from "./channel/http";
 import { Lane } from "./channel/lane";
 import { Requests } from "./channel/requests";
-import { PROTOCOL, decodeEdit, encodeEdit, imageKey, maskKey } from "./model/protocol";
+import { PROTOCOL, decodeEdit, encodeEdit, imageKey, maskKey, previewKey } from "./model/protocol";
 import type { KeyValues } from "./channel/lane";
 import type { Slice } from "./channel/requests";
 import type { Wire } from "./channel/wire";
@@ -202,6 +202,13 @@ export class Channel implements Outbox {
   ): Promise<void> {
     const numbers = new Map(ks.map((k) => [maskKey(mask, k), k]));
     return this.#requests.get([...numbers.keys()], (slice) => onSlice(numbers.get(slice.key) ?? -1, slice), { signal });
+  }
+
+  /** Fetch the down-sampled copy of an image frame, or of a mask (frame null); undefined when aborted. */
+  async preview(id: string, frame: number | null, edge: number, signal: AbortSignal): Promise<Slice | undefined> {
+    let found: Slice | undefined;
+    await this.#requests.get([previewKey(id, frame, edge)], (slice) => (found = slice), { signal });
+    return found;
   }
 
   /** Tell the host which slice is in view, so that it publishes from there outwards. */
