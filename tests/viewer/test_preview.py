@@ -138,11 +138,14 @@ def test_a_lazy_volume_is_read_slice_by_slice() -> None:
     source = OneByOne()
     previews = Previews(Document(image_of_source(source)))
     assert previews.work("p/img/0/50", 0) is None
-    assert len(source.read) == 4
+    assert len(source.read) == 1
     _, found = finish(previews, "p/img/0/50")
     assert source.read == list(range(200))
     assert found[:, 0, 0].tolist() == [round(4 * n + 1.5) for n in range(50)]
     assert previews.work("p/img/0/50", 0) is not None and len(source.read) == 200
+    # Read once for both: the coarse copy that comes first, and the usual one.
+    _, usual = finish(previews, "p/img/0/256")
+    assert usual[:, 3, 3].tolist() == list(range(200)) and len(source.read) == 200
 
 
 def image_of_source(source: OneByOne) -> Image:

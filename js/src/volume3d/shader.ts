@@ -143,7 +143,6 @@ vec3 rendering(vec3 o, float near, float far) {
     float x = place(p);
     vec4 c = entry(x);
     if (c.a > 0.0) {
-      float length = stride;
       if (empty && fine) {
         // The surface itself, not the step behind it: else steps show as rings.
         float a = before, b = t;
@@ -157,7 +156,7 @@ vec3 rendering(vec3 o, float near, float far) {
         c = entry(x);
       }
       empty = false;
-      float a = 1.0 - pow(1.0 - min(c.a, 0.999), length / unit);
+      float a = 1.0 - pow(1.0 - min(c.a, 0.999), stride / unit);
       vec3 color = c.rgb;
       if (a * light > 0.004) {
         vec3 slope = normals * (slopeOf(data, p, texture(data, p).r) * values.x);

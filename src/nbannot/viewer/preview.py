@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ Answer = tuple[Json, bytes]
 
 MIN_EDGE, MAX_EDGE = 8, 512
 """Edges (voxels) that may be asked for."""
+USUAL_EDGE = 256
+"""What the 3-D view shows in the end."""
 
 _SHORT_INTEGERS = ("uint8", "int8", "uint16", "int16")
 _CACHE_BYTES = 96 * 2**20
@@ -78,7 +80,7 @@ class _Means:
 
     def _sums(self, plane: Values) -> Values:
         rows = np.add.reduceat(plane, self._rows, axis=0, dtype=np.float64)
-        return cast(Values, np.add.reduceat(rows, self._columns, axis=1))
+        return np.add.reduceat(rows, self._columns, axis=1)
 
     def of(self, planes: Values | list[Values]) -> Values:
         """Return the means of the blocks that these planes make, (j, i)."""
@@ -93,7 +95,8 @@ class _Means:
                 total += self._sums(np.where(finite, plane, 0))
                 count += self._sums(finite)
         with np.errstate(invalid="ignore"):
-            return total / count
+            means: Values = total / count
+        return means
 
 
 def block_labels(planes: Values, factors: Factors) -> Values:
@@ -110,7 +113,8 @@ def block_labels(planes: Values, factors: Factors) -> Values:
         Block size along (k, j, i).
     """
     if max(factors) == 1:
-        return planes[0]
+        first: Values = planes[0]
+        return first
     _, fj, fi = factors
     count, rows, columns = planes.shape
     padded = np.pad(planes, ((0, 0), (0, -rows % fj), (0, -columns % fi)))
@@ -135,7 +139,8 @@ def _commonest(rows: Values) -> Values:
     at = ordered.shape[1] - 1 - np.argmax(run[:, ::-1], axis=1)
     labelled = np.count_nonzero(ordered, axis=1)
     found = ordered[np.arange(len(ordered)), at]
-    return np.where(labelled * 4 >= ordered.shape[1], found, 0)
+    kept: Values = np.where(labelled * 4 >= ordered.shape[1], found, 0)
+    return kept
 
 
 def scaled(means: Values, dtype: np.dtype[Any]) -> tuple[Values, float, float]:
@@ -235,12 +240,29 @@ class Previews:
             frame = numbers[0]
             if len(numbers) != 2 or not 0 <= frame < image.frames:
                 raise UnknownItemError(f"Frame {frame} does not exist")
-            return None, lambda: _image_steps(image, frame, edge)
+            return None, lambda: self._image_steps(image, frame, edge)
         with self._document.lock:
             mask = self._document.masks[parts[0]]
             revision = self._document.revision
             stamp = mask.fingerprint()
         return stamp, lambda: self._mask_steps(mask, edge, revision)
+
+    def _image_steps(self, image: Image, frame: int, edge: int) -> Iterator[Answer | None]:
+        """Make a preview; reading and decoding costs most, so a coarse one makes the usual one as well."""
+        fine = f"p/{image.id}/{frame}/{USUAL_EDGE}"
+        if edge >= USUAL_EDGE or image.is_loaded or fine in self._done:
+            yield from _image_steps(image, frame, edge)
+            return
+        factors = factors_for(image.shape, edge)
+        coarse = _Slabs(image, factors)
+        usual = _Slabs(image, factors_for(image.shape, USUAL_EDGE))
+        for k in range(image.shape[0]):
+            plane = image.plane_array(k, t=frame)
+            coarse.add(plane)
+            usual.add(plane)
+            yield None
+        self._keep(fine, None, usual.answer())
+        yield coarse.answer()
 
     def _mask_steps(self, mask: Mask, edge: int, revision: int) -> Iterator[Answer | None]:
         factors = factors_for(mask.image.shape, edge)
@@ -268,24 +290,44 @@ class Previews:
 
 
 def _image_steps(image: Image, frame: int, edge: int) -> Iterator[Answer | None]:
-    if image.is_color:
-        raise FormatError("A colour image has no 3-D picture")
-    factors = factors_for(image.shape, edge)
-    affine = preview_affine(image.geometry, factors)
-    means = _Means(image.shape[1:], factors)
-    depth = image.shape[0]
-    # Half the memory where the values will be rounded anyway.
-    exact = image.dtype.name in _SHORT_INTEGERS
-    slabs: list[Values] = []
-    for k in range(0, depth, factors[0]):
-        ks = range(k, min(k + factors[0], depth))
-        slab = means.of([image.plane_array(one, t=frame) for one in ks])
-        slabs.append(np.rint(slab).astype(image.dtype) if exact else slab.astype(np.float32))
-        yield None
-    values, slope, intercept = scaled(np.stack(slabs), image.dtype)
-    yield None
-    codec, data = encode_image(values.reshape(-1, values.shape[-1]))
-    yield {**_head(values, affine, factors, slope, intercept), "codec": codec}, data
+    slabs = _Slabs(image, factors_for(image.shape, edge))
+    for k in range(image.shape[0]):
+        if slabs.add(image.plane_array(k, t=frame)):
+            yield None
+    yield slabs.answer()
+
+
+class _Slabs:
+    """The preview of an image frame, fed plane by plane."""
+
+    def __init__(self, image: Image, factors: Factors) -> None:
+        if image.is_color:
+            raise FormatError("A colour image has no 3-D picture")
+        self._affine = preview_affine(image.geometry, factors)
+        self._factors = factors
+        self._dtype = image.dtype
+        self._means = _Means(image.shape[1:], factors)
+        self._left = image.shape[0]
+        self._planes: list[Values] = []
+        self._slabs: list[Values] = []
+
+    def add(self, plane: Values) -> bool:
+        """Take the next plane; whether it ended a slab."""
+        self._left -= 1
+        self._planes.append(plane)
+        if self._left and len(self._planes) < self._factors[0]:
+            return False
+        slab = self._means.of(self._planes)
+        self._planes.clear()
+        # What will be rounded anyway takes less memory so.
+        exact = self._dtype.name in _SHORT_INTEGERS
+        self._slabs.append(np.rint(slab).astype(self._dtype) if exact else slab.astype(np.float32))
+        return True
+
+    def answer(self) -> Answer:
+        values, slope, intercept = scaled(np.stack(self._slabs), self._dtype)
+        codec, data = encode_image(values.reshape(-1, values.shape[-1]))
+        return {**_head(values, self._affine, self._factors, slope, intercept), "codec": codec}, data
 
 
 def _head(values: Values, affine: Values, factors: Factors, slope: float, intercept: float) -> Json:

@@ -7,7 +7,8 @@ const MOVING_MS = 45;
 const PART_MS = 40;
 const REST_MS = 140;
 const LEAST = 96;
-const FINE = { step: 0.5, fine: true } as const;
+/** Steps in voxels; surfaces are found between the steps, the peaks of a projection are not. */
+const FINE = { render: 0.7, mip: 0.5 } as const;
 const COARSE = { step: 1.4, fine: false } as const;
 
 export interface PainterEvents {
@@ -134,7 +135,7 @@ export class Painter {
     const caster = this.#ready();
     const [width, height] = this.#size;
     const begun = performance.now();
-    caster.begin({ look: this.#look!(width, height), ...FINE });
+    caster.begin({ look: this.#look!(width, height), step: FINE[this.#scene!.mode], fine: true });
     let rows = Math.max(4, Math.min(64, Math.round(PART_MS / (this.#cost * 5 * width))));
     for (let from = 0; from < height; ) {
       const to = Math.min(height, from + rows);
