@@ -1,8 +1,8 @@
 /** Draws one 3-D picture, in parts if need be, with the page's WebGL2 context. */
-import { dot, scale, subtract, unit, add, type Vec3 } from "../model/geometry";
+import { scale, subtract, unit, add, type Vec3 } from "../model/geometry";
 import type { Look } from "./camera";
 import { CELL, cellsOf, cellsSize, markLayer, visible, type Cells } from "./cells";
-import { CastError, Context } from "./context";
+import { CastError, Context, type Program } from "./context";
 import { applied, appliedToStep, inverted, times, type Box, type Field, type Matrix } from "./field";
 import { ISO, type Surface } from "./segments";
 import { TABLE, tableOf, type Mode, type Point, type Table } from "./transfer";
@@ -55,7 +55,7 @@ export class Caster {
   readonly #frame: WebGLFramebuffer;
   readonly #picture: WebGLTexture;
   #size: readonly [number, number] = [0, 0];
-  #scale = { factor: 1, middle: 0 };
+  #program: Program | null = null;
   #scene: Scene3d | null = null;
   #table: Table | null = null;
   #seen: readonly unknown[] = [];
@@ -87,7 +87,7 @@ export class Caster {
     const old = this.#scene;
     this.#scene = scene;
     if (Math.max(...field.size) > this.maxEdge) throw new CastError("This GPU cannot hold a volume of this size.");
-    if (this.#kept.get("data") !== field) this.#scale = this.#upload("data", field);
+    if (this.#kept.get("data") !== field) this.#upload("data", field);
     if (!old || JSON.stringify(old.points) !== JSON.stringify(points) || !this.#table) {
       this.#table = tableOf(points);
       this.#flat("table", this.#table.rgba, TABLE, 1);
@@ -127,21 +127,25 @@ export class Caster {
     return cells;
   }
 
-  /** Half floats are exact for whole numbers up to 2048: the middle of the range becomes 0. */
-  #upload(name: Unit, field: Field): { factor: number; middle: number } {
+  /** Values as two bytes, from the least to the largest. */
+  #upload(name: Unit, field: Field): void {
     const gl = this.#gl;
     const [x, y, z] = field.size;
-    const { factor, middle } = scaleOf(field);
     this.#volume(name, gl.LINEAR);
-    gl.texStorage3D(gl.TEXTURE_3D, 1, gl.R16F, x, y, z);
-    const part = new Float32Array(x * y);
-    const { values } = field.copy;
+    gl.texStorage3D(gl.TEXTURE_3D, 1, gl.RG8, x, y, z);
+    const part = new Uint8Array(2 * x * y);
+    const { values, slope, intercept } = field.copy;
+    const factor = 65535 / Math.max(field.max - field.min, 1e-12);
+    const [times, plus] = [slope * factor, (intercept - field.min) * factor + 0.5];
     for (let k = 0, at = 0; k < z; k++) {
-      for (let n = 0; n < part.length; n++) part[n] = (values[at++]! - middle) * factor;
-      gl.texSubImage3D(gl.TEXTURE_3D, 0, 0, 0, k, x, y, 1, gl.RED, gl.FLOAT, part);
+      for (let n = 0; n < part.length; n += 2) {
+        const value = values[at++]! * times + plus;
+        part[n] = value >> 8;
+        part[n + 1] = value & 255;
+      }
+      gl.texSubImage3D(gl.TEXTURE_3D, 0, 0, 0, k, x, y, 1, gl.RG, gl.UNSIGNED_BYTE, part);
     }
     this.#kept.set(name, field);
-    return { factor, middle };
   }
 
   #uploadSurface(surface: Surface | null): void {
@@ -248,14 +252,17 @@ export class Caster {
   #bind(): void {
     const gl = this.#gl;
     const scene = this.#scene!;
-    gl.useProgram(this.#context.program);
+    const layers = scene.layers.slice(0, MAX_LAYERS);
+    this.#program = this.#context.use({
+      mip: scene.mode === "mip", fine: this.#pass!.fine, segments: scene.surface !== null, layers: layers.length,
+    });
     UNITS.forEach((name, n) => {
       gl.activeTexture(gl.TEXTURE0 + n);
       const flat = name === "table" || name === "palette" || name === "layerTables";
       // What is not used still needs a texture of the right kind.
       const stand = flat ? "table" : name === "layer0" || name === "layer1" ? "data" : name;
       gl.bindTexture(flat ? gl.TEXTURE_2D : gl.TEXTURE_3D, this.#textures.get(name) ?? this.#textures.get(stand) ?? null);
-      gl.uniform1i(this.#context.place(name), n);
+      gl.uniform1i(this.#place(name), n);
     });
     const { field } = scene;
     this.#vec("size", field.size);
@@ -265,16 +272,11 @@ export class Caster {
     this.#vec("background", scale(scene.background, 1 / 255));
     this.#look(field);
     const { lower, upper } = this.#table!;
-    const place = placeScale(field, this.#scale, lower, upper);
-    gl.uniform2f(this.#context.place("values"), place[0], place[1]);
+    const [x, y] = placeScale(field, lower, upper);
+    gl.uniform3f(this.#place("values"), (x * 65280) / 65535, (x * 255) / 65535, y);
     this.#float("unit", scene.unit);
     this.#float("iso", ISO / 255);
     this.#float("stride", field.step * this.#pass!.step);
-    gl.uniform1i(this.#context.place("mip"), scene.mode === "mip" ? 1 : 0);
-    gl.uniform1i(this.#context.place("fine"), this.#pass!.fine ? 1 : 0);
-    gl.uniform1i(this.#context.place("hasSegments"), scene.surface ? 1 : 0);
-    const layers = scene.layers.slice(0, MAX_LAYERS);
-    gl.uniform1i(this.#context.place("layers"), layers.length);
     layers.forEach((layer, n) => this.#layer(field, layer, n));
   }
 
@@ -295,38 +297,35 @@ export class Caster {
     const t = toTexture;
     // Column by column: the transposed map, as gradients want it.
     const rows = [t[0]!, t[1]!, t[2]!, t[4]!, t[5]!, t[6]!, t[8]!, t[9]!, t[10]!];
-    this.#gl.uniformMatrix3fv(this.#context.place("normals"), false, rows);
+    this.#gl.uniformMatrix3fv(this.#place("normals"), false, rows);
   }
 
   #layer(field: Field, layer: CastLayer, n: number): void {
     const gl = this.#gl;
-    gl.uniformMatrix4fv(this.#context.place(`layerPlace[${n}]`), true, placeOf(field, layer) as number[]);
+    gl.uniformMatrix4fv(this.#place(`layerPlace[${n}]`), true, placeOf(field, layer) as number[]);
     const { lower, upper } = layer.window;
-    const [x, y] = placeScale(layer.field, scaleOf(layer.field), lower, upper);
+    const [x, y] = placeScale(layer.field, lower, upper);
     const least = (layerLower(layer) - lower) / Math.max(upper - lower, 1e-6);
-    gl.uniform4f(this.#context.place(`layerWindow[${n}]`), x, y, least, layer.opacity);
+    gl.uniform4f(this.#place(`layerWindow[${n}]`), x, y, least, layer.opacity);
+  }
+
+  #place(name: string): WebGLUniformLocation | null {
+    return this.#program!.place(name);
   }
 
   #vec(name: string, v: Vec3): void {
-    this.#gl.uniform3f(this.#context.place(name), v[0], v[1], v[2]);
+    this.#gl.uniform3f(this.#place(name), v[0], v[1], v[2]);
   }
 
   #float(name: string, value: number): void {
-    this.#gl.uniform1f(this.#context.place(name), value);
+    this.#gl.uniform1f(this.#place(name), value);
   }
 }
 
-function scaleOf(field: Field): { factor: number; middle: number } {
-  const { slope, intercept } = field.copy;
-  const [a, b] = [(field.min - intercept) / slope, (field.max - intercept) / slope];
-  return { factor: Math.min(1, 2048 / Math.max(Math.abs(b - a) / 2, 1)), middle: Math.round((a + b) / 2) };
-}
-
-/** Place in a table from lower to upper = value in the texture * first + second. */
-function placeScale(field: Field, { factor, middle }: { factor: number; middle: number }, lower: number, upper: number): [number, number] {
-  const { slope, intercept } = field.copy;
+/** Place in a table from lower to upper = value in the texture (0..1) * first + second. */
+function placeScale(field: Field, lower: number, upper: number): [number, number] {
   const width = Math.max(upper - lower, 1e-6);
-  return [slope / factor / width, (middle * slope + intercept - lower) / width];
+  return [Math.max(field.max - field.min, 1e-12) / width, (field.min - lower) / width];
 }
 
 /** Texture coordinates of the base to those of a layer. Throws RangeError for a transform without an inverse. */
@@ -348,10 +347,4 @@ function layerTables(layers: readonly CastLayer[]): Uint8Array {
     }
   });
   return out;
-}
-
-/** Extent (mm) of a field along a world direction, from its middle. */
-export function reach(field: Field, direction: Vec3): number {
-  const sides = [[1, 0, 0], [0, 1, 0], [0, 0, 1]] as const;
-  return sides.reduce((sum, side) => sum + Math.abs(dot(appliedToStep(field.toWorld, side), direction)), 0) / 2;
 }

@@ -1,5 +1,5 @@
 /** The page's one WebGL2 context for 3-D, shared by all its 3-D views. */
-import { FRAGMENT, VERTEX } from "./shader";
+import { fragmentShader, VERTEX, type Variant } from "./shader";
 
 const KEY = Symbol.for("nbannot.volume3d.1");
 type Page = Record<symbol, Context | undefined>;
@@ -9,12 +9,16 @@ export class CastError extends Error {
   override readonly name = "CastError";
 }
 
+export interface Program {
+  readonly handle: WebGLProgram;
+  place(name: string): WebGLUniformLocation | null;
+}
+
 export class Context {
   readonly canvas = document.createElement("canvas");
   readonly gl: WebGL2RenderingContext;
-  readonly program: WebGLProgram;
   readonly #users = new Map<object, () => void>();
-  readonly #places = new Map<string, WebGLUniformLocation | null>();
+  readonly #programs = new Map<string, Program>();
 
   private constructor() {
     const gl = this.canvas.getContext("webgl2", { antialias: false, depth: false, stencil: false, alpha: false });
@@ -23,7 +27,6 @@ export class Context {
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
     gl.bindVertexArray(gl.createVertexArray());
     gl.disable(gl.DITHER);
-    this.program = this.#link();
     this.canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault();
       this.#forget();
@@ -47,10 +50,23 @@ export class Context {
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
-  place(name: string): WebGLUniformLocation | null {
-    let place = this.#places.get(name);
-    if (place === undefined) this.#places.set(name, (place = this.gl.getUniformLocation(this.program, name)));
-    return place;
+  /** Use the program for such a picture. Throws CastError where the GPU refuses it. */
+  use(variant: Variant): Program {
+    const key = JSON.stringify(variant);
+    let program = this.#programs.get(key);
+    if (!program) {
+      const { gl } = this;
+      const handle = this.#link(fragmentShader(variant));
+      const places = new Map<string, WebGLUniformLocation | null>();
+      const place = (name: string): WebGLUniformLocation | null => {
+        let found = places.get(name);
+        if (found === undefined) places.set(name, (found = gl.getUniformLocation(handle, name)));
+        return found;
+      };
+      this.#programs.set(key, (program = { handle, place }));
+    }
+    this.gl.useProgram(program.handle);
+    return program;
   }
 
   reserve(width: number, height: number): void {
@@ -64,11 +80,11 @@ export class Context {
     if (page[KEY] === this) delete page[KEY];
   }
 
-  #link(): WebGLProgram {
+  #link(fragment: string): WebGLProgram {
     const { gl } = this;
     const program = gl.createProgram();
     const logs: string[] = [];
-    for (const [type, text] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]] as const) {
+    for (const [type, text] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, fragment]] as const) {
       const shader = gl.createShader(type)!;
       gl.shaderSource(shader, text);
       gl.compileShader(shader);
@@ -78,6 +94,7 @@ export class Context {
     }
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) {
+      if (gl.isContextLost()) throw new CastError("The GPU took the 3-D picture away.");
       console.warn("nbannot 3-D:", ...logs, gl.getProgramInfoLog(program));
       throw new CastError("This GPU refuses nbannot's 3-D shader. The other views work without it.");
     }
