@@ -3,7 +3,9 @@
 import { HttpCarrier, jupyterBase } from "./channel/http";
 import { Lane } from "./channel/lane";
 import { Requests } from "./channel/requests";
-import { PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, maskKey } from "./model/protocol";
+import {
+  PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, maskKey, previewKey,
+} from "./model/protocol";
 import type { KeyValues } from "./channel/lane";
 import type { Slice } from "./channel/requests";
 import type { Wire } from "./channel/wire";
@@ -222,6 +224,13 @@ export class Channel implements Outbox {
     const take = ({ bytes }: Slice): void => void (text = new TextDecoder().decode(bytes));
     await this.#requests.get([key], take, signal ? { signal, urgent: true } : { urgent: true });
     return JSON.parse(text);
+  }
+
+  /** Fetch the down-sampled copy of an image frame, or of a mask (frame null); undefined when aborted. */
+  async preview(id: string, frame: number | null, edge: number, signal: AbortSignal): Promise<Slice | undefined> {
+    let found: Slice | undefined;
+    await this.#requests.get([previewKey(id, frame, edge)], (slice) => (found = slice), { signal });
+    return found;
   }
 
   /** Tell the host which slice is in view, so that it publishes from there outwards. */

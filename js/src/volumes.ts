@@ -2,6 +2,8 @@
 
 import { SliceError } from "./channel/requests";
 import { Changes } from "./model/masks";
+import { Previews } from "./volumes/previews";
+import type { Preview } from "./volumes/previews";
 import type { Channel } from "./channel";
 import type { Slice } from "./channel/requests";
 import type { Encoded } from "./decode";
@@ -88,6 +90,7 @@ export class Volumes {
   readonly #wanted = new Map<string, Wanted>();
   readonly #background = new Map<AbortController, Volume>();
   readonly #masksBusy = new Set<string>();
+  readonly #previews: Previews;
   #urgent = 0;
   #batch = FIRST_BATCH;
   #scheduled = false;
@@ -97,6 +100,7 @@ export class Volumes {
     readonly document: DocumentMirror,
     readonly decoder: DecodePool,
   ) {
+    this.#previews = new Previews(channel, decoder, this.#abort.signal);
     document.on((event) => {
       if (event.type === "missing") void this.#fetchMask(event.mask);
       if (event.type === "state") this.#schedule();
@@ -131,6 +135,11 @@ export class Volumes {
     const before = this.#wanted.get(image);
     this.#wanted.delete(image);
     if (before) this.#cancel(before.volume);
+  }
+
+  /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels, made by the host. */
+  preview(id: string, frame: number | null, edge: number, signal?: AbortSignal): Promise<Preview> {
+    return this.#previews.get(id, frame, edge, signal);
   }
 
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): () => void {

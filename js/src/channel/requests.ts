@@ -12,6 +12,8 @@ export interface Slice {
   readonly bytes: Bytes;
   /** Revision of the document, for mask slices. */
   readonly revision: number;
+  /** What a preview says of its place and values. */
+  readonly preview?: Pick<BytesMessage, "affine" | "factors" | "slope" | "intercept">;
 }
 
 export class SliceError extends Error {
@@ -112,9 +114,11 @@ export class Requests {
       request.error ??= message.error;
       request.failed.push(message.key);
     } else {
-      const { key, dtype, shape, codec, revision = 0 } = message;
+      const { key, dtype, shape, codec, revision = 0, affine, factors, slope, intercept } = message;
+      const preview = affine && factors ? { affine, factors, slope: slope ?? 1, intercept: intercept ?? 0 } : undefined;
       // A copy: the buffer may be a window on a whole websocket frame, which it would keep alive.
-      request.onSlice({ key, dtype, shape, codec, bytes: new Uint8Array(buffers[0] ?? []), revision });
+      const bytes = new Uint8Array(buffers[0] ?? []);
+      request.onSlice({ key, dtype, shape, codec, bytes, revision, ...(preview && { preview }) });
     }
     if (request.missing.size) return;
     if (request.error) request.fail(new SliceError(request.error, request.failed));

@@ -275,6 +275,11 @@ export interface BytesMessage {
   readonly shape: readonly number[];
   readonly codec: Codec;
   readonly revision?: number;
+  /** Of previews: index (k, j, i) to world, 4 x 4; voxels of the full grid that one stands for; value to unit. */
+  readonly affine?: readonly (readonly number[])[];
+  readonly factors?: Triple;
+  readonly slope?: number;
+  readonly intercept?: number;
 }
 export interface BytesErrorMessage {
   readonly type: "bytes_error";
@@ -342,7 +347,13 @@ export interface ByeMessage {
   readonly tab: string;
 }
 export type BrowserMessage =
-  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage;
+  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage | ModuleMessage;
+
+/** A module of the page is wanted: the viewer itself, or by its name a part that few need. */
+export interface ModuleMessage {
+  readonly type: "module";
+  readonly name?: string;
+}
 
 /** Return the runs as unsigned LEB128 numbers: for each run gap, length, old, new. */
 export function encodeRuns(runs: Runs): Uint8Array<ArrayBuffer> {
@@ -484,4 +495,9 @@ export function infoKey(image: string): string {
 /** Key of one slice of a mask. */
 export function maskKey(mask: string, k: number): string {
   return `mask/${mask}/${k}`;
+}
+
+/** Key of the down-sampled copy of an image frame (k, j, i up to `edge`), or of a mask where frame is null. */
+export function previewKey(id: string, frame: number | null, edge: number): string {
+  return frame === null ? `q/${id}/${edge}` : `p/${id}/${frame}/${edge}`;
 }

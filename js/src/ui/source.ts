@@ -3,6 +3,8 @@ import type { DocumentMirror } from "../model/document";
 import type { SliceStore } from "../model/masks";
 import type { WireError } from "../model/protocol";
 import type { Arrival } from "../volumes";
+import type { ModuleRoad } from "../channel/modules";
+import type { Preview } from "../volumes/previews";
 
 export interface Progress {
   readonly have: number;
@@ -17,6 +19,8 @@ export interface Voxels {
   unwant(image: string): void;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
+  /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels. */
+  preview(id: string, frame: number | null, edge: number, signal?: AbortSignal): Promise<Preview>;
 }
 
 export interface Connection {
@@ -30,6 +34,7 @@ export interface Source {
   readonly channel: Connection;
   readonly document: DocumentMirror;
   readonly volumes: Voxels;
+  readonly road: ModuleRoad;
   view(): unknown;
   setView(patch: Record<string, unknown>): void;
   onView(callback: (view: unknown) => void, signal?: AbortSignal): unknown;

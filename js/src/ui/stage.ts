@@ -7,6 +7,8 @@ import { Info } from "./info";
 import type { PaneView } from "./paneview";
 import type { Scene } from "./scene";
 import type { Pane } from "./pane";
+import { PaneVolume } from "./volumehost";
+import { VolumePane } from "./volumepane";
 import { Viewport, type ViewportEvents } from "./viewport";
 import { wantsOf } from "./wants";
 
@@ -85,7 +87,8 @@ export class Stage {
 
   /** Whether a pane changed between slices and 3-D. */
   #outdated(view: PaneView): boolean {
-    return view instanceof Viewport === (this.scene.paneById(view.id).plane === "volume");
+    const pane = this.scene.paneById(view.id);
+    return view instanceof Viewport === (pane.plane === "volume" && pane.problem === null);
   }
 
   #paneView(id: string): PaneView {
@@ -99,6 +102,10 @@ export class Stage {
   }
 
   #makeView(pane: Pane): PaneView {
+    if (pane.plane === "volume" && pane.problem === null) {
+      const { id } = pane;
+      return new VolumePane(id, new PaneVolume(pane, () => this.events.maximize(id), () => this.repaint(id)));
+    }
     return new Viewport(pane, this.events);
   }
 

@@ -27,6 +27,7 @@ from nbannot.viewer.messages import (
     info_bytes,
 )
 from nbannot.viewer.pixels import encode_image, encode_labels
+from nbannot.viewer.preview import Previews
 from nbannot.viewer.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,10 @@ _BURST = 100
 _BURST_SECONDS = 1.0
 _QUIET_SECONDS = 0.25
 
-_HELLO, _URGENT, _LABELS, _LATER = range(4)
+# A preview reads a whole volume: a little at a time, so that slices in view come between.
+_PREVIEW_SECONDS = 0.05
+
+_HELLO, _URGENT, _LABELS, _PREVIEW, _LATER = range(5)
 
 
 @dataclass(slots=True)
@@ -90,6 +94,8 @@ class Channel:
         self._collecting: list[tuple[Edit, int]] | None = None
         self._windows: dict[str, list[Window]] = {}
         self._sending = RLock()
+        self._previews = Previews(document)
+        self._preview_for: tuple[str, int] | None = None
         self._queue: list[_Job] = []
         self._queued: set[tuple[str, int, str]] = set()
         self._changed = Condition()
@@ -306,6 +312,9 @@ class Channel:
         if len(keys) > _MAX_KEYS or len(self._queue) + len(keys) > _MAX_QUEUE:
             raise EditError(f"A request for {len(keys)} slices is too large")
         for key in keys:
+            if key.startswith(("p/", "q/")):
+                self._push(_PREVIEW, tab, rid, key)
+                continue
             later = _LABELS if key.startswith("mask/") else _LATER
             self._push(_URGENT if urgent else later, tab, rid, key)
 
@@ -323,6 +332,8 @@ class Channel:
     def _cancel(self, tab: str, rid: int) -> None:
         with self._changed:
             self._keep_jobs([job for job in self._queue if (job.tab, job.rid) != (tab, rid)])
+            if self._preview_for == (tab, rid):
+                self._preview_for = None
 
     def _keep_jobs(self, jobs: list[_Job]) -> None:
         self._queue = jobs
@@ -343,6 +354,8 @@ class Channel:
         """Read nothing more for a tab that is gone."""
         with self._changed:
             self._keep_jobs([job for job in self._queue if job.tab != tab])
+            if self._preview_for is not None and self._preview_for[0] == tab:
+                self._preview_for = None
         if self._spool is None or self._focused.pop(tab, None) is None:
             return
         place = next(reversed(self._focused.values()), None)
@@ -366,6 +379,7 @@ class Channel:
                 if self._queue:
                     job = heapq.heappop(self._queue)
                     self._queued.discard((job.tab, job.rid, job.key))
+                    self._preview_for = (job.tab, job.rid) if job.priority == _PREVIEW else None
                     return job
                 left = None if self._behind is None else self._behind - time.monotonic()
                 if left is not None and left <= 0:
@@ -392,12 +406,24 @@ class Channel:
     def _serve(self, job: _Job) -> None:
         head = {"tab": job.tab, "rid": job.rid, "key": job.key}
         try:
-            answer, data = self._slice(job.key)
+            if job.priority == _PREVIEW:
+                made = self._previews.work(job.key, _PREVIEW_SECONDS)
+                if made is None:
+                    self._continue_later(job)
+                    return
+                answer, data = made
+            else:
+                answer, data = self._slice(job.key)
         except Exception as error:
             _log(error)
             self._post({"type": "bytes_error", **head, "error": error_json(error)})
             return
         self._post({"type": "bytes", **head, **answer}, [data])
+
+    def _continue_later(self, job: _Job) -> None:
+        with self._changed:
+            if self._preview_for == (job.tab, job.rid):
+                self._push(_PREVIEW, job.tab, job.rid, job.key)
 
     def _slice(self, key: str) -> tuple[Json, bytes]:
         """Return the description and the bytes of a slice."""

@@ -38,6 +38,7 @@ World = tuple[float, float, float]
 
 STATIC = Path(__file__).parent / "static"
 """Where `make js` puts the browser module."""
+_PARTS = ("volume3d",)
 
 
 class Viewer(anywidget.AnyWidget):
@@ -270,10 +271,9 @@ class Viewer(anywidget.AnyWidget):
 
     def _receive(self, _: object, content: Any, buffers: Sequence[memoryview]) -> None:
         if isinstance(content, Mapping) and content.get("type") == "module":
-            # The loader asks once for each page; the module is far larger than the loader.
-            module = _bundle("viewer.js").encode()
-            answer = {"type": "module", "hash": hashlib.sha256(module).hexdigest()[:16]}
-            self.send(answer, [gzip.compress(module, mtime=0)])
+            name = content.get("name")
+            if name is None or name in _PARTS:
+                self.send(*_module(name))
             return
         if self._channel is not None:
             self._channel.receive(content, buffers)
@@ -301,6 +301,19 @@ class _Sender:
         viewer = self._viewer()
         if viewer is not None and viewer.comm is not None:
             viewer.send(content, buffers)
+
+
+def _module(name: str | None) -> tuple[dict[str, str], list[bytes]]:
+    """Return the message and the packed script for a page that asks for a module.
+
+    Each page asks once: the loader for the viewer, which is far larger than the loader, and the
+    viewer by name for a part that few need.
+    """
+    module = _bundle(f"{name or 'viewer'}.js").encode()
+    answer = {"type": "module", "hash": hashlib.sha256(module).hexdigest()[:16]}
+    if name is not None:
+        answer["name"] = name
+    return answer, [gzip.compress(module, mtime=0)]
 
 
 def _bundle(name: str) -> str:
