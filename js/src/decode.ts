@@ -12,6 +12,17 @@ export interface Encoded {
   /** Length of a row in values (for the predictor). */
   readonly columns: number;
   readonly bytes: Uint8Array;
+  /** Make the whole slice of a coarse picture of it. */
+  readonly enlarge?: Enlarge;
+}
+
+/** A slice of rows x columns of which every step-th row and column is known, the first ones included. */
+export interface Enlarge {
+  readonly rows: number;
+  readonly columns: number;
+  readonly step: number;
+  /** Values per pixel: 3 in colour. */
+  readonly channels: number;
 }
 
 const ARRAYS = {
@@ -33,6 +44,35 @@ export async function initDecoder(): Promise<void> {
 
 /** Return the values of a slice; throws RangeError where the bytes are not such a slice. */
 export function decode(slice: Encoded): TypedArray {
+  const values = unpack(slice);
+  return slice.enlarge ? enlarge(values, slice.enlarge) : values;
+}
+
+/** Repeat the pixels of a coarse picture. */
+function enlarge(coarse: TypedArray, { rows, columns, step, channels }: Enlarge): TypedArray {
+  const width = Math.ceil(columns / step);
+  if (coarse.length !== Math.ceil(rows / step) * width * channels) throw new RangeError("a coarse slice has another size");
+  const line = columns * channels;
+  const Type = coarse.constructor as new (length: number) => TypedArray;
+  const out = new Type(rows * line);
+  for (let row = 0, from = 0; row < rows; row += step, from += width * channels) {
+    const start = row * line;
+    if (channels === 1) {
+      for (let i = 0, at = start; i < width; i++) {
+        const value = coarse[from + i] ?? 0;
+        for (const end = Math.min(at + step, start + line); at < end; at++) out[at] = value;
+      }
+    } else {
+      for (let i = 0; i < columns; i++)
+        for (let c = 0, at = from + Math.floor(i / step) * channels; c < channels; c++)
+          out[start + i * channels + c] = coarse[at + c] ?? 0;
+    }
+    for (let n = 1; n < step && row + n < rows; n++) out.copyWithin(start + n * line, start, start + line);
+  }
+  return out;
+}
+
+function unpack(slice: Encoded): TypedArray {
   const width = ARRAYS[slice.dtype].BYTES_PER_ELEMENT;
   const length = slice.size * width;
   const raw = slice.codec === "raw" ? slice.bytes.slice() : zstd.decode(slice.bytes, length);

@@ -21,6 +21,8 @@ export interface SliceStore {
   readonly emptyIsZero?: boolean;
   /** Slices that cannot be had, and why: nobody waits for them. */
   readonly failed?: ReadonlyMap<number, string>;
+  /** Slices of which only a coarse picture or some rows are here. */
+  readonly partial?: ReadonlySet<number>;
 }
 
 export interface ImageLayer {
@@ -81,6 +83,9 @@ export class RendererError extends Error {
 /** True when a slice of the range is on its way. */
 export function anyMissing(store: SliceStore, range: readonly [number, number] | null): boolean {
   if (range === null || store.emptyIsZero) return false;
-  for (let k = range[0]; k <= range[1]; k++) if (store.slice(k) === undefined && !store.failed?.has(k)) return true;
+  for (let k = range[0]; k <= range[1]; k++) {
+    if (store.partial?.has(k)) return true;
+    if (store.slice(k) === undefined && !store.failed?.has(k)) return true;
+  }
   return false;
 }

@@ -2,7 +2,7 @@
 import type { DocumentMirror } from "../model/document";
 import type { SliceStore } from "../model/masks";
 import type { WireError } from "../model/protocol";
-import type { Arrival } from "../volumes";
+import type { Arrival, Want } from "../volumes";
 
 export interface Progress {
   readonly have: number;
@@ -11,10 +11,8 @@ export interface Progress {
 
 export interface Voxels {
   store(image: string, frame?: number): SliceStore | undefined;
-  /** Fetch these slices first, in this order. */
-  want(image: string, frame: number, slices: readonly number[]): void;
-  /** The image is not shown any more. */
-  unwant(image: string): void;
+  /** Say all that is in view, most important first; it is fetched first and kept. */
+  wantAll(wants: readonly Want[]): void;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
 }

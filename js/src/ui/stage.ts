@@ -32,7 +32,6 @@ export class Stage {
   #later: ReturnType<typeof setTimeout> | null = null;
   #wanted = "";
   #settled = false;
-  #shownImage = "";
 
   constructor(
     private readonly scene: Scene,
@@ -174,8 +173,6 @@ export class Stage {
     const { scene } = this;
     const { volumes } = scene.source;
     const { image, time } = scene;
-    if (this.#shownImage !== "" && this.#shownImage !== image.id) volumes.unwant(this.#shownImage);
-    this.#shownImage = image.id;
     const along = this.views.map((view) => scene.frame(view.name)).find((frame) => frame.axis === 0);
     const nk = image.shape[0];
     const k = along?.slice ?? Math.floor(nk / 2);
@@ -184,7 +181,7 @@ export class Stage {
     this.#wanted = key;
     const ks = [k];
     for (let step = 1; step <= 4; step++) ks.push(k + step, k - step);
-    volumes.want(image.id, time, ks.filter((one) => one >= 0 && one < nk));
+    volumes.wantAll([{ image: image.id, frame: time, slices: ks.filter((one) => one >= 0 && one < nk) }]);
   }
 
   /** The pixel ratio changes when the page is zoomed or moved to another screen. */

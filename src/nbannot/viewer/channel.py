@@ -6,7 +6,7 @@ import heapq
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Condition, RLock, Thread, current_thread
 from typing import Any
@@ -24,7 +24,7 @@ from nbannot.viewer.messages import (
     error_json,
     image_json,
 )
-from nbannot.viewer.pixels import encode_image, encode_labels
+from nbannot.viewer.pixels import encode_labels, encode_parts
 from nbannot.viewer.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ _MAX_LANES = 64
 _MAX_REFUSALS = 256
 _MAX_KEYS = 256
 _MAX_QUEUE = 4096
+_MAX_PLACES = 32
 
 # Jupyter drops messages above 1000 a second, so a loop of edits becomes one state message.
 _BURST = 100
@@ -78,7 +79,7 @@ class Channel:
         self._document = document
         self._send = send
         self._spool = spool
-        self._focused: dict[str, tuple[str, int, int]] = {}
+        self._focused: dict[str, list[tuple[str, int, int]]] = {}
         self._lanes: dict[str, _Lane] = {}
         self._collecting: list[tuple[Edit, int]] | None = None
         self._windows: dict[str, list[Window]] = {}
@@ -134,7 +135,7 @@ class Channel:
         elif kind == "bye":
             self._bye(tab)
         else:
-            self._focus(tab, (str(content["image"]), int(content["frame"]), int(content["k"])))
+            self._focus(tab, [(str(id), int(frame), int(k)) for id, frame, k in content["places"]])
 
     def _post(self, content: Json, buffers: Sequence[bytes] = ()) -> None:
         if self._closed:
@@ -322,15 +323,15 @@ class Channel:
         heapq.heapify(self._queue)
         self._queued = {(job.tab, job.rid, job.key) for job in jobs}
 
-    def _focus(self, tab: str, place: tuple[str, int, int]) -> None:
-        """Publish from the slice in view outwards; the newest wish of all tabs wins."""
-        if self._spool is None:
+    def _focus(self, tab: str, places: list[tuple[str, int, int]]) -> None:
+        """Publish from the slices in view outwards; the newest wish of all tabs wins."""
+        if self._spool is None or not 0 < len(places) <= _MAX_PLACES:
             return
         self._focused.pop(tab, None)
-        self._focused[tab] = place
+        self._focused[tab] = places
         while len(self._focused) > _MAX_LANES:
             del self._focused[next(iter(self._focused))]
-        self._spool.focus(*place)
+        self._spool.focus(places)
 
     def _bye(self, tab: str) -> None:
         """Read nothing more for a tab that is gone."""
@@ -338,11 +339,11 @@ class Channel:
             self._keep_jobs([job for job in self._queue if job.tab != tab])
         if self._spool is None or self._focused.pop(tab, None) is None:
             return
-        place = next(reversed(self._focused.values()), None)
-        if place is None:
+        places = next(reversed(self._focused.values()), None)
+        if places is None:
             self._spool.rest()
         else:
-            self._spool.focus(*place)
+            self._spool.focus(places)
 
     def _is_closed(self) -> bool:
         return self._closed
@@ -385,30 +386,33 @@ class Channel:
     def _serve(self, job: _Job) -> None:
         head = {"tab": job.tab, "rid": job.rid, "key": job.key}
         try:
-            answer, data = self._slice(job.key)
+            for answer, data in self._slice(job.key):
+                self._post({"type": "bytes", **head, **answer}, [data])
         except Exception as error:
             _log(error)
             self._post({"type": "bytes_error", **head, "error": error_json(error)})
-            return
-        self._post({"type": "bytes", **head, **answer}, [data])
 
-    def _slice(self, key: str) -> tuple[Json, bytes]:
-        """Return the description and the bytes of a slice."""
+    def _slice(self, key: str) -> Iterator[tuple[Json, bytes]]:
+        """Yield the description and the bytes of each part of a slice."""
         kind, _, rest = key.partition("/")
         if kind == "image":
             id, frame, k = rest.rsplit("/", 2)
-            return self._image_slice(id, int(frame), int(k))
-        if kind == "mask":
+            yield from self._image_slice(id, int(frame), int(k))
+        elif kind == "mask":
             id, k = rest.rsplit("/", 1)
-            return self._mask_slice(id, int(k))
-        raise UnknownItemError("The browser asked for something unknown")
+            yield self._mask_slice(id, int(k))
+        else:
+            raise UnknownItemError("The browser asked for something unknown")
 
-    def _image_slice(self, id: str, frame: int, k: int) -> tuple[Json, bytes]:
+    def _image_slice(self, id: str, frame: int, k: int) -> Iterator[tuple[Json, bytes]]:
         image = self._document.image(id)
         shape = [*image.shape[1:], *([3] if image.is_color else [])]
         found = self._spool.read(id, frame, k) if self._spool else None
-        codec, data = found or encode_image(image.plane_array(k, t=frame))
-        return {"dtype": image.dtype.name, "shape": shape, "codec": codec}, data
+        for band, codec, data in found or encode_parts(image.plane_array(k, t=frame)):
+            answer: Json = {"dtype": image.dtype.name, "shape": shape, "codec": codec}
+            if band is not None:
+                answer["band"] = [band.n, band.count, band.first, band.rows, band.step]
+            yield answer, data
 
     def _mask_slice(self, id: str, k: int) -> tuple[Json, bytes]:
         with self._document.lock:
