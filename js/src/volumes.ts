@@ -8,22 +8,16 @@ import { Motion, UNWANTED, Wish } from "./volumes/order";
 import { Volume, sliceBytes } from "./volumes/volume";
 import type { Channel } from "./channel";
 import type { Slice } from "./channel/requests";
-import type { Encoded } from "./decode";
+import type { DecodePool } from "./decode";
 import type { DocumentMirror } from "./model/document";
-import type { TypedArray } from "./model/masks";
 import type { Memory, Victim } from "./volumes/ledger";
 import type { Step, Want } from "./volumes/order";
 
 export { outwards } from "./volumes/order";
 export { Volume } from "./volumes/volume";
+export type { DecodePool } from "./decode";
 export type { Memory } from "./volumes/ledger";
 export type { Want } from "./volumes/order";
-
-/** Turns compressed slices into values; the viewer's own, ended with it. */
-export interface DecodePool {
-  decode(slice: Encoded): Promise<TypedArray>;
-  close(): void;
-}
 
 export type Arrival =
   | { readonly kind: "slice"; readonly image: string; readonly frame: number; readonly k: number }
@@ -84,6 +78,7 @@ export class Volumes {
   ) {
     const { signal } = this.#abort;
     this.#assembly = new Assembly(decoder);
+    decoder.warm?.();
     const centre = (image: string): number | undefined =>
       this.#wishes.find(({ want }) => want.image === image)?.inView[0];
     const failed = (image: string, message: string): void => this.#tell({ kind: "failed", image, frame: 0, k: -1, message });

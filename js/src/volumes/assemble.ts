@@ -1,7 +1,7 @@
 /** Puts slices together that come in parts: a coarse picture of all of it first, then bands of rows. */
 
 import type { Slice } from "../channel/requests";
-import type { DecodePool } from "../volumes";
+import type { DecodePool } from "../decode";
 import type { TypedArray } from "../model/masks";
 import type { Volume } from "./volume";
 

@@ -2,9 +2,9 @@
 
 import type { Channel } from "../channel";
 import type { Slice } from "../channel/requests";
+import type { DecodePool } from "../decode";
 import type { DocumentMirror } from "../model/document";
 import type { LabelArray } from "../model/masks";
-import type { DecodePool } from "../volumes";
 
 const BATCH = 32;
 const FIRST_BATCH = 2;
