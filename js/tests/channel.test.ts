@@ -279,6 +279,30 @@ describe("http", () => {
     ]);
   });
 
+  test("goes on bringing what the kernel's other thread publishes while the kernel is busy", async () => {
+    let published = false;
+    vi.stubGlobal("fetch", (url: string) => {
+      if (url.endsWith("/probe")) return Promise.resolve(new Response(JSON.stringify({ nonce: "n1" })));
+      return Promise.resolve(new Response(published ? Uint8Array.from(part(2, 0, [7])) : new Uint8Array()));
+    });
+    const host = new FakeHost();
+    host.http = { url: "nbannot/v1/abc", nonce: "n1" };
+    const { channel } = open(host, null, undefined, "http://localhost/");
+    await pass(10);
+    const messages: string[] = [];
+    host.receive = (message) => void messages.push(message.type);
+    const got: number[] = [];
+    const options = { signal: new AbortController().signal, urgent: true };
+    const wanted = channel.imageSlices(IMAGE, 0, [2], (k) => got.push(k), options);
+    await pass(5000);
+    expect(got).toEqual([]);
+    published = true;
+    await pass(5000);
+    await wanted;
+    expect(got).toEqual([2]);
+    expect(messages).toContain("cancel");
+  });
+
   test("is left alone when another machine answers", async () => {
     const asked = serve("other");
     const host = new FakeHost();
