@@ -64,7 +64,7 @@ function open(images: readonly ImageJson[]): World {
     channel: { health: { status: "ready", message: "" }, onHealth: () => undefined, onError: () => undefined },
     volumes: {
       store: (id) => new Store(document.image(id)!, world.here),
-      want: () => undefined, unwant: () => undefined, onArrive: () => undefined, progress: () => ({ have: 0, total: 0 }),
+      wantAll: () => undefined, onArrive: () => undefined, progress: () => ({ have: 0, total: 0 }),
       preview: () => Promise.reject(new Error("not here")),
     },
     view: () => ({}), setView: () => undefined, onView: () => undefined,

@@ -280,7 +280,11 @@ export interface BytesMessage {
   readonly factors?: Triple;
   readonly slope?: number;
   readonly intercept?: number;
+  /** A part of a large slice: number, count, first row, rows, step (see docs/protocol.md). */
+  readonly band?: BandJson;
 }
+/** [n, count, first row, rows, step]; with a step above 1 every such row and column, else all of them. */
+export type BandJson = readonly [number, number, number, number, number];
 export interface BytesErrorMessage {
   readonly type: "bytes_error";
   readonly tab: string;
@@ -327,13 +331,12 @@ export interface CancelMessage {
   readonly tab: string;
   readonly rid: number;
 }
-/** The slice in view, sent where HTTP works: the host publishes slices there from it outwards. */
+/** The slices in view, sent where HTTP works: the host publishes slices there from them outwards. */
 export interface FocusMessage {
   readonly type: "focus";
   readonly tab: string;
-  readonly image: string;
-  readonly frame: number;
-  readonly k: number;
+  /** [image, frame, slice], the most wanted first. */
+  readonly places: readonly (readonly [string, number, number])[];
 }
 /** The revision that the page has; the host answers with its state where that is another one. */
 export interface SyncMessage {

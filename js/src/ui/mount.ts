@@ -121,6 +121,7 @@ class Viewer {
         const message = arrival.k < 0 ? arrival.message : `A slice cannot be shown: ${arrival.message}`;
         this.#messages.error({ kind: "SliceError", message, hint: "Show the viewer again to retry." });
       }
+      if (arrival.kind === "limit") this.#messages.error({ kind: "MemoryLimit", message: arrival.message, hint: "" });
       this.#progressLater();
       this.#stage.arrived(arrival.k);
     }, signal);

@@ -2,8 +2,8 @@
 import type { DocumentMirror } from "../model/document";
 import type { SliceStore } from "../model/masks";
 import type { WireError } from "../model/protocol";
-import type { Arrival } from "../volumes";
 import type { ModuleRoad } from "../channel/modules";
+import type { Arrival, Want } from "../volumes";
 import type { Preview } from "../volumes/previews";
 
 export interface Progress {
@@ -13,10 +13,8 @@ export interface Progress {
 
 export interface Voxels {
   store(image: string, frame?: number): SliceStore | undefined;
-  /** Fetch these slices first, in this order. */
-  want(image: string, frame: number, slices: readonly number[]): void;
-  /** The image is not shown any more. */
-  unwant(image: string): void;
+  /** Say all that is in view, most important first; it is fetched first and kept. */
+  wantAll(wants: readonly Want[]): void;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
   /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels. */

@@ -37,7 +37,6 @@ export class Stage {
   #later: ReturnType<typeof setTimeout> | null = null;
   #wanted = "";
   #settled = false;
-  readonly #shownImages = new Set<string>();
 
   constructor(
     private readonly scene: Scene,
@@ -198,13 +197,7 @@ export class Stage {
     const key = JSON.stringify(wants);
     if (key === this.#wanted) return;
     this.#wanted = key;
-    const shown = new Set(wants.map(({ image }) => image));
-    for (const id of this.#shownImages) if (!shown.has(id)) volumes.unwant(id);
-    this.#shownImages.clear();
-    for (const { image, frame, slices } of wants) {
-      this.#shownImages.add(image);
-      volumes.want(image, frame, slices);
-    }
+    volumes.wantAll(wants);
   }
 
   /** The pixel ratio changes when the page is zoomed or moved to another screen. */
