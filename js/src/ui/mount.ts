@@ -2,13 +2,18 @@
 import type { ViewPatch } from "../state";
 import { ViewStore } from "../state/store";
 import { Actions } from "./actions";
+import { CineBar } from "./cine";
+import { Dialogs } from "./dialog";
 import { h, listen } from "./dom";
+import { HeaderBrowser } from "./headers";
 import { buildHelp } from "./help";
+import { ImageInfo } from "./imageinfo";
 import { listenKeys } from "./keyboard";
 import { errorOf, Messages } from "./messages";
 import { Panel } from "./panel";
 import { Player } from "./player";
 import { Scene } from "./scene";
+import { Screenshots } from "./screenshot";
 import type { Source } from "./source";
 import { Stage } from "./stage";
 import { Toolbar } from "./toolbar";
@@ -39,7 +44,11 @@ class Viewer {
   readonly #messages: Messages;
   readonly #player: Player;
   readonly #actions: Actions;
-  #help: HTMLElement | null = null;
+  readonly #cine: CineBar;
+  readonly #dialogs: Dialogs;
+  readonly #headers: HeaderBrowser;
+  readonly #info: ImageInfo;
+  readonly #screenshots: Screenshots;
   #frame = 0;
   #progressTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -54,16 +63,24 @@ class Viewer {
     });
     this.#actions = new Actions(this.#scene, {
       cancelGesture: () => this.#stage.cancel(),
-      closeDialog: () => this.#closeDialog(),
+      closeDialog: () => this.#dialogs.close(),
       needsLabel: () => this.#needsLabel(),
       play: () => this.#player.toggle(),
       panel: () => this.#togglePanel(),
+      header: () => this.#headers.toggle(),
+      imageInfo: () => this.#info.toggle(),
+      screenshot: () => this.#screenshots.toggle(),
       help: () => this.#toggleHelp(),
     });
     this.#stage = new Stage(this.#scene, this.#stageEvents(), signal);
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
     this.#panel = new Panel(this.#scene, signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
+    this.#cine = new CineBar(this.#scene, this.#player, this.#actions, signal);
+    this.#dialogs = new Dialogs(this.#root, signal);
+    this.#headers = new HeaderBrowser(this.#scene, this.#dialogs, signal);
+    this.#info = new ImageInfo(this.#scene, this.#dialogs, () => this.#toolbar.renderer);
+    this.#screenshots = new Screenshots(this.#scene, this.#dialogs, () => this.#stage.views);
     this.#build(el);
     this.#follow();
     signal.addEventListener("abort", () => this.#close());
@@ -90,7 +107,7 @@ class Viewer {
     const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
     this.#body.append(this.#stage.element, this.#panel.element, notices);
     this.#root.append(
-      this.#toolbar.element, this.#body, this.#messages.toastBox, grip,
+      this.#toolbar.element, this.#body, this.#cine.element, this.#messages.toastBox, grip,
     );
     el.append(this.#root);
     this.#setHeight();
@@ -169,6 +186,9 @@ class Viewer {
     if (this.#scene.ready) dataset["nbannotLayout"] = this.#scene.layout;
     this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden);
     this.#panel.draw();
+    this.#cine.draw();
+    this.#headers.draw();
+    this.#info.draw();
   }
 
   /** Not for every slice: each change composites the page anew. */
@@ -251,16 +271,8 @@ class Viewer {
   }
 
   #toggleHelp(): void {
-    if (this.#closeDialog()) return;
-    this.#help = buildHelp(() => this.#toggleHelp());
-    this.#root.append(this.#help);
-  }
-
-  #closeDialog(): boolean {
-    const open = this.#help !== null;
-    this.#help?.remove();
-    this.#help = null;
-    return open;
+    if (this.#dialogs.name === "help") return void this.#dialogs.close();
+    this.#dialogs.show("help", buildHelp(() => this.#dialogs.close()));
   }
 
   #close(): void {

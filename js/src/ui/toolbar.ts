@@ -84,6 +84,11 @@ export class Toolbar {
     listen(this.#opacity, "input", signal, () => scene.view.set({ opacity: Number(this.#opacity.value) }));
   }
 
+  /** Which renderer is at work, and why. */
+  get renderer(): string {
+    return this.#note || BACKEND_TITLES[this.scene.view.value.backend];
+  }
+
   /** Say which renderer is at work. */
   note(text: string): void {
     this.#note = text;
@@ -171,6 +176,7 @@ export class Toolbar {
         toggle("planes.grid", "Planes along the voxels", view.value.rotation === null),
         toggle("planes.patient", "Planes along the patient", view.value.rotation?.[3] === 1),
       ] : []),
+      ...["view.screenshot", "image.info", "image.header"].map((id) => toggle(id, `${command(id).title} …`, false)),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,
