@@ -1,5 +1,5 @@
 /** The header of the file of the slice shown: a table to search. What it says stays in the dialog. */
-import type { HeaderRow } from "../model/protocol";
+import type { HeaderRow, ImageJson } from "../model/protocol";
 import { copyText, type Dialog, type Dialogs } from "./dialog";
 import { h, listen, setAttribute, setText } from "./dom";
 import { errorOf } from "./messages";
@@ -45,6 +45,14 @@ export function marked(text: string, query: string): (Node | string)[] {
   const words = query.trim().split(/\s+/).filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   if (words.length === 0) return [text];
   return text.split(new RegExp(`(${words.join("|")})`, "gi")).map((part, n) => (n % 2 ? h("mark", {}, part) : part));
+}
+
+/** "slice 3, frame 2": what the header belongs to. */
+function placeOf(image: ImageJson | undefined, time: number, k: number): string {
+  if (!image) return "";
+  const clip = image.frames < 2 && image.frame_times !== null;
+  const slice = image.shape[0] > 1 ? `${clip ? "frame" : "slice"} ${k + 1}` : "";
+  return [slice, image.frames > 1 ? `frame ${time + 1}` : ""].filter(Boolean).join(", ");
 }
 
 export class HeaderBrowser {
@@ -130,9 +138,7 @@ export class HeaderBrowser {
       this.#filter(errorOf(error).message);
       return;
     }
-    const [count, frames] = [this.scene.imageById(image)?.shape[0] ?? 1, this.scene.imageById(image)?.frames ?? 1];
-    const place = [count > 1 ? `slice ${k + 1}` : "", frames > 1 ? `frame ${time + 1}` : ""].filter(Boolean).join(", ");
-    this.#filter(undefined, place);
+    this.#filter(undefined, placeOf(this.scene.imageById(image), time, k));
   }
 
   #place = "";

@@ -15,7 +15,7 @@ export class ImageInfo {
   #shown = "";
   #rows: readonly InfoRow[] = [];
   #note = "";
-  readonly #facts = h("div", { class: "nbannot-dialog-facts", tabindex: 0, role: "group", "aria-label": "Facts", "data-nbannot-first": true });
+  readonly #facts = h("div", { class: "nbannot-dialog-facts", tabindex: 0, role: "group", "aria-label": "Facts" });
 
   constructor(
     private readonly scene: Scene,

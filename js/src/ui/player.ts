@@ -4,6 +4,7 @@ import type { Pane } from "./pane";
 import type { Scene } from "./scene";
 
 const DEFAULT_MS = 1000 / 15;
+const SERIES_MS = 500;
 /** How often is looked whether a frame that is waited for has come. */
 const WAIT_MS = 25;
 /** Waiting for longer is shown. */
@@ -21,13 +22,21 @@ export function frameDelay(times: readonly number[] | null, at: number): number 
   return delay > 0 && delay <= 1000 ? Math.max(delay, 10) : delay > 1000 ? 500 : DEFAULT_MS;
 }
 
+/** Ms from the picture `at` of a pane to the next, as its file says. */
+function delayOf({ image }: Pane, at: number): number {
+  // Without times the frames of a series are no film: b-values, echoes.
+  return image.frames > 1 && !image.frame_times ? SERIES_MS : frameDelay(image.frame_times, at);
+}
+
 /** Pictures per second of a pane: as set, else as its file says. */
 export function speedOf(pane: Pane): number {
   const { fps } = pane.view.value;
   if (fps !== null) return fps;
   const times = pane.image.frame_times;
+  const all = times && times.length > 1 ? times.length - 1 : 1;
   // The mean over the clip: single steps differ.
-  return Number((1000 / frameDelay(times && [times[0]!, times[0]! + (times.at(-1)! - times[0]!) / (times.length - 1 || 1)], 0)).toPrecision(3));
+  const sum = Array.from({ length: all }, (_, at) => delayOf(pane, at)).reduce((a, b) => a + b);
+  return Number(((1000 * all) / sum).toPrecision(3));
 }
 
 /** The next speed up (+1) or down (-1). */
@@ -106,7 +115,7 @@ export class Player {
 
   #later(pane: Pane): void {
     const { fps } = pane.view.value;
-    const delay = fps === null ? frameDelay(pane.image.frame_times, this.#earlier(pane)) : 1000 / fps;
+    const delay = fps === null ? delayOf(pane, this.#earlier(pane)) : 1000 / fps;
     const now = performance.now();
     // What drawing takes counts; what cannot be kept up is not made up for by leaving frames out.
     this.#due = Math.max(this.#due + delay, now + 4);
