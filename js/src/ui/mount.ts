@@ -79,6 +79,7 @@ class Viewer {
     this.#cine = new CineBar(this.#scene, this.#player, this.#actions, signal);
     this.#dialogs = new Dialogs(this.#root, signal);
     this.#headers = new HeaderBrowser(this.#scene, this.#dialogs, signal);
+    this.#toolbar.headers = () => client.channel.header !== undefined && this.#headers.refused === "";
     this.#info = new ImageInfo(this.#scene, this.#dialogs, () => this.#toolbar.renderer);
     this.#screenshots = new Screenshots(this.#scene, this.#dialogs, () => this.#stage.views);
     this.#build(el);

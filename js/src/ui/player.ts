@@ -56,6 +56,7 @@ export function nextFrame(at: number, count: number, direction: 1 | -1, bounce: 
 
 export class Player {
   #timer: ReturnType<typeof setTimeout> | null = null;
+  #drawn = 0;
   #pane = "";
   #due = 0;
   #direction: 1 | -1 = 1;
@@ -70,7 +71,7 @@ export class Player {
   }
 
   get playing(): boolean {
-    return this.#timer !== null;
+    return this.#timer !== null || this.#drawn !== 0;
   }
 
   /** Whether a frame is waited for that has not come yet. */
@@ -96,7 +97,9 @@ export class Player {
 
   #end(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    cancelAnimationFrame(this.#drawn);
     this.#timer = null;
+    this.#drawn = 0;
     this.#waits = 0;
     this.scene.playing = null;
   }
@@ -114,6 +117,7 @@ export class Player {
   }
 
   #later(pane: Pane): void {
+    this.#drawn = 0;
     const { fps } = pane.view.value;
     const delay = fps === null ? delayOf(pane, this.#earlier(pane)) : 1000 / fps;
     const now = performance.now();
@@ -143,6 +147,8 @@ export class Player {
     this.#waits = 0;
     this.#direction = direction;
     pane.cineTo(to);
-    this.#later(pane);
+    // Not before it was drawn: a slow page shows the frames more slowly, but all of them.
+    this.#timer = null;
+    this.#drawn = requestAnimationFrame(() => this.#later(pane));
   }
 }

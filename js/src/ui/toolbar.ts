@@ -31,6 +31,8 @@ export class Toolbar {
   });
   #imageKey = "";
   #note = "";
+  /** Whether headers of files may be shown, as far as is known. */
+  headers = (): boolean => true;
 
   constructor(
     private readonly scene: Scene,
@@ -176,7 +178,7 @@ export class Toolbar {
         toggle("planes.grid", "Planes along the voxels", view.value.rotation === null),
         toggle("planes.patient", "Planes along the patient", view.value.rotation?.[3] === 1),
       ] : []),
-      ...["view.screenshot", "image.info", "image.header"].map((id) => toggle(id, `${command(id).title} …`, false)),
+      ...["view.screenshot", "image.info", ...(this.headers() ? ["image.header"] : [])].map((id) => toggle(id, `${command(id).title} …`, false)),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,
