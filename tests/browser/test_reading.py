@@ -81,9 +81,12 @@ def test_a_clip_plays_frame_by_frame_and_pauses(lab: Lab, shared_data: Path) -> 
     expect(root.locator("[data-nbannot-cine]")).to_have_attribute("data-nbannot-playing", "true")
     lab.until(lambda: len(lab.page.evaluate("window.shownFrames")) > 40, "more than one round was played")
     lab.page.keyboard.press("Space")
-    lab.page.wait_for_timeout(200)
+    expect(root.locator("[data-nbannot-cine]")).to_have_attribute("data-nbannot-playing", "false")
+    lab.page.wait_for_timeout(600)
     frames = lab.page.evaluate("window.shownFrames")
-    assert all((b - a) % 30 == 1 for a, b in pairwise(frames)), "a frame was left out"
+    # drawn twice for other reasons, perhaps; never left out
+    assert {(b - a) % 30 for a, b in pairwise(frames)} <= {0, 1}, "a frame was left out"
+    assert set(frames) == set(range(30))
     at = slice_of(lab, "acquisition")
     lab.page.wait_for_timeout(400)
     assert slice_of(lab, "acquisition") == at
@@ -240,8 +243,10 @@ def test_a_picture_holds_the_pixels_the_scale_and_no_names(lab: Lab, tmp_path: P
     double = rgb(saved(lab, root, tmp_path / "double.png", on=("double",)))
     assert double.shape == (2 * height, 2 * width, 3)
     everything = rgb(saved(lab, root, tmp_path / "all.png", off=("double",), on=("all", "crosshair")))
-    assert everything.shape[0] > 1.5 * height
-    assert everything.shape[1] > 1.5 * width
+    stage = root.locator(".nbannot-stage")
+    size = stage.evaluate("(el) => [el.clientHeight, el.clientWidth]")
+    assert np.abs(np.subtract(everything.shape[:2], size)).max() <= 2
+    assert (everything[:, width + 20 :] > 40).any(), "the other views are there"
     lab.screenshot("picture-dialog", element=root)
     lab.page.keyboard.press("Escape")
     expect(dialog(root, "screenshot")).to_have_count(0)
@@ -255,6 +260,11 @@ def test_pixels_that_name_the_patient_are_asked_about(lab: Lab, shared_data: Pat
     expect(dialog(root, "screenshot").get_by_role("alert")).to_contain_text("who the patient is")
     dialog(root, "screenshot").locator('[data-nbannot-option="sure"]').check()
     expect(save).to_be_enabled()
+    lab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    dialog(root, "screenshot").locator("[data-nbannot-copy]").click()
+    expect(root.locator(".nbannot-toast")).to_contain_text("on the clipboard")
+    kinds = lab.page.evaluate("async () => (await navigator.clipboard.read()).flatMap((item) => item.types)")
+    assert kinds == ["image/png"]
 
 
 def test_a_mammogram_is_sharp_pixel_for_pixel_and_hangs_right(lab: Lab, shared_data: Path) -> None:
