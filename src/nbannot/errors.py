@@ -90,6 +90,14 @@ class ViewerError(NbannotError, RuntimeError):
     """The viewer cannot be shown."""
 
 
+class LayoutError(ViewerError):
+    """A layout is not understood, or names an image that is not there."""
+
+
+class ConfigError(NbannotError, ValueError):
+    """A configuration or a hanging rule cannot be used."""
+
+
 class MissingDependencyError(NbannotError, ImportError):
     """An optional package is needed and not installed."""
 
@@ -108,6 +116,10 @@ class SeveralSeriesWarning(NbannotWarning):
 
 class GeometryWarning(NbannotWarning):
     """The geometry is usable but unusual."""
+
+
+class ConfigWarning(NbannotWarning):
+    """Parts of a configuration were left out."""
 
 
 def need(package: str, *, extra: str) -> ModuleType:
