@@ -72,12 +72,17 @@ class Channel:
         Sends JSON and buffers to all of them; may be called from any thread.
     spool
         Where slices are published for HTTP.
+    config
+        What the configuration says, as JSON.
     """
 
-    def __init__(self, document: Document, send: Send, *, spool: Spool | None = None) -> None:
+    def __init__(
+        self, document: Document, send: Send, *, spool: Spool | None = None, config: Json | None = None
+    ) -> None:
         self._document = document
         self._send = send
         self._spool = spool
+        self._config = config
         self._focused: dict[str, tuple[str, int, int]] = {}
         self._lanes: dict[str, _Lane] = {}
         self._collecting: list[tuple[Edit, int]] | None = None
@@ -180,7 +185,7 @@ class Channel:
                 return
             state = document_json(self._document)
             head = {"type": "state", "tab": tab, "version": PROTOCOL, "acked": lane.next - 1}
-            self._post({**head, **state, "images": images, "http": place})
+            self._post({**head, **state, "images": images, "http": place, "config": self._config})
 
     def _windows_of(self, image: Image) -> list[Window]:
         """Return the image's windows; where it has none, the default one."""
