@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,8 @@ from nbannot.session.reading import (
     read_shortcuts,
 )
 from nbannot.session.yamlfile import read_yaml
+
+_INDEX = re.compile(r"(\[\d+\])+(?=\.|$)")
 
 Role = Literal["user", "admin"]
 
@@ -113,7 +116,7 @@ class Config:
 
         None for what no file says. A name with a dot is given as a sequence of names.
         """
-        names = _names(self._node, key.split(".")) if isinstance(key, str) else list(key)
+        names = list(key) if not isinstance(key, str) else _names(self._node, _INDEX.sub("", key).split("."))
         leaf = first_leaf(find(self._node, names))
         return None if leaf is None else leaf.file
 
@@ -202,16 +205,14 @@ def load_config(
     if role not in ("user", "admin", None):
         raise ConfigError(f"Unknown role {role!r}", hint='Choose "user", "admin" or None.')
     if isinstance(source, Mapping):
-        return _read([(grow(source), None, None)], groups=list(groups), role=role, problems=[])
+        values: list[_File] = [(grow(source), None, None)]
+        return _usable(_read(values, groups=list(groups), role=role, problems=[]))
     path = Path(source).absolute()
     if path.is_dir():
         return _gather(_above(path), groups=list(groups), role=role)
     if not path.exists():
         raise ConfigError(f"There is no configuration {path}", hint="Give a file, a folder or a dict.")
-    found = _gather(_from(path), groups=list(groups), role=role)
-    if not found._node and found.problems:
-        raise ConfigError(str(found.problems[0]), hint="Nothing in the file can be used.")
-    return found
+    return _usable(_gather(_from(path), groups=list(groups), role=role))
 
 
 def find_config(
@@ -227,6 +228,12 @@ def find_config(
             found = _gather(_above(files[0].parent), groups=list(groups), role=role)
             return found if found.files or found.problems else None
     return None
+
+
+def _usable(config: Config) -> Config:
+    if not config._node and config.problems:
+        raise ConfigError(str(config.problems[0]), hint="Nothing in the configuration can be used.")
+    return config
 
 
 _File = tuple[Node, Path | None, int | None]
@@ -362,10 +369,9 @@ def _names(node: Node, parts: list[str]) -> list[str]:
     """Return the keys of a dotted path, some of which hold dots themselves."""
     names: list[str] = []
     at: Node | Leaf | None = node
-    while parts:
-        sizes = range(len(parts), 0, -1) if isinstance(at, dict) else ()
-        size = next((n for n in sizes if isinstance(at, dict) and ".".join(parts[:n]) in at), 1)
-        name, parts = ".".join(parts[:size]), parts[size:]
-        names.append(name.partition("[")[0] if not isinstance(at, dict) or name not in at else name)
-        at = at.get(names[-1]) if isinstance(at, dict) else None
+    while parts and isinstance(at, dict):
+        sizes = range(len(parts), 0, -1)
+        size = next((n for n in sizes if ".".join(parts[:n]) in at), 1)
+        names.append(".".join(parts[:size]))
+        at, parts = at.get(names[-1]), parts[size:]
     return names

@@ -71,7 +71,9 @@ class Reader:
     def report(self, node: Node | Leaf | None, key: str, message: str, hint: str = "") -> None:
         """Note a problem of a value."""
         leaf = first_leaf(node) if node is not None else None
-        file, line = (None, None) if leaf is None else (leaf.file, leaf.line)
+        # An empty mapping has no value that knows its file; often there is only one.
+        only = next(iter(self._ups)) if len(self._ups) == 1 else None
+        file, line = (only, None) if leaf is None else (leaf.file, leaf.line)
         value = "" if node is None else shown(plain(node))
         self.problems.append(
             Problem(message, hint, key=key, value=value, file=file, line=line, up=self._ups.get(file))

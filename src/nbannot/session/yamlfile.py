@@ -55,8 +55,9 @@ def parse_yaml(text: str, path: Path | None = None) -> Content:
     """Read the text of a YAML or JSON file; ``path`` is named in problems."""
     import yaml
 
-    loader = _counting_loader()(text)
+    loader: Any = None
     try:
+        loader = _counting_loader()(text)
         node = loader.get_single_node()
         if node is None:
             return Content(None)
@@ -72,7 +73,8 @@ def parse_yaml(text: str, path: Path | None = None) -> Content:
     except (yaml.YAMLError, ValueError, RecursionError):
         return _failed(path, "This is not YAML", hint="Check the characters and the nesting.")
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 class _TooLarge(Exception):  # noqa: N818 - it never leaves the module
