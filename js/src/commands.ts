@@ -1,5 +1,5 @@
 /** Every command of the viewer with its keys, in one table: keyboard, toolbar and help read it. */
-import type { Layout, ToolName } from "./state";
+import type { ToolName } from "./state";
 
 /** What commands act on; the viewer is one. */
 export interface CommandTarget {
@@ -14,7 +14,7 @@ export interface CommandTarget {
   zoom(factor: number): void;
   fit(): void;
   reset(): void;
-  layout(name: Layout): void;
+  layout(name: string): void;
   maximize(): void;
   /** Choose the n-th window preset, counted from 0. */
   preset(n: number): void;
@@ -51,6 +51,7 @@ const TOOL_ROWS: readonly Row[] = [
   ["tool.window", "Window / level", "w", (t) => t.tool("window")],
   ["tool.pan", "Pan", "p", (t) => t.tool("pan")],
   ["tool.zoom", "Zoom", "z", (t) => t.tool("zoom")],
+  ["tool.magnifier", "Magnifier", "g", (t) => t.tool("magnifier")],
   ["tool.brush", "Brush", "b", (t) => t.tool("brush")],
   ["tool.eraser", "Eraser", "e", (t) => t.tool("eraser")],
   ["tool.box", "Box", "x", (t) => t.tool("box")],

@@ -1,6 +1,7 @@
 /** The row of buttons on top. */
 import { command, keyTitle, titleWithKey, type CommandTarget } from "../commands";
-import { BACKENDS, TOOLS, type Layout } from "../state";
+import { COMPARE, PRESETS } from "../layout";
+import { BACKENDS, TOOLS } from "../state";
 import { hasPlanes } from "../tools/frame";
 import { h, listen, setAttribute, setText } from "./dom";
 import { icon, setIcon } from "./icons";
@@ -8,9 +9,6 @@ import { attachMenu, type MenuItem } from "./menu";
 import { windowText } from "./readout";
 import type { Scene } from "./scene";
 
-const LAYOUT_TITLES: readonly (readonly [Layout, string])[] = [
-  ["mpr", "Three planes"], ["axial", "Axial"], ["coronal", "Coronal"], ["sagittal", "Sagittal"],
-];
 const BACKEND_TITLES = { auto: "Automatic", cpu: "CPU", webgl2: "WebGL2" } as const;
 
 export class Toolbar {
@@ -98,15 +96,15 @@ export class Toolbar {
     this.#buttons.get("edit.undo")!.disabled = !document.canUndo;
     this.#buttons.get("edit.redo")!.disabled = !document.canRedo;
     const play = this.#buttons.get("frame.play")!;
-    play.hidden = scene.cineLength < 2;
+    play.hidden = scene.pane.cineLength < 2;
     setIcon(play, playing ? "pause" : "play");
     this.#sizeBox.hidden = tool !== "brush" && tool !== "eraser";
     if (globalThis.document.activeElement !== this.#size) this.#size.value = String(Number(size_mm.toPrecision(3)));
-    setText(this.#sizeUnit, scene.geometry.unit);
+    setText(this.#sizeUnit, scene.pane.geometry.unit);
     this.#opacity.value = String(opacity);
-    this.#window.hidden = scene.image.color;
+    this.#window.hidden = scene.pane.image.color;
     setText(this.#window, windowText(scene.window()));
-    this.#layout.hidden = !hasPlanes(scene.geometry);
+    this.#layout.hidden = !hasPlanes(scene.geometryOf(scene.main)) && scene.images.length < 2;
     this.#drawImages();
   }
 
@@ -115,7 +113,8 @@ export class Toolbar {
   }
 
   #drawImages(): void {
-    const { images, image } = this.scene;
+    const { images } = this.scene;
+    const { image } = this.scene.pane;
     this.#images.hidden = images.length < 2;
     const key = JSON.stringify(images.map((one) => [one.id, one.name]));
     if (key !== this.#imageKey) {
@@ -140,9 +139,14 @@ export class Toolbar {
   }
 
   #layoutItems(): MenuItem[] {
-    return LAYOUT_TITLES.map(([layout, title]) => ({
-      id: layout, title, checked: this.scene.layout === layout, run: () => this.target.layout(layout),
-    }));
+    const { scene } = this;
+    const item = (layout: string, title: string): MenuItem => ({
+      id: layout, title, checked: scene.layout === layout, run: () => this.target.layout(layout),
+    });
+    const planes = hasPlanes(scene.geometryOf(scene.main))
+      ? Object.entries(PRESETS).map(([name, { title }]) => item(name, title)) : [item("single", "One image")];
+    const compare = COMPARE.map(([rows, columns]) => item(`compare-${rows}x${columns}`, `Compare ${rows} × ${columns}`));
+    return scene.images.length < 2 ? planes : [...planes, ...compare];
   }
 
   #moreItems(): MenuItem[] {
@@ -154,7 +158,7 @@ export class Toolbar {
     return [
       toggle("view.interpolation", "Smooth pixels", interpolate),
       toggle("view.crosshair", "Crosshair", crosshair),
-      toggle("view.invert", "Black and white exchanged", inverted.includes(this.scene.image.id)),
+      toggle("view.invert", "Black and white exchanged", inverted.includes(this.scene.pane.image.id)),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,
