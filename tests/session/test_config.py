@@ -165,6 +165,8 @@ def test_all_replaces(tmp_path: Path) -> None:
          "layouts.T.items[1]: Unknown plane 'axail'. Did you mean 'axial'?"),
         ("layout: mrp", "layout: Unknown value 'mrp'. Did you mean 'mpr'?"),
         ("disabledViewTypes: [4D]", "disabledViewTypes[0]: Unknown type '4D'. Choose one of: 2D, 3D, Oblique."),
+        ("disabledViewTypes: [[3D]]", "disabledViewTypes[0]: Unknown type ['3D']."),
+        ("layouts: {T: {type: []}}", "layouts.T.type: Unknown type []."),
         ("disabledViewTypes: 3D", "disabledViewTypes: This is no list. Write a list, such as [3D, Oblique]."),
         ("disabledViewTypes: [2D, 3D, Oblique]", "disabledViewTypes: This leaves no view. Leave out one of them."),
         ("labels: {defaultLabel: {}}", "labels.defaultLabel: Unknown key. Did you mean 'defaultLabels'?"),

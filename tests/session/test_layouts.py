@@ -106,7 +106,7 @@ def test_deep_nesting_is_refused() -> None:
 def test_panes_are_numbered_as_the_page_does() -> None:
     tree = read_layout([["axial", "axial", {"plane": "axial", "id": "axial-2"}, "coronal"]])
     assert isinstance(tree, dict)
-    assert pane_ids(tree) == ["axial", "axial-3", "axial-2", "coronal"]
+    assert pane_ids(tree) == ["axial", "axial-2", "axial-2-2", "coronal"]
 
 
 def test_disabled_types_give_way() -> None:

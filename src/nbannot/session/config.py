@@ -138,8 +138,10 @@ class Config:
         """Return a copy whose layouts name images by id; those with unknown images become problems."""
         pick, layouts, problems = picker(images), {}, list(self.problems)
         for name, tree in self.layouts.items():
+            written = find(self._node, ("layouts", name))
+            value = tree if written is None else plain(written)
             try:
-                layouts[name] = read_tree(tree, f"layouts.{name}", pick=pick)
+                layouts[name] = without(read_tree(value, f"layouts.{name}", pick=pick), self.disabled)
             except Misfit as misfit:
                 problems.append(self._problem(misfit, ("layouts", name)))
         layout = self.layout if self.layout in (*layouts, *PRESETS) else None

@@ -21,8 +21,10 @@ Pick = Callable[[Any, str], Any]
 PLANES = ("axial", "coronal", "sagittal", "acquisition", "oblique", "volume")
 COMPARE = tuple(f"compare-{r}x{c}" for r in (1, 2, 3) for c in (1, 2, 3) if r * c > 1)
 PRESETS = (
-    "auto", "single", "mpr", "axial", "coronal", "sagittal", "four-up", "3d", "3d-primary", "oblique", *COMPARE,
+    "auto", "single", "mpr", "axial", "coronal", "sagittal", "acquisition", "four-up", "3d", "3d-primary",
+    "oblique", "longitudinal", *COMPARE,
 )  # fmt: skip
+"""Layouts that the page knows by name."""
 VIEW_TYPES = {"2D": "axial", "3D": "volume", "Oblique": "oblique"}
 """VolView's types of views, with the plane that stands for each."""
 
@@ -104,15 +106,15 @@ def leaves(tree: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def pane_ids(tree: Mapping[str, Any]) -> list[str]:
-    """Return the ids of the panes in reading order: their own, or the plane's name, numbered."""
-    cells = list(leaves(tree))
-    taken = {cell["id"] for cell in cells if "id" in cell}
+    """Return the ids of the panes in reading order: their own or the plane's name, numbered as the page does."""
+    taken = {"info"}
     ids = []
-    for cell in cells:
-        id, n = cell.get("id") or cell["plane"], 1
-        while "id" not in cell and id in taken:
+    for cell in leaves(tree):
+        wanted = cell.get("id") or cell["plane"]
+        id, n = wanted, 1
+        while id in taken:
             n += 1
-            id = f"{cell['plane']}-{n}"
+            id = f"{wanted}-{n}"
         taken.add(id)
         ids.append(id)
     return ids
@@ -247,7 +249,7 @@ class _Reader:
         """Read VolView's description of a view; its name and camera are not used."""
         self._known(value, (*_OBJECT, *self._also), key)
         kind = value["type"]
-        if kind not in VIEW_TYPES:
+        if kind not in tuple(VIEW_TYPES):
             hint = nearest(str(kind), VIEW_TYPES)
             raise Misfit(f"Unknown type {shown(kind)}", hint=hint, key=join(key, "type"), value=kind)
         plane = VIEW_TYPES[kind]

@@ -259,7 +259,7 @@ def read_disabled(reader: Reader, node: Node | Leaf, key: str) -> tuple[str, ...
             reader.report(node, key, "This is no list", "Write a list, such as [3D, Oblique].")
         return ()
     for n, value in enumerate(values):
-        if value not in VIEW_TYPES:
+        if value not in tuple(VIEW_TYPES):
             one = Leaf(value, leaf.file if leaf else None, leaf.line if leaf else None)
             reader.report(one, join(key, n), f"Unknown type {shown(value)}", nearest(str(value), VIEW_TYPES))
     found = tuple(kind for kind in VIEW_TYPES if kind in values)
