@@ -14,7 +14,9 @@ import json, warnings, numpy as np, nbannot as nb
 warnings.simplefilter("ignore")
 array = np.arange(12 * 40 * 44).reshape(12, 40, 44).astype(np.int16)
 grid = nb.Geometry(np.diag([2.0, 1, 1, 1])[[2, 1, 0, 3]], array.shape)
-images = [nb.Image(array + n, grid, modality="CT", unit="HU", name=name, id=name) for n, name in enumerate(("now", "then"))]
+images = [
+    nb.Image(array + n, grid, modality="CT", unit="HU", name=name, id=name) for n, name in enumerate(("now", "then"))
+]
 viewer = nb.Viewer(images, labels=["liver"], height=560, hanging=False, config={
     "layouts": {
         "Two": [[{"plane": "axial", "image": "now"}, {"plane": "axial", "image": "then"}]],
