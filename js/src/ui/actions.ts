@@ -1,8 +1,11 @@
 /** What the commands of keyboard, toolbar and help do. */
 import type { CommandTarget } from "../commands";
 import { BRUSH_MAX, BRUSH_MIN } from "../state";
+import type { Turn } from "../state/parts";
+import type { Pane } from "./pane";
 import { removeBox } from "./panel";
 import type { Scene } from "./scene";
+import { nextSlab, thicken } from "./slab";
 
 /** What commands need of the page. */
 export interface ActionHooks {
@@ -72,6 +75,38 @@ export class Actions implements CommandTarget {
     if (!this.scene.ready || this.scene.arrangement.panes.length < 2) return;
     this.scene.active = pane;
     this.scene.view.set({ maximized: this.scene.maximized === null ? pane : null });
+  }
+
+  quarter(): void {
+    if (this.scene.ready) this.#turn(this.scene.pane, ({ quarter, flip }) => ({ quarter: ((quarter + 1) % 4) as Turn["quarter"], flip }));
+  }
+
+  flip(): void {
+    // The picture on the screen is mirrored, whichever way it was turned before.
+    if (this.scene.ready) this.#turn(this.scene.pane, ({ quarter, flip }) => ({ quarter: ((4 - quarter) % 4) as Turn["quarter"], flip: !flip }));
+  }
+
+  #turn(pane: Pane, change: (turn: Turn) => Turn): void {
+    if (pane.plane === "volume") return;
+    const { turns } = this.scene.view.value;
+    pane.fit();
+    this.scene.view.set({ turns: { ...turns, [pane.id]: change(pane.turn) } });
+  }
+
+  fullSize(): void {
+    if (this.scene.ready && this.scene.pane.plane !== "volume") this.scene.pane.fullSize(devicePixelRatio || 1);
+  }
+
+  planes(to: "grid" | "patient"): void {
+    this.scene.view.set({ rotation: to === "grid" ? null : [0, 0, 0, 1] });
+  }
+
+  slab(): void {
+    if (this.scene.ready) nextSlab(this.scene.pane);
+  }
+
+  slabBy(factor: number): void {
+    if (this.scene.ready) thicken(this.scene.pane, factor);
   }
 
   preset(n: number): void {

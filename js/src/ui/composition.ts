@@ -20,10 +20,10 @@ export interface Composition {
   readonly notes: readonly string[];
 }
 
-/** The plane of a pane in the grid of its own image. */
-export function basePlane(pane: Pane, width: number, height: number): PlaneRequest {
-  const { geometry, frame, camera, size } = pane;
-  const mmPerPx = (camera.mmPerPx * size[0]) / width;
+/** The plane of a pane in the grid of its own image, seen by the pane's camera or another; `ratio`: device px per CSS px. */
+export function basePlane(pane: Pane, width: number, height: number, ratio: number, camera = pane.camera): PlaneRequest {
+  const { geometry, frame } = pane;
+  const mmPerPx = camera.mmPerPx / ratio;
   const middle = frame.toWorld(camera.pan);
   const plane = frame.axis === null
     ? freePlane(geometry, frame, middle, mmPerPx, width, height)
@@ -80,7 +80,7 @@ function imageLayer(
   if (store.dtype === "uint32") throw new TypeError("Images of 32-bit unsigned numbers cannot be shown.");
   const { value } = pane.view;
   const wanted = (look.colormap || value.colormaps[image.id]) ?? "grey";
-  const { table, window } = tableOf(image, value, COLORMAPS.includes(wanted) ? wanted : "grey");
+  const { table, window } = tableOf(image, value, COLORMAPS.includes(wanted) ? wanted : "grey", !look.colormap);
   return {
     kind: "image", store: store as SliceStore, plane, table,
     window: window ?? windowBounds(image, pane.scene.window(image)),
@@ -91,10 +91,10 @@ function imageLayer(
   };
 }
 
-/** Everything drawn in a pane of `width` × `height` device px, bottom first. */
-export function compose(pane: Pane, width: number, height: number, ratio: number): Composition {
+/** Everything drawn in `width` × `height` device px by the pane's camera or another, bottom first. */
+export function compose(pane: Pane, width: number, height: number, ratio: number, camera = pane.camera): Composition {
   const { scene, image, geometry, view } = pane;
-  const plane = basePlane(pane, width, height);
+  const plane = basePlane(pane, width, height, ratio, camera);
   const layers: Layer[] = [imageLayer(pane, image, pane.store, plane, {})];
   const notes: string[] = [];
   const own = view.value.colormaps[image.id];

@@ -8,7 +8,7 @@ import type { Rgb, SegmentStyle } from "../render/renderer";
 import type { ViewPatch } from "../state";
 import { without, type ViewStore } from "../state/store";
 import { NO_TURN, type Links, type PaneChoice, type Turn } from "../state/parts";
-import { clampSlice, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
+import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
 import type { BoxDraft, MaskVoxels, ToastAction, Window } from "../tools/tool";
 import { alongside, distance, Pane, type PaneOwner } from "./pane";
 import { Keymap } from "../commands/keymap";
@@ -235,8 +235,10 @@ export class Scene implements PaneOwner {
 
   /** The frames of the three patient planes through a pane's crosshair. */
   planesOf(pane: Pane): Frame[] {
-    const { geometry, cursor } = pane;
+    const { geometry, cursor, free } = pane;
+    const { rotation } = this.view.value;
     return (["axial", "coronal", "sagittal"] as const).map((plane) => {
+      if (free && rotation) return freeFrame(geometry, plane, rotation, cursor, plane);
       const { axis } = planeAxes(geometry, plane);
       return sliceFrame(geometry, plane, clampSlice(geometry, axis, geometry.toIndex(cursor)[axis]), plane);
     });

@@ -12,8 +12,9 @@ interface Shown {
 const kept = new WeakMap<ImageJson, Map<string, Shown>>();
 
 /** Tables are kept for each image: a picture that has not changed is known by its table, too. */
-export function tableOf(image: ImageJson, view: ViewState, name: string): Shown {
-  const inverted = (image.photometric === "MONOCHROME1") !== view.inverted.includes(image.id);
+export function tableOf(image: ImageJson, view: ViewState, name: string, base: boolean): Shown {
+  // Black and white are exchanged where the image stands alone; over another one its colours stay.
+  const inverted = (image.photometric === "MONOCHROME1") !== (base && view.inverted.includes(image.id));
   const lut = view.luts[image.id];
   const key = `${name} ${inverted} ${lut ?? ""} ${image.id in view.windows}`;
   let tables = kept.get(image);

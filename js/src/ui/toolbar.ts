@@ -8,6 +8,7 @@ import { icon, setIcon } from "./icons";
 import { attachMenu, type MenuItem } from "./menu";
 import { windowText } from "./readout";
 import type { Scene } from "./scene";
+import { slabItems, slabPossible } from "./slab";
 
 const BACKEND_TITLES = { auto: "Automatic", cpu: "CPU", webgl2: "WebGL2" } as const;
 
@@ -17,6 +18,7 @@ export class Toolbar {
   readonly #images = h("select", { class: "nbannot-images", title: "Image", "aria-label": "Image" });
   readonly #window: HTMLButtonElement;
   readonly #layout: HTMLButtonElement;
+  readonly #slab: HTMLButtonElement;
   readonly #size = h("input", {
     type: "number", class: "nbannot-size", min: 0.2, max: 300, step: "any",
     "aria-label": "Brush diameter", title: "Brush diameter ([ and ], or Shift+wheel)",
@@ -38,6 +40,7 @@ export class Toolbar {
   ) {
     this.#window = h("button", { type: "button", class: "nbannot-button nbannot-window", title: "Window presets (Alt+1, Alt+2, …)" });
     this.#layout = h("button", { type: "button", class: "nbannot-button", title: "Layout", "aria-label": "Layout" }, icon("mpr"));
+    this.#slab = h("button", { type: "button", class: "nbannot-button", title: "Thick slices (T)", "aria-label": "Thick slices" }, icon("slab"));
     const more = h("button", { type: "button", class: "nbannot-button", title: "More", "aria-label": "More" }, icon("more"));
     this.#sizeBox = h("label", { class: "nbannot-sizebox" }, this.#size, this.#sizeUnit);
     const group = (...nodes: Node[]): HTMLElement => h("div", { class: "nbannot-group" }, ...nodes);
@@ -45,7 +48,7 @@ export class Toolbar {
       this.#images,
       group(...TOOLS.map((name) => this.#button(`tool.${name}`, name, true))),
       this.#sizeBox,
-      group(this.#window, this.#layout, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
+      group(this.#window, this.#layout, this.#slab, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
       group(this.#button("edit.undo", "undo"), this.#button("edit.redo", "redo")),
       h("div", { class: "nbannot-space" }),
       group(this.#button("labels.overlay", "eye", true), this.#opacity),
@@ -53,6 +56,7 @@ export class Toolbar {
     );
     attachMenu(this.#window, root, () => this.#windowItems(), signal);
     attachMenu(this.#layout, root, () => this.#layoutItems(), signal);
+    attachMenu(this.#slab, root, () => slabItems(this.scene.pane), signal);
     attachMenu(more, root, () => this.#moreItems(), signal);
     this.#listen();
     scene.keys.on(() => this.#retitle(), signal);
@@ -116,6 +120,7 @@ export class Toolbar {
     this.#opacity.value = String(opacity);
     this.#window.hidden = scene.pane.image.color;
     setText(this.#window, windowText(scene.window()));
+    this.#slab.hidden = !slabPossible(scene.pane);
     this.#layout.hidden = !hasPlanes(scene.geometryOf(scene.main)) && scene.images.length < 2;
     this.#drawImages();
   }
@@ -173,6 +178,13 @@ export class Toolbar {
       toggle("view.interpolation", "Smooth pixels", interpolate),
       toggle("view.crosshair", "Crosshair", crosshair),
       toggle("view.invert", "Black and white exchanged", inverted.includes(this.scene.pane.image.id)),
+      toggle("view.flip", "Left and right exchanged", this.scene.pane.turn.flip),
+      toggle("view.quarter", "Turn the picture clockwise", false),
+      toggle("view.full_size", "Original size", false),
+      ...(hasPlanes(this.scene.pane.geometry) ? [
+        toggle("planes.grid", "Planes along the voxels", view.value.rotation === null),
+        toggle("planes.patient", "Planes along the patient", view.value.rotation?.[3] === 1),
+      ] : []),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,
