@@ -179,5 +179,5 @@ const NAMES: Readonly<Record<string, string>> = {
 export function keyTitle(key: string): string {
   if (key === "+") return key;
   if (key.endsWith("++")) return `${keyTitle(key.slice(0, -2))}++`;
-  return key.split("+").map((part) => NAMES[part] ?? (/^[a-z]$/.test(part) ? part.toUpperCase() : part)).join("+");
+  return key.split("+").map((part) => NAMES[part] ?? (/^([a-z]|f\d+)$/.test(part) ? part.toUpperCase() : part)).join("+");
 }

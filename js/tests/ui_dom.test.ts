@@ -124,12 +124,12 @@ describe("the editor of keys", () => {
     click("tool.brush");
     expect(find(`[data-nbannot-key="tool.brush"]`).textContent).toBe("Press a key …");
     press("Shift");
-    press("P", { shiftKey: true });
-    expect(keys.keys("tool.brush")).toEqual(["shift+p"]);
-    expect(find(`[data-nbannot-key="tool.brush"]`).textContent).toBe("Shift+P");
+    press("F8", { shiftKey: true });
+    expect(keys.keys("tool.brush")).toEqual(["shift+f8"]);
+    expect(find(`[data-nbannot-key="tool.brush"]`).textContent).toBe("Shift+F8");
     find(`[data-nbannot-key-reset="tool.brush"]`).click();
     expect(keys.keys("tool.brush")).toEqual(["b"]);
-    expect(press("q")).toBe(false);
+    expect(press("F8")).toBe(false);
   });
 
   it("asks before a key is taken from another command", () => {
@@ -161,16 +161,16 @@ describe("the editor of keys", () => {
     const target = new Proxy({}, { get: (_, name) => () => calls.push(name) }) as CommandTarget;
     listenKeys(root, keys, target, () => false, abort.signal);
     click("tool.brush");
-    find(`[data-nbannot-key="tool.brush"]`).dispatchEvent(new KeyboardEvent("keydown", { key: "q", bubbles: true, composed: true }));
-    expect([calls, keys.keys("tool.brush")]).toEqual([[], ["q"]]);
+    find(`[data-nbannot-key="tool.brush"]`).dispatchEvent(new KeyboardEvent("keydown", { key: "F8", bubbles: true, composed: true }));
+    expect([calls, keys.keys("tool.brush")]).toEqual([[], ["f8"]]);
   });
 
   it("shows the keys as YAML where there is no clipboard", async () => {
-    keys.set([], { "tool.brush": ["q"] });
+    keys.set([], { "tool.brush": ["f8"] });
     find(`[data-nbannot-keys="copy"]`).click();
     await new Promise((resolve) => setTimeout(resolve));
     const shown = help.querySelector("textarea")!.value || said.join("");
-    expect(shown).toMatch(/tool\.brush: \["q"\]|clipboard/);
+    expect(shown).toMatch(/tool\.brush: \["f8"\]|clipboard/);
   });
 });
 
