@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbannot.errors import ConfigError
@@ -290,6 +290,7 @@ nodes = st.recursive(
 mappings = st.dictionaries(st.sampled_from(["a", "b", ALL]), nodes | st.just(True), max_size=3)
 
 
+@settings(deadline=None)
 @given(mappings, mappings, mappings)
 def test_merging_is_associative(one: Any, two: Any, three: Any) -> None:
     a, b, c = grow(one), grow(two), grow(three)
@@ -298,6 +299,7 @@ def test_merging_is_associative(one: Any, two: Any, three: Any) -> None:
     assert plain(strip(merge(a, a))) == plain(strip(a))
 
 
+@settings(deadline=None)
 @given(mappings, mappings)
 def test_the_child_wins(one: Any, two: Any) -> None:
     merged = merge(grow(one), grow(two))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbannot.errors import LayoutError, ViewerError
@@ -147,6 +147,7 @@ def drop_none(value: Any) -> Any:
     return [drop_none(one) for one in value] if isinstance(value, list) else value
 
 
+@settings(deadline=None)
 @given(trees)
 def test_a_tree_is_its_own_form_and_survives_others(tree: dict[str, Any]) -> None:
     assert read_layout(tree, images=IMAGES) == tree
@@ -154,6 +155,7 @@ def test_a_tree_is_its_own_form_and_survives_others(tree: dict[str, Any]) -> Non
     assert read_layout(drop_none(volview(tree)), images=IMAGES) == tree
 
 
+@settings(deadline=None)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(PLANES),
     lambda part: st.lists(part, max_size=3) | st.dictionaries(
