@@ -128,6 +128,14 @@ export class Actions implements CommandTarget {
     if (label) this.scene.view.set({ label: label.id });
   }
 
+  labelStep(by: number): void {
+    const { labels, label } = this.scene;
+    if (labels.length === 0) return;
+    const at = labels.findIndex(({ id }) => id === label?.id);
+    const next = labels[(Math.max(at, by > 0 ? -1 : 0) + by + labels.length) % labels.length]!;
+    this.scene.view.set({ label: next.id });
+  }
+
   crosshair(): void {
     this.scene.view.set({ crosshair: !this.scene.view.value.crosshair });
   }

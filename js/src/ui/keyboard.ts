@@ -1,15 +1,18 @@
 /** Keys reach the viewer when it has the focus, or the pointer while nobody is typing. */
-import { commandFor, keyName, type CommandTarget } from "../commands";
+import { keyName, type CommandTarget } from "../commands";
+import type { Keymap } from "../commands/keymap";
 import { isEditable } from "./dom";
+import { AWAITING } from "./shortcuts";
 
 /** `own` takes keys that labels have for themselves: digits and keys without a command. */
 export function listenKeys(
-  root: HTMLElement, target: CommandTarget, own: (key: string) => boolean, signal: AbortSignal,
+  root: HTMLElement, keys: Keymap, target: CommandTarget, own: (key: string) => boolean, signal: AbortSignal,
 ): void {
   const press = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || !mine(event, root)) return;
+    if (root.querySelector(`[${AWAITING}]`)) return;
     const key = keyName(event);
-    const found = commandFor(event);
+    const found = keys.commandFor(event);
     const taken = (!found || /^[1-9]$/.test(key)) && own(key);
     if (!found && !taken) return;
     // JupyterLab listens on the document in the capture phase: a plain stopPropagation comes too late.

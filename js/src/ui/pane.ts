@@ -3,6 +3,7 @@ import { add, dot, scale, subtract, type GridGeometry, type Vec3 } from "../mode
 import type { EditDraft, ImageJson, LabelItem, MaskItem, BoxItem } from "../model/protocol";
 import type { SliceStore } from "../model/masks";
 import { movePoint, type Matrix } from "../model/transform";
+import type { Keymap } from "../commands/keymap";
 import type { Arrangement, PaneSpec } from "../layout";
 import type { SegmentStyle } from "../render/renderer";
 import { without, type ViewStore } from "../state/store";
@@ -21,6 +22,7 @@ import type { Spaces } from "./spaces";
 export interface PaneOwner {
   readonly source: Source;
   readonly view: ViewStore;
+  readonly keys: Keymap;
   readonly ready: boolean;
   readonly main: ImageJson;
   readonly images: readonly ImageJson[];

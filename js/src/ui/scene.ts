@@ -11,6 +11,7 @@ import { NO_TURN, type Links, type PaneChoice, type Turn } from "../state/parts"
 import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
 import type { BoxDraft, MaskVoxels, ToastAction, Window } from "../tools/tool";
 import { alongside, distance, Pane, type PaneOwner } from "./pane";
+import { Keymap } from "../commands/keymap";
 import { autoWindow, fullWindow, presetsOf, type Preset } from "./presets";
 import type { Source } from "./source";
 import { Spaces } from "./spaces";
@@ -60,6 +61,9 @@ export class Scene implements PaneOwner {
   /** Id of the pane under the pointer or last used; keys act on it. */
   active = "axial";
 
+  /** The keys of this viewer. */
+  readonly keys = new Keymap();
+
   constructor(
     readonly source: Source,
     readonly view: ViewStore,
@@ -97,9 +101,10 @@ export class Scene implements PaneOwner {
 
   get arrangement(): Arrangement & { readonly known: boolean } {
     const { layout, image } = this.view.value;
-    return this.#arrangement.get([layout, image, this.images], () => {
+    const named = this.source.document.config?.layouts ?? {};
+    return this.#arrangement.get([layout, image, this.images, named], () => {
       const others = this.images.filter((one) => one !== this.main).map(({ id }) => id);
-      return arrange(layout, hasPlanes(geometryOf(this.main)), [this.main.id, ...others]);
+      return arrange(layout, hasPlanes(geometryOf(this.main)), [this.main.id, ...others], named);
     });
   }
 
@@ -291,7 +296,7 @@ export class Scene implements PaneOwner {
   }
 
   get presets(): readonly Preset[] {
-    return presetsOf(this.pane.image);
+    return presetsOf(this.pane.image, this.source.document.config?.presets);
   }
 
   applyPreset(preset: Preset): void {
@@ -310,7 +315,10 @@ export class Scene implements PaneOwner {
   }
 
   resetWindow(): void {
-    this.view.set({ windows: without(this.view.value.windows, this.pane.image.id) });
+    const { windowing } = this.source.document.config ?? {};
+    const { id } = this.pane.image;
+    const windows = without(this.view.value.windows, id);
+    this.view.set({ windows: windowing ? { ...windows, [id]: windowing } : windows });
   }
 
   // Labels --------------------------------------------------------------------------------------

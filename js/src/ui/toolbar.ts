@@ -1,6 +1,6 @@
 /** The row of buttons on top. */
-import { command, keyTitle, titleWithKey, type CommandTarget } from "../commands";
-import { COMPARE, PRESETS } from "../layout";
+import { command, type CommandTarget } from "../commands";
+import { COMPARE, PRESETS, shows } from "../layout";
 import { BACKENDS, TOOLS } from "../state";
 import { hasPlanes } from "../tools/frame";
 import { h, listen, setAttribute, setText } from "./dom";
@@ -59,10 +59,22 @@ export class Toolbar {
     attachMenu(this.#slab, root, () => slabItems(this.scene.pane), signal);
     attachMenu(more, root, () => this.#moreItems(), signal);
     this.#listen();
+    scene.keys.on(() => this.#retitle(), signal);
+    this.#retitle();
+  }
+
+  /** Tooltips name the keys. */
+  #retitle(): void {
+    const { keys } = this.scene;
+    for (const [id, button] of this.#buttons) setAttribute(button, "title", keys.title(id));
+    const presets = [1, 2].map((n) => keys.hint(`window.preset_${n}`)).filter(Boolean);
+    setAttribute(this.#window, "title", presets.length ? `Window presets (${presets.join(", ")}, …)` : "Window presets");
+    const sizes = [keys.hint("brush.smaller"), keys.hint("brush.larger")].filter(Boolean);
+    setAttribute(this.#size, "title", `Brush diameter (${[sizes.join(" and "), "Shift+wheel"].filter(Boolean).join(", or ")})`);
   }
 
   #button(id: string, picture: string, toggles = false): HTMLButtonElement {
-    const title = titleWithKey(id);
+    const title = this.scene.keys.title(id);
     const button = h(
       "button",
       { type: "button", class: "nbannot-button", title, "aria-label": command(id).title, "data-nbannot-command": id },
@@ -136,7 +148,7 @@ export class Toolbar {
     const items = this.scene.presets.map((preset, n): MenuItem => ({
       id: preset.id,
       title: preset.title,
-      hint: [preset.window ? windowText(preset.window) : "", n < 9 ? keyTitle(`alt+${n + 1}`) : ""].filter(Boolean).join("   "),
+      hint: [preset.window ? windowText(preset.window) : "", n < 9 ? this.scene.keys.hint(`window.preset_${n + 1}`) : ""].filter(Boolean).join("   "),
       checked: preset.window?.center === now.center && preset.window.width === now.width,
       run: () => this.scene.applyPreset(preset),
     }));
@@ -148,17 +160,19 @@ export class Toolbar {
     const item = (layout: string, title: string): MenuItem => ({
       id: layout, title, checked: scene.layout === layout, run: () => this.target.layout(layout),
     });
+    const { layouts = {}, disabled = [] } = scene.source.document.config ?? {};
+    const own = Object.keys(layouts).map((name) => item(name, name));
     const planes = hasPlanes(scene.geometryOf(scene.main))
-      ? Object.entries(PRESETS).map(([name, { title }]) => item(name, title)) : [item("single", "One image")];
+      ? Object.entries(PRESETS).filter(([name, { tree }]) => !Object.hasOwn(layouts, name) && !disabled.some((kind) => shows(tree, kind))).map(([name, { title }]) => item(name, title)) : [item("single", "One image")];
     const compare = COMPARE.map(([rows, columns]) => item(`compare-${rows}x${columns}`, `Compare ${rows} × ${columns}`));
-    return scene.images.length < 2 ? planes : [...planes, ...compare];
+    return scene.images.length < 2 ? [...own, ...planes] : [...own, ...planes, ...compare];
   }
 
   #moreItems(): MenuItem[] {
     const { view } = this.scene;
     const { interpolate, crosshair, inverted } = view.value;
     const toggle = (id: string, title: string, checked: boolean): MenuItem => ({
-      id, title, checked, hint: keyTitle(command(id).keys[0] ?? ""), run: () => command(id).run(this.target),
+      id, title, checked, hint: this.scene.keys.hint(id), run: () => command(id).run(this.target),
     });
     return [
       toggle("view.interpolation", "Smooth pixels", interpolate),
