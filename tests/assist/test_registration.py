@@ -183,9 +183,7 @@ def far() -> Image:
     return Image(noise().array, Geometry(affine, GRID.shape))
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "text"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
-)
+@pytest.mark.parametrize(("call", "error", "text"), list(REFUSED.values()), ids=list(REFUSED))
 def test_what_cannot_be_registered_is_refused(
     call: Callable[[], object], error: type[Exception], text: str
 ) -> None:
