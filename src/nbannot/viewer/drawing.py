@@ -273,26 +273,34 @@ def lay_mask(under: Rgb, labels: NDArray[np.intp], border: int, styles: Mapping[
 
 
 def projection(
-    image: Image, frame: int, world: Values, normal: NDArray[np.float64], depth: float, step: float
+    image: Image, frame: int, origin: Values, steps: Values, shape: tuple[int, int, int]
 ) -> Values:
-    """Return the largest value along the normal behind each world point (rows, columns, 3), NaN where there is none.
+    """Return the largest value along each ray (rows, columns), NaN where a ray misses the image.
 
     It is taken from a copy of at most about 200 voxels a side, each the largest of its block.
+
+    Parameters
+    ----------
+    origin
+        World point (LPS mm) of the nearest sample of the first ray.
+    steps
+        World steps (3 × 3, as columns) along a ray, to the next row and to the next column.
+    shape
+        Samples along a ray, rows, columns.
     """
+    from scipy.ndimage import affine_transform
+
     assert isinstance(image.geometry, Geometry)
     whole = image.array[frame] if image.array.ndim == 4 + image.is_color else image.array
     if image.is_color:
         whole = whole.mean(axis=-1)
-    factors = [max(1, round(n / 200)) for n in image.shape]
-    small = _block_max(np.asarray(whole, dtype=np.float32), factors)
-    kept = np.full(world.shape[:2], np.nan)
-    for at in np.arange(-depth / 2, depth / 2 + step, step):
-        index = (image.geometry.to_index(world + at * normal) + 0.5) / factors - 0.5
-        inside = ((index >= -0.5) & (index <= np.array(small.shape) - 0.5)).all(axis=-1)
-        if inside.any():
-            values = _interpolated(small, np.clip(index, 0, np.array(small.shape) - 1))
-            kept = np.where(inside, np.fmax(kept, values), kept)
-    return kept
+    factors = np.array([max(1, round(n / 200)) for n in image.shape])
+    small = _block_max(whole, [int(factor) for factor in factors]).astype(np.float32)
+    start = (image.geometry.to_index(origin) + 0.5) / factors - 0.5
+    matrix = np.linalg.solve(image.geometry.affine[:3, :3], steps) / factors[:, None]
+    rays = affine_transform(small, matrix, start, shape, order=1, mode="constant", cval=-np.inf)
+    best = np.asarray(rays.max(axis=0), dtype=np.float64)
+    return np.where(np.isfinite(best), best, np.nan)
 
 
 def _block_max(values: NDArray[Any], factors: list[int]) -> NDArray[Any]:

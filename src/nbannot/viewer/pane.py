@@ -335,11 +335,15 @@ class Pane:
         geometry, frame = self.image.geometry, self.frame
         middle = geometry.to_world((np.array(geometry.shape) - 1) / 2)
         part = min(1.0, 256 / max(rows, columns))
-        places = self._places(max(2, round(rows * part)), max(2, round(columns * part)), 0)
-        world = middle + frame.to_world(places) - frame.centre
+        low, high = max(2, round(rows * part)), max(2, round(columns * part))
         depth = frame.count * frame.thickness
-        step = max(depth / 256, min(geometry.spacing))
-        values = drawing.projection(self.image, self.time, world, frame.axes.normal, depth, step)
+        count = min(256, max(2, round(depth / min(geometry.spacing))))
+        across = self.camera.mm_per_px * self.width / high
+        down = self.camera.mm_per_px * self.height / low
+        axes = frame.axes
+        steps = np.stack((axes.normal * depth / count, axes.down * down, axes.right * across), axis=1)
+        origin = middle - steps @ ((np.array((count, low, high)) - 1) / 2)
+        values = drawing.projection(self.image, self.time, origin, steps, (count, low, high))
         inside = np.isfinite(values)
         if not inside.any():
             return np.zeros((rows, columns, 3), dtype=np.uint8)

@@ -26,7 +26,9 @@ from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
 from nbannot.session import Session
 from nbannot.viewer.channel import Channel
+from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
+from nbannot.viewer.showing import windowed
 from nbannot.viewer.spool import Spool
 
 Layout = Literal["auto", "mpr", "axial", "coronal", "sagittal", "single"]
@@ -39,7 +41,7 @@ STATIC = Path(__file__).parent / "static"
 """Where `make js` puts the browser module."""
 
 
-class Viewer(anywidget.AnyWidget):
+class Viewer(Comparing, anywidget.AnyWidget):
     """Shows images in a notebook cell and edits their annotations, live-bound to Python.
 
     Parameters
@@ -220,9 +222,7 @@ class Viewer(anywidget.AnyWidget):
 
     @window.setter
     def window(self, window: Window | tuple[float, float] | str) -> None:
-        chosen = _window(window, self.image)
-        windows = {**self.view.get("windows", {}), self.image.id: [chosen.center, chosen.width]}
-        self._set(windows=windows)
+        self._set(**windowed(self.view, self.image, window))
 
     # `layout` would be ipywidgets' CSS layout, so the planes have a name of their own.
     @property
@@ -313,21 +313,6 @@ def _option(name: str, value: str, choices: Any) -> str:
     if value not in known:
         raise ViewerError(f"Unknown {name} {value!r}", hint=f"Choose one of: {', '.join(known)}.")
     return value
-
-
-def _window(window: Window | tuple[float, float] | str, image: Image) -> Window:
-    if isinstance(window, Window):
-        return window
-    if not isinstance(window, str):
-        center, width = window
-        return Window(float(center), float(width))
-    for known in image.windows:
-        if known.name.casefold() == window.casefold():
-            return known
-    names = ", ".join(repr(known.name) for known in image.windows if known.name) or "none"
-    raise ViewerError(
-        f"The image has no window {window!r}", hint=f"It has: {names}. Or give (centre, width)."
-    )
 
 
 def _document(shown: Shown, labels: Iterable[Label | str] | None, masks: Iterable[Mask] | None) -> Document:
