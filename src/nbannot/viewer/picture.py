@@ -68,7 +68,7 @@ class Picture:
         out = io.BytesIO()
         # PNG keeps a scale as whole pixels per metre.
         scale = {} if self.mm_per_px is None else {"dpi": (25.4 / self.mm_per_px, 25.4 / self.mm_per_px)}
-        Pillow.fromarray(self.array).save(out, format="PNG", optimize=True, **scale)
+        Pillow.fromarray(self.array).save(out, format="PNG", **scale)
         return out.getvalue()
 
     def save(self, path: str | Path) -> Path:
