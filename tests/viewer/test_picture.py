@@ -260,7 +260,13 @@ def test_volumes_are_projected_from_the_front(shared_data: Path) -> None:
     small = zoom(front, 150 / extent, order=1, mode="nearest", grid_mode=True)
     top, left = (150 - small.shape[0]) // 2, (150 - small.shape[1]) // 2
     shown = picture[top : top + small.shape[0], left : left + small.shape[1]]
-    assert np.corrcoef(shown.ravel(), np.clip(small, *np.percentile(small, (2, 99.7))).ravel())[0, 1] > 0.97
+    small = np.clip(small, *np.percentile(small, (2, 99)))
+
+    def alike(other: NDArray[Any]) -> float:
+        return float(np.corrcoef(shown.ravel(), other.ravel())[0, 1])
+
+    assert alike(small) > 0.93
+    assert max(alike(small[::-1]), alike(small[:, ::-1])) < 0.8
 
 
 @pytest.mark.parametrize(

@@ -347,7 +347,7 @@ class Pane:
         inside = np.isfinite(values)
         if not inside.any():
             return np.zeros((rows, columns, 3), dtype=np.uint8)
-        lower, upper = np.percentile(values[inside], (2, 99.7))
+        lower, upper = np.percentile(values[inside], (2, 99))
         grown = (rows / values.shape[0], columns / values.shape[1])
         values = zoom(np.where(inside, values, lower), grown, order=1, mode="nearest", grid_mode=True)
         table = colormap(self.view.get("colormaps", {}).get(self.image.id, "grey"))
