@@ -18,7 +18,7 @@ export interface ViewState {
   image?: string;
   /** Centre and width by image id. */
   windows?: Readonly<Record<string, readonly [number, number]>>;
-  layout?: "auto" | "mpr" | "axial" | "coronal" | "sagittal" | "single";
+  layout?: unknown;
   hidden?: readonly string[];
   /** mm per px by view. */
   zoom?: Readonly<Record<string, number>>;

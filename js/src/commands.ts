@@ -1,5 +1,5 @@
 /** Every command of the viewer with its keys, in one table: keyboard, toolbar and help read it. */
-import type { Layout, ToolName } from "./state";
+import type { ToolName } from "./state";
 
 /** What commands act on; the viewer is one. */
 export interface CommandTarget {
@@ -14,8 +14,18 @@ export interface CommandTarget {
   zoom(factor: number): void;
   fit(): void;
   reset(): void;
-  layout(name: Layout): void;
+  layout(name: string): void;
   maximize(): void;
+  /** Turn the picture of the active view a quarter clockwise. */
+  quarter(): void;
+  /** Exchange left and right of the active view. */
+  flip(): void;
+  /** One pixel of the image on one of the screen. */
+  fullSize(): void;
+  /** Let the planes follow the voxel grid, or turn them to the patient's axes. */
+  planes(to: "grid" | "patient"): void;
+  slab(): void;
+  slabBy(factor: number): void;
   /** Choose the n-th window preset, counted from 0. */
   preset(n: number): void;
   interpolation(): void;
@@ -51,6 +61,7 @@ const TOOL_ROWS: readonly Row[] = [
   ["tool.window", "Window / level", "w", (t) => t.tool("window")],
   ["tool.pan", "Pan", "p", (t) => t.tool("pan")],
   ["tool.zoom", "Zoom", "z", (t) => t.tool("zoom")],
+  ["tool.magnifier", "Magnifier", "g", (t) => t.tool("magnifier")],
   ["tool.brush", "Brush", "b", (t) => t.tool("brush")],
   ["tool.eraser", "Eraser", "e", (t) => t.tool("eraser")],
   ["tool.box", "Box", "x", (t) => t.tool("box")],
@@ -65,6 +76,14 @@ const LOOK_ROWS: readonly Row[] = [
   ["view.reset", "Reset views and window", "r", (t) => t.reset()],
   ["view.maximize", "Maximize or restore the view", "m", (t) => t.maximize()],
   ["layout.mpr", "Axial, coronal and sagittal", "shift+m", (t) => t.layout("mpr")],
+  ["view.full_size", "Original size: pixel for pixel", "o", (t) => t.fullSize()],
+  ["view.quarter", "Turn the picture clockwise", "shift+r", (t) => t.quarter()],
+  ["view.flip", "Exchange left and right", "shift+f", (t) => t.flip()],
+  ["planes.grid", "Planes along the voxels", "a", (t) => t.planes("grid")],
+  ["planes.patient", "Planes along the patient", "shift+a", (t) => t.planes("patient")],
+  ["slab.next", "Thick slices: MIP, MinIP, mean, none", "t", (t) => t.slab()],
+  ["slab.thicker", "Thicker slab", "}", (t) => t.slabBy(1.25)],
+  ["slab.thinner", "Thinner slab", "{", (t) => t.slabBy(1 / 1.25)],
   ["view.interpolation", "Smooth or raw pixels", "i", (t) => t.interpolation()],
   ["view.invert", "Exchange black and white", "n", (t) => t.invert()],
   ["view.crosshair", "Hide or show the crosshair", "k", (t) => t.crosshair()],

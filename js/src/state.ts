@@ -1,13 +1,14 @@
-/** How a viewer shows its images: the small shared view state, its rules and its store. */
+/** How a viewer shows its images: the small shared view state and its rules. */
 import type { Vec3 } from "./model/geometry";
+import {
+  LINKED, readChoice, readCompare, readLayers, readLinks, readLook, readQuaternion, readSlab, readTransform,
+  readTree, readTurn, readVolume, SUV_KINDS, VOLUME,
+  type CompareState, type LayerState, type LayoutTree, type Links, type PaneChoice, type Quaternion,
+  type SegmentLook, type SlabState, type SuvKind, type TransformState, type Turn, type VolumeState,
+} from "./state/parts";
+import { clamp, finite, flag, numbers, object, oneOf, pair, record, strings, text, within } from "./state/read";
 
-export const VIEW_NAMES = ["axial", "coronal", "sagittal", "single"] as const;
-export type ViewName = (typeof VIEW_NAMES)[number];
-
-export const LAYOUTS = ["auto", "mpr", "axial", "coronal", "sagittal", "single"] as const;
-export type Layout = (typeof LAYOUTS)[number];
-
-export const TOOLS = ["crosshair", "window", "pan", "zoom", "brush", "eraser", "box"] as const;
+export const TOOLS = ["crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "box"] as const;
 export type ToolName = (typeof TOOLS)[number];
 
 export const BACKENDS = ["auto", "cpu", "webgl2"] as const;
@@ -20,34 +21,69 @@ export interface ViewState {
   readonly size_mm: number;
   /** Id of the label that tools draw with. */
   readonly label: string | null;
-  /** Linked crosshair, world LPS mm; null until someone moves it. */
+  /** Linked crosshair, LPS mm in the world of the main image; null until someone moves it. */
   readonly cursor: Vec3 | null;
-  /** Window [centre, width] by image id; absent means the image's own. */
+  /** Crosshairs of images that do not follow the linked one, by image id, each in its own world. */
+  readonly cursors: Readonly<Record<string, Vec3>>;
+  /** Window [centre, width] in stored units by image id; absent means the image's own. */
   readonly windows: Readonly<Record<string, readonly [number, number]>>;
-  readonly layout: Layout;
+  /** Name of a layout, or a tree. */
+  readonly layout: string | LayoutTree;
+  /** What was put into panes, over the layout, by pane id. */
+  readonly panes: Readonly<Record<string, PaneChoice>>;
+  /** The pane shown alone, by id. */
+  readonly maximized: string | null;
+  /** Turned planes; null: they follow the voxel grid. */
+  readonly rotation: Quaternion | null;
+  readonly slabs: Readonly<Record<string, SlabState>>;
+  readonly turns: Readonly<Record<string, Turn>>;
+  /** Images drawn over a base image (its id), bottom first. */
+  readonly layers: Readonly<Record<string, readonly LayerState[]>>;
+  readonly colormaps: Readonly<Record<string, string>>;
+  /** Number of the file's VOI LUT in use, by image id. */
+  readonly luts: Readonly<Record<string, number>>;
+  readonly units: Readonly<Record<string, SuvKind>>;
+  readonly links: Links;
+  readonly transforms: Readonly<Record<string, TransformState>>;
+  readonly compare: CompareState | null;
+  /** Ids of two masks whose difference is shown. */
+  readonly difference: readonly [string, string] | null;
   /** Ids of labels that are not drawn. */
   readonly hidden: readonly string[];
-  /** World mm per CSS pixel by view; absent means fit. */
+  /** World mm per CSS pixel by pane id; absent means fit. */
   readonly zoom: Readonly<Record<string, number>>;
-  /** Shift of the view centre from the slice centre, mm right and down, by view. */
+  /** Shift of the view centre from the slice centre, mm right and down, by pane id. */
   readonly pan: Readonly<Record<string, readonly [number, number]>>;
   /** Plane number by image id, for stacks, whose planes the cursor cannot tell apart. */
   readonly slice: Readonly<Record<string, number>>;
-  /** Id of the shown image; null means the first. */
+  /** Id of the main image; null means the first. */
   readonly image: string | null;
   readonly backend: Backend;
   readonly interpolate: boolean;
   /** Time frame, 0-based. */
   readonly frame: number;
+  /** Pictures per second of a clip; null: as the file says. */
+  readonly fps: number | null;
   /** Fill of the label overlay, 0 to 1. */
   readonly opacity: number;
+  /** Opacity and thickness (CSS px) of the outline of labels. */
+  readonly outline: number;
+  readonly outline_width: number;
+  readonly segments: Readonly<Record<string, SegmentLook>>;
   readonly overlay: boolean;
   /** Ids of images shown with black and white exchanged. */
   readonly inverted: readonly string[];
   /** Whether the crosshair is drawn. */
   readonly crosshair: boolean;
+  /** Whether panes show where the planes of the other panes cut them. */
+  readonly references: boolean;
   /** Whether the side panel is open; null means: open where there is room. */
   readonly panel: boolean | null;
+  /** Whether the strip of thumbnails is open; null means: open where there are several images. */
+  readonly thumbnails: boolean | null;
+  /** Keys of commands that were changed, by command id. */
+  readonly shortcuts: Readonly<Record<string, readonly string[]>>;
+  readonly volume: VolumeState;
   /** Height of the viewer, CSS px; null means its default. */
   readonly height: number | null;
 }
@@ -62,8 +98,22 @@ export const DEFAULT_VIEW: ViewState = {
   size_mm: 10,
   label: null,
   cursor: null,
+  cursors: {},
   windows: {},
   layout: "auto",
+  panes: {},
+  maximized: null,
+  rotation: null,
+  slabs: {},
+  turns: {},
+  layers: {},
+  colormaps: {},
+  luts: {},
+  units: {},
+  links: LINKED,
+  transforms: {},
+  compare: null,
+  difference: null,
   hidden: [],
   zoom: {},
   pan: {},
@@ -72,73 +122,93 @@ export const DEFAULT_VIEW: ViewState = {
   backend: "auto",
   interpolate: true,
   frame: 0,
+  fps: null,
   opacity: 0.35,
+  outline: 1,
+  outline_width: 1,
+  segments: {},
   overlay: true,
   inverted: [],
   crosshair: true,
+  references: true,
   panel: null,
+  thumbnails: null,
+  shortcuts: {},
+  volume: VOLUME,
   height: null,
 };
 
-const finite = (x: unknown): x is number => typeof x === "number" && Number.isFinite(x);
-const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x));
+const point = (value: unknown): Vec3 | null => numbers(value, 3) as Vec3 | null;
+const whole = (value: unknown): number | null => (finite(value) && value >= 0 ? Math.round(value) : null);
 
-function oneOf<T extends string>(choices: readonly T[], value: unknown, otherwise: T): T {
-  return choices.includes(value as T) ? (value as T) : otherwise;
+function twoNames(value: unknown): readonly [string, string] | null {
+  const names = strings(value);
+  return names.length === 2 ? [names[0]!, names[1]!] : null;
 }
 
-function numbers(value: unknown, length: number): number[] | null {
-  return Array.isArray(value) && value.length === length && value.every(finite) ? value : null;
-}
+type Raw = Record<string, unknown>;
 
-function record<T>(value: unknown, each: (entry: unknown) => T | null): Record<string, T> {
-  const out: Record<string, T> = {};
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return out;
-  for (const [key, entry] of Object.entries(value)) {
-    const kept = each(entry);
-    if (kept !== null) out[key] = kept;
-  }
-  return out;
-}
-
-const pair = (low: number) => (entry: unknown): readonly [number, number] | null => {
-  const both = numbers(entry, 2);
-  return both && both[1]! > low ? [both[0]!, both[1]!] : null;
-};
-
-const text = (value: unknown): string | null =>
-  typeof value === "string" && value !== "" ? value : null;
-
-const strings = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((x) => typeof x === "string") : [];
-
-const flag = (value: unknown, otherwise: boolean): boolean =>
-  typeof value === "boolean" ? value : otherwise;
-
-/** Read a view state from anywhere: what is missing or wrong becomes the default. */
-export function readView(json: unknown): ViewState {
-  const raw = (typeof json === "object" && json !== null ? json : {}) as Record<string, unknown>;
-  const d = DEFAULT_VIEW;
+/** What is shown where. */
+function readPlaces(raw: Raw) {
   return {
-    tool: oneOf(TOOLS, raw["tool"], d.tool),
-    size_mm: finite(raw["size_mm"]) ? clamp(raw["size_mm"], BRUSH_MIN, BRUSH_MAX) : d.size_mm,
-    label: text(raw["label"]),
-    cursor: numbers(raw["cursor"], 3) as Vec3 | null,
-    windows: record(raw["windows"], pair(0)),
-    layout: oneOf(LAYOUTS, raw["layout"], d.layout),
-    hidden: strings(raw["hidden"]),
+    layout: text(raw["layout"]) ?? readTree(raw["layout"]) ?? DEFAULT_VIEW.layout,
+    panes: record(raw["panes"], readChoice),
+    maximized: text(raw["maximized"]),
+    image: text(raw["image"]),
+    cursor: point(raw["cursor"]),
+    cursors: record(raw["cursors"], point),
+    slice: record(raw["slice"], whole),
+    frame: whole(raw["frame"]) ?? DEFAULT_VIEW.frame,
     zoom: record(raw["zoom"], (x) => (finite(x) && x > 0 ? x : null)),
     pan: record(raw["pan"], pair(-Infinity)),
-    slice: record(raw["slice"], (x) => (finite(x) && x >= 0 ? Math.round(x) : null)),
-    image: text(raw["image"]),
-    backend: oneOf(BACKENDS, raw["backend"], d.backend),
+    rotation: readQuaternion(raw["rotation"]),
+    slabs: record(raw["slabs"], readSlab),
+    turns: record(raw["turns"], readTurn),
+    links: readLinks(raw["links"]),
+    transforms: record(raw["transforms"], readTransform),
+  };
+}
+
+/** How it looks. */
+function readLooks(raw: Raw) {
+  const d = DEFAULT_VIEW;
+  return {
+    windows: record(raw["windows"], pair(0)),
+    layers: record(raw["layers"], readLayers),
+    colormaps: record(raw["colormaps"], text),
+    luts: record(raw["luts"], whole),
+    units: record(raw["units"], (x) => SUV_KINDS.find((kind) => kind === x) ?? null),
+    compare: readCompare(raw["compare"]),
+    difference: twoNames(raw["difference"]),
+    hidden: strings(raw["hidden"]),
     interpolate: flag(raw["interpolate"], d.interpolate),
-    frame: finite(raw["frame"]) ? Math.max(0, Math.round(raw["frame"])) : d.frame,
-    opacity: finite(raw["opacity"]) ? clamp(raw["opacity"], 0, 1) : d.opacity,
+    opacity: within(raw["opacity"], 0, 1, d.opacity),
+    outline: within(raw["outline"], 0, 1, d.outline),
+    outline_width: within(raw["outline_width"], 0, 10, d.outline_width),
+    segments: record(raw["segments"], readLook),
     overlay: flag(raw["overlay"], d.overlay),
     inverted: strings(raw["inverted"]),
     crosshair: flag(raw["crosshair"], d.crosshair),
+    references: flag(raw["references"], d.references),
+    volume: readVolume(raw["volume"]),
+  };
+}
+
+/** Read a view state from anywhere: what is missing or wrong becomes the default. */
+export function readView(json: unknown): ViewState {
+  const raw = object(json);
+  const d = DEFAULT_VIEW;
+  return {
+    ...readPlaces(raw),
+    ...readLooks(raw),
+    tool: oneOf(TOOLS, raw["tool"], d.tool),
+    size_mm: within(raw["size_mm"], BRUSH_MIN, BRUSH_MAX, d.size_mm),
+    label: text(raw["label"]),
+    backend: oneOf(BACKENDS, raw["backend"], d.backend),
+    fps: finite(raw["fps"]) ? clamp(raw["fps"], 0.1, 120) : null,
     panel: typeof raw["panel"] === "boolean" ? raw["panel"] : null,
+    thumbnails: typeof raw["thumbnails"] === "boolean" ? raw["thumbnails"] : null,
+    shortcuts: record(raw["shortcuts"], (keys) => (Array.isArray(keys) ? strings(keys) : null)),
     height: finite(raw["height"]) ? clamp(raw["height"], 200, 4000) : null,
   };
 }
@@ -158,67 +228,4 @@ function same(a: unknown, b: unknown): boolean {
   const keys = Object.keys(one);
   if (keys.length !== Object.keys(two).length) return false;
   return keys.every((key) => key in two && same(one[key], two[key]));
-}
-
-export type ViewListener = (value: ViewState, changed: ReadonlySet<keyof ViewState>) => void;
-
-/**
- * One view's copy of the shared state.
- *
- * Local changes act at once and are handed to `save` key by key; states from Python or from a second
- * view of the same viewer are followed key by key, so that a late message about one thing does not
- * take back a local change of another.
- */
-export class ViewStore {
-  #value: ViewState;
-  #base: ViewState;
-  #listeners = new Set<ViewListener>();
-
-  constructor(
-    initial: unknown,
-    private readonly save: (changed: ViewPatch) => void,
-  ) {
-    this.#value = this.#base = readView(initial);
-  }
-
-  get value(): ViewState {
-    return this.#value;
-  }
-
-  set(patch: ViewPatch): void {
-    const changed = this.#replace({ ...this.#value, ...patch });
-    if (changed.length === 0) return;
-    this.#base = this.#value;
-    this.save(Object.fromEntries(changed.map((key) => [key, this.#value[key]])));
-  }
-
-  /** Take over what changed remotely. */
-  follow(json: unknown): void {
-    const remote = readView(json);
-    const news = changedKeys(this.#base, remote).map((key) => [key, remote[key]]);
-    this.#base = remote;
-    this.#replace({ ...this.#value, ...Object.fromEntries(news) });
-  }
-
-  on(listener: ViewListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  close(): void {
-    this.#listeners.clear();
-  }
-
-  #replace(next: ViewState): (keyof ViewState)[] {
-    const changed = changedKeys(this.#value, next);
-    if (changed.length === 0) return changed;
-    this.#value = next;
-    for (const listener of [...this.#listeners]) listener(next, new Set(changed));
-    return changed;
-  }
-}
-
-/** Return `record` without `key`. */
-export function without<T>(record: Readonly<Record<string, T>>, key: string): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).filter(([name]) => name !== key));
 }

@@ -4,7 +4,8 @@ import type { Vec3, View } from "../src/model/geometry";
 import { CpuRenderer } from "../src/render/cpu";
 import { fitView, indexAtPixel, pixelAtWorld, planeRequest, slicesOf, worldAtPixel } from "../src/render/plane";
 import type { PlaneRequest } from "../src/render/plane";
-import type { ImageLayer, MaskLayer, SliceStore, TypedArray } from "../src/render/renderer";
+import { greyTable } from "../src/render/colormaps";
+import type { ImageLayer, Layer, MaskLayer, Rgb, SliceStore, TypedArray } from "../src/render/renderer";
 import { createRenderer } from "../src/render/renderer";
 
 const SHAPE: Vec3 = [7, 13, 17];
@@ -69,7 +70,7 @@ function trilinear(store: Slices, index: Vec3, channel: number): number {
   return sum;
 }
 
-function expected(store: Slices, plane: PlaneRequest, x: number, y: number, layer: ImageLayer): number[] {
+function expected(store: Slices, plane: PlaneRequest, x: number, y: number, layer: Look<ImageLayer>): number[] {
   const index = indexAtPixel(plane, x + 0.5, y + 0.5);
   if (index.some((c, n) => c < -0.5 || c > SHAPE[n]! - 0.5)) return [0, 0, 0, 0];
   const nearest = index.map((c, n) => Math.min(Math.max(Math.round(c), 0), SHAPE[n]! - 1)) as [number, number, number];
@@ -83,9 +84,15 @@ function expected(store: Slices, plane: PlaneRequest, x: number, y: number, laye
   });
 }
 
-function paint(plane: PlaneRequest, layer: ImageLayer, masks: MaskLayer[] = [], renderer = new CpuRenderer()) {
+/** A layer without its plane. */
+type Look<T extends Layer> = T extends Layer ? Omit<T, "plane"> : never;
+
+function paint(
+  plane: PlaneRequest, layer: Look<ImageLayer>, masks: Look<MaskLayer>[] = [], renderer = new CpuRenderer(),
+) {
   const words = new Uint32Array(plane.width * plane.height).fill(0x12345678);
-  const { missing } = renderer.paint(words, plane, layer, masks);
+  const layers = [layer, ...masks].map((one) => ({ ...one, plane }) as Layer);
+  const { missing } = renderer.paint(words, plane.width, plane.height, layers);
   const bytes = new Uint8Array(words.buffer);
   const pixel = (x: number, y: number): number[] => [...bytes.subarray(4 * (y * plane.width + x), 4 * (y * plane.width + x) + 4)];
   return { pixel, missing };
@@ -109,8 +116,17 @@ const PLANES: Record<string, PlaneRequest> = {
   beside: { ...size, origin: [7, 1, 1], du: [0, 0, 0.5], dv: [0, 0.5, 0] },
 };
 
-const grey = (store: SliceStore, interpolate: boolean): ImageLayer => ({
-  store, interpolate, invert: false, window: { lower: 310, upper: 3555 },
+const grey = (store: SliceStore, interpolate: boolean): Look<ImageLayer> => ({
+  kind: "image", store, interpolate, window: { lower: 310, upper: 3555 },
+  table: greyTable(false), opacity: 1, lower: null, clip: null,
+});
+
+/** A mask whose segments all look the same but for their colour. */
+const mask = (
+  store: SliceStore, colors: ReadonlyMap<number, Rgb>, fill: number, outline: boolean, width = 1,
+): Look<MaskLayer> => ({
+  kind: "mask", store,
+  segments: new Map([...colors].map(([value, color]) => [value, { color, fill, outline: outline ? 1 : 0, width }])),
 });
 
 describe("CPU picture", () => {
@@ -140,9 +156,9 @@ describe("CPU picture", () => {
     [0, 1, 2, 3, 4].forEach((value, i) => store.set(0, 0, i, value));
     const plane = { width: 5, height: 1, origin: [0, 0, 0], du: [0, 0, 1], dv: [0, 1, 0] } as const;
     const layer = { ...grey(store, true), window: { lower: 1, upper: 3 } };
-    const shown = (l: ImageLayer): number[] => [0, 1, 2, 3, 4].map((x) => paint(plane, l).pixel(x, 0)[0]!);
+    const shown = (l: Look<ImageLayer>): number[] => [0, 1, 2, 3, 4].map((x) => paint(plane, l).pixel(x, 0)[0]!);
     expect(shown(layer)).toEqual([0, 0, 128, 255, 255]);
-    expect(shown({ ...layer, invert: true })).toEqual([255, 255, 127, 0, 0]);
+    expect(shown({ ...layer, table: greyTable(true) })).toEqual([255, 255, 127, 0, 0]);
     expect(shown({ ...layer, window: { lower: 2, upper: 2 } })).toEqual([0, 0, 0, 255, 255]);
   });
 
@@ -204,14 +220,14 @@ describe("masks", () => {
     return store;
   };
   const square = (): Slices => {
-    const mask = new Slices("uint8", { mask: true });
+    const made = new Slices("uint8", { mask: true });
     for (let j = 0; j < NJ; j++)
-      for (let i = 0; i < NI; i++) mask.set(0, j, i, j > 0 && j < 5 && i > 0 && i < 5 ? 1 : 0);
-    return mask;
+      for (let i = 0; i < NI; i++) made.set(0, j, i, j > 0 && j < 5 && i > 0 && i < 5 ? 1 : 0);
+    return made;
   };
 
   it("fill with their opacity and have an edge of one pixel", () => {
-    const layer: MaskLayer = { store: square(), colors: red, fill: 0.5, outline: true };
+    const layer = mask(square(), red, 0.5, true);
     const { pixel } = paint(plane, grey(black(), true), [layer]);
     const row = (y: number): number[] => [0, 1, 2, 3, 4, 5].map((x) => pixel(x, y)[0]!);
     expect(row(0)).toEqual([0, 0, 0, 0, 0, 0]);
@@ -220,30 +236,30 @@ describe("masks", () => {
   });
 
   it("have no edge at the edge of the canvas", () => {
-    const layer: MaskLayer = { store: square(), colors: red, fill: 0.5, outline: true };
+    const layer = mask(square(), red, 0.5, true);
     const inner = { ...plane, width: 2, height: 2, origin: [0, 2, 2] as const };
     const { pixel } = paint(inner, grey(black(), true), [layer]);
     expect([pixel(0, 0)[0], pixel(1, 1)[0]]).toEqual([128, 128]);
   });
 
   it("lie on each other in order, hidden values left out", () => {
-    const below: MaskLayer = { store: square(), colors: red, fill: 1, outline: false };
-    const above: MaskLayer = { store: square(), colors: new Map([[1, [0, 255, 0]]]), fill: 0.5, outline: false };
-    const hidden: MaskLayer = { store: square(), colors: new Map([[2, [9, 9, 9]]]), fill: 1, outline: true };
+    const below = mask(square(), red, 1, false);
+    const above = mask(square(), new Map([[1, [0, 255, 0]]]), 0.5, false);
+    const hidden = mask(square(), new Map([[2, [9, 9, 9]]]), 1, true);
     const { pixel } = paint(plane, grey(black(), true), [below, above, hidden]);
     expect(pixel(2, 2)).toEqual([128, 128, 0, 255]);
   });
 
   it("are shown in every plane as stored", () => {
-    const mask = new Slices("uint8", { mask: true });
+    const labels = new Slices("uint8", { mask: true });
     const image = new Slices("int16");
     for (const [name, p] of Object.entries(PLANES)) {
-      const { pixel } = paint(p, grey(image, true), [{ store: mask, colors: red, fill: 1, outline: false }]);
+      const { pixel } = paint(p, grey(image, true), [mask(labels, red, 1, false)]);
       for (let y = 0; y < p.height; y++)
         for (let x = 0; x < p.width; x++) {
           const under = expected(image, p, x, y, grey(image, true));
           const [k, j, i] = indexAtPixel(p, x + 0.5, y + 0.5).map((c, n) => Math.min(Math.max(Math.round(c), 0), SHAPE[n]! - 1));
-          const color = under[3] === 0 ? undefined : red.get(mask.at(k!, j!, i!) as 1 | 2);
+          const color = under[3] === 0 ? undefined : red.get(labels.at(k!, j!, i!) as 1 | 2);
           if (sure(p, x, y)) expect(pixel(x, y), `${name} ${x}, ${y}`).toEqual(color ? [...color, 255] : under);
         }
     }

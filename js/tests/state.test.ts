@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { changedKeys, DEFAULT_VIEW, readView, ViewStore, without } from "../src/state";
+import { changedKeys, DEFAULT_VIEW, readView } from "../src/state";
+import { ViewStore, without } from "../src/state/store";
 
 describe("readView", () => {
   it("gives the defaults for nothing and for nonsense", () => {
@@ -13,8 +14,33 @@ describe("readView", () => {
       tool: "brush", size_mm: 4, label: "l1", cursor: [1, 2, 3], windows: { ct: [40, 400] }, layout: "sagittal",
       hidden: ["a"], zoom: { axial: 0.5 }, pan: { axial: [3, -4] }, slice: { us: 7 }, image: "ct", backend: "cpu",
       interpolate: false, frame: 2, opacity: 0.5, overlay: false, inverted: ["pet"], crosshair: false, panel: true, height: 700,
+      cursors: { pet: [4, 5, 6] }, panes: { axial: { image: "pet", plane: "oblique" } }, maximized: "axial", rotation: [0, 0, 0, 1],
+      slabs: { axial: { mode: "mip", mm: 20 } }, turns: { axial: { quarter: 3, flip: true } },
+      layers: { ct: [{ image: "pet", colormap: "hot", opacity: 0.4, visible: true, lower: 2.5 }] },
+      colormaps: { ct: "bone" }, luts: { cr: 1 }, units: { pet: "bw" },
+      links: { slice: false, cursor: true, camera: false, window: true },
+      transforms: { pet: { to: "ct", matrix: [1, 0, 0, 5, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1] } },
+      compare: { image: "pet", mode: "flicker", at: 0.25 }, difference: ["m1", "m2"],
+      fps: 12, outline: 0.5, outline_width: 3, segments: { l1: { fill: 0.2, width: 2 } }, references: false,
+      thumbnails: true, shortcuts: { "tool.brush": ["q"] },
+      volume: {
+        preset: "bone", mode: "mip", crop: [[0, 0, 0], [9, 9, 9]], points: [[-100, 0, "#000000"], [300, 1, "#ffffff"]],
+        segments: false, layers: false, camera: [0, 0, 1, 0], zoom: 2,
+      },
     };
     expect(readView(view)).toEqual(view);
+    expect(Object.keys(view).sort()).toEqual(Object.keys(DEFAULT_VIEW).sort());
+  });
+
+  it("keeps layout trees and refuses broken ones", () => {
+    const layout = { row: [{ plane: "axial", image: "ct" }, { column: [{ plane: "volume" }, { plane: "oblique", id: "free" }], sizes: [2, 1] }] };
+    expect(readView({ layout }).layout).toEqual(layout);
+    for (const bad of [{ row: [] }, { row: [{ plane: "axail" }] }, { plane: "axail" }, 7, null]) {
+      expect(readView({ layout: bad }).layout).toBe("auto");
+    }
+    let deep: unknown = { plane: "axial" };
+    for (let n = 0; n < 9; n++) deep = { row: [deep] };
+    expect(readView({ layout: deep }).layout).toBe("auto");
   });
 });
 

@@ -2,9 +2,9 @@
 import { GridGeometry, type Vec3 } from "../src/model/geometry";
 import { MaskStore } from "../src/model/masks";
 import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem } from "../src/model/protocol";
-import { ViewStore } from "../src/state";
+import { ViewStore } from "../src/state/store";
 import type { SliceFrame } from "../src/tools/frame";
-import type { BoxDraft, Pointer, ToolHost } from "../src/tools/tool";
+import type { BoxDraft, SlicePointer, ToolHost } from "../src/tools/tool";
 
 /** A repeatable random number generator, 0 to 1. */
 export function random(seed: number): () => number {
@@ -74,7 +74,17 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
     voxels: (id) => stores.get(id),
     activeLabel: () => fake.labels.find((one) => one.id === view.value.label) ?? fake.labels[0] ?? null,
     window: () => ({ center: 40, width: 400 }),
-    camera: (name) => ({ mmPerPx: view.value.zoom[name] ?? 0.5, pan: view.value.pan[name] ?? [0, 0] }),
+    setWindow: ({ center, width }) => view.set({ windows: { img: [center, width] } }),
+    get camera() {
+      return { mmPerPx: view.value.zoom["axial"] ?? 0.5, pan: view.value.pan["axial"] ?? [0, 0] };
+    },
+    setCamera: ({ mmPerPx, pan }) => view.set({ zoom: { axial: mmPerPx }, pan: { axial: pan } }),
+    get cursor() {
+      return view.value.cursor ?? [0, 0, 0];
+    },
+    lines: [],
+    size: [400, 400],
+    pointAt: (world) => view.set({ cursor: world }),
     apply(edit) {
       edits.push(edit);
       if (edit.kind !== "put" || edit.item.type !== "mask") return;
@@ -89,7 +99,7 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
 }
 
 /** The pointer over an index of a frame. */
-export function pointAt(frame: SliceFrame, index: Vec3, more: Partial<Pointer> = {}): Pointer {
+export function pointAt(frame: SliceFrame, index: Vec3, more: Partial<SlicePointer> = {}): SlicePointer {
   const plane = frame.fromIndex(index);
   const px = [plane[0] / 0.5 + 200, plane[1] / 0.5 + 200] as const;
   return {

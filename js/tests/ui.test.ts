@@ -37,7 +37,7 @@ describe("words on the picture", () => {
     expect(edgeLetters(image(plain), frame, true)).toEqual(["R", "L", "S", "I"]);
     expect(edgeLetters(image(plain), frame, false)).toEqual(["", "", "", ""]);
     const picture = { ...image(plain), orientation_labels: ["A", "FR"] as const };
-    expect(edgeLetters(picture, { ...frame, view: "single" }, false)).toEqual(["P", "A", "HL", "FR"]);
+    expect(edgeLetters(picture, { ...frame, plane: "acquisition" }, false)).toEqual(["P", "A", "HL", "FR"]);
     expect(opposite("AFR")).toBe("PHL");
   });
 
@@ -75,7 +75,7 @@ it("a stack's planes have their own frames", () => {
   const step = [0.5, 0, 0] as const;
   const planes = [0, 1, 2].map((n) => ({ origin: [0, 0, 4 * n * n] as const, column_step: step, row_step: [0, 0.5, 0.1 * n] as const }));
   const stack = new GridGeometry({ kind: "stack", planes, shape: [3, 10, 12], unit: "mm", patient_space: true });
-  const frame = sliceFrame(stack, "single", 2);
+  const frame = sliceFrame(stack, "acquisition", 2);
   expect(frame.toIndex(frame.fromIndex([2, 3, 4]))).toEqual([2, expect.closeTo(3, 9), expect.closeTo(4, 9)]);
   expect(frame.centre[2]).toBeCloseTo(16 + 4.5 * 0.2, 9);
 });

@@ -2,8 +2,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { DocumentMirror } from "../src/model/document";
 import { Changes, type SliceStore, type TypedArray } from "../src/model/masks";
 import type { GeometryJson, ImageJson, StateMessage } from "../src/model/protocol";
-import { ViewStore } from "../src/state";
+import { ViewStore } from "../src/state/store";
 import { readAt, readingText } from "../src/ui/readout";
+import { compose } from "../src/ui/composition";
 import { Scene } from "../src/ui/scene";
 import type { Source } from "../src/ui/source";
 import { boxItem, distance, label, mask } from "./tools_help";
@@ -70,9 +71,14 @@ function open(images: readonly ImageJson[]): World {
     toast: (text) => void world.toasts.push(text), repaint: () => undefined,
     needsLabel: () => void world.asked.push(1), failed: (error) => void world.toasts.push(String(error)),
   });
-  for (const view of ["axial", "coronal", "sagittal", "single"] as const) world.scene.setSize(view, 200, 100);
+  for (const id of ["axial", "coronal", "sagittal", "acquisition", "axial-2"]) world.scene.paneById(id).setSize(200, 100);
   return world;
 }
+
+/** Values and colours of the masks drawn in the axial pane. */
+const drawn = (scene: Scene): unknown[] =>
+  compose(scene.paneById("axial"), 200, 100, 1).layers.flatMap((layer) =>
+    layer.kind === "mask" ? [[...layer.segments].map(([value, { color }]) => [value, color])] : []);
 
 describe("a scene of a volume", () => {
   let world: World;
@@ -81,43 +87,43 @@ describe("a scene of a volume", () => {
   it("starts in the middle, fitted, in three planes", () => {
     const { scene } = world;
     expect(scene.layout).toBe("mpr");
-    expect([scene.slice("axial"), scene.slice("coronal"), scene.slice("sagittal")]).toEqual([10, 20, 20]);
-    expect(scene.camera("axial")).toEqual({ mmPerPx: 0.4, pan: [0, 0] });
+    expect([scene.paneById("axial").slice, scene.paneById("coronal").slice, scene.paneById("sagittal").slice]).toEqual([10, 20, 20]);
+    expect(scene.paneById("axial").camera).toEqual({ mmPerPx: 0.4, pan: [0, 0] });
   });
 
   it("scrolls one view and leaves the other planes where they are, within the volume", () => {
     const { scene } = world;
-    scene.scroll("coronal", 3);
-    expect([scene.slice("axial"), scene.slice("coronal"), scene.slice("sagittal")]).toEqual([10, 23, 20]);
-    scene.scrollTo("axial", Infinity);
-    expect(scene.slice("axial")).toBe(19);
-    scene.scroll("axial", -100);
-    expect(scene.slice("axial")).toBe(0);
+    scene.paneById("coronal").scroll(3);
+    expect([scene.paneById("axial").slice, scene.paneById("coronal").slice, scene.paneById("sagittal").slice]).toEqual([10, 23, 20]);
+    scene.paneById("axial").scrollTo(1e9);
+    expect(scene.paneById("axial").slice).toBe(19);
+    scene.paneById("axial").scroll(-100);
+    expect(scene.paneById("axial").slice).toBe(0);
   });
 
   it("keeps the same point in the middle and the same scale when another image of the space is chosen", () => {
     const { scene } = world;
     scene.view.set({ zoom: { axial: 0.3 }, pan: { axial: [4, -3] } });
-    const before = scene.frame("axial").toWorld(scene.camera("axial").pan);
+    const before = scene.paneById("axial").frame.toWorld(scene.paneById("axial").camera.pan);
     scene.choose("pet");
-    const after = scene.frame("axial").toWorld(scene.camera("axial").pan);
-    expect(scene.image.id).toBe("pet");
-    expect(scene.camera("axial").mmPerPx).toBe(0.3);
+    const after = scene.paneById("axial").frame.toWorld(scene.paneById("axial").camera.pan);
+    expect(scene.main.id).toBe("pet");
+    expect(scene.paneById("axial").camera.mmPerPx).toBe(0.3);
     expect(distance([before[0], before[1], 0], [after[0], after[1], 0])).toBeLessThan(1e-9);
   });
 
   it("zooms about the crosshair and fits again", () => {
     const { scene } = world;
-    scene.zoom("axial", 2);
-    expect(scene.camera("axial").mmPerPx).toBe(0.2);
-    scene.fit("axial");
-    expect(scene.camera("axial").mmPerPx).toBe(0.4);
+    scene.paneById("axial").zoom(2);
+    expect(scene.paneById("axial").camera.mmPerPx).toBe(0.2);
+    scene.paneById("axial").fit();
+    expect(scene.paneById("axial").camera.mmPerPx).toBe(0.4);
   });
 
   it("measures a window once and uses presets and the file's window before that", () => {
     const { scene } = world;
     const first = scene.window();
-    scene.scroll("axial", 5);
+    scene.paneById("axial").scroll(5);
     expect(scene.window()).toEqual(first);
     scene.applyPreset(scene.presets[1]!);
     expect(scene.window()).toMatchObject({ center: -600, width: 1500 });
@@ -133,7 +139,7 @@ describe("a scene of a volume", () => {
     const { scene } = world;
     scene.applyPreset(scene.presets.find((one) => one.id === "auto")!);
     expect(world.toasts[0]).toContain("No slice");
-    expect(readAt(scene, [1, 2, 3])?.value).toBe("…");
+    expect(readAt(scene.pane, [1, 2, 3])?.value).toBe("…");
   });
 
   it("reads value and labels under an index, and nothing outside", () => {
@@ -142,19 +148,19 @@ describe("a scene of a volume", () => {
       kind: "paint", mask: "m", box: [[3, 4, 5], [4, 5, 6]],
       runs: { start: Uint32Array.of(0), length: Uint32Array.of(1), old: Uint32Array.of(0), new: Uint32Array.of(2) },
     });
-    expect(readingText(readAt(scene, [3.2, 3.9, 5.1]))).toBe("345 HU · lesion");
-    expect(readingText(readAt(scene, [3, 4, 6]))).toBe("346 HU");
-    expect(readAt(scene, [-0.6, 0, 0])).toBeNull();
-    expect(readAt(scene, [0, 0, 40])).toBeNull();
+    expect(readingText(readAt(scene.pane, [3.2, 3.9, 5.1]))).toBe("345 HU · lesion");
+    expect(readingText(readAt(scene.pane, [3, 4, 6]))).toBe("346 HU");
+    expect(readAt(scene.pane, [-0.6, 0, 0])).toBeNull();
+    expect(readAt(scene.pane, [0, 0, 40])).toBeNull();
   });
 
   it("draws the labels of this image that are shown", () => {
     const { scene } = world;
-    expect(scene.maskLayers().map((one) => [...one.colors])).toEqual([[[1, [255, 0, 0]], [2, [0, 255, 16]]]]);
+    expect(drawn(scene)).toEqual([[[1, [255, 0, 0]], [2, [0, 255, 16]]]]);
     scene.view.set({ hidden: ["id-liver"] });
-    expect(scene.maskLayers().map((one) => [...one.colors])).toEqual([[[2, [0, 255, 16]]]]);
+    expect(drawn(scene)).toEqual([[[2, [0, 255, 16]]]]);
     scene.view.set({ overlay: false });
-    expect(scene.maskLayers()).toEqual([]);
+    expect(drawn(scene)).toEqual([]);
   });
 
   it("shows a box being drawn instead of the document's", () => {
@@ -183,23 +189,23 @@ describe("a scene of a volume", () => {
 describe("a scene of pictures", () => {
   it("shows a cine from its first plane in one view, around and around", () => {
     const { scene } = open([cine]);
-    expect([scene.layout, scene.slice("single"), scene.cineLength]).toEqual(["single", 0, 6]);
-    scene.cineStep(-1);
-    expect(scene.slice("single")).toBe(5);
-    scene.cineStep(1);
-    scene.scroll("single", 2);
-    expect(scene.slice("single")).toBe(2);
-    expect(readAt(scene, [2, 1, 3])?.value).toBe("RGB 213 214 215");
+    expect([scene.layout, scene.paneById("acquisition").slice, scene.pane.cineLength]).toEqual(["single", 0, 6]);
+    scene.pane.cineStep(-1);
+    expect(scene.paneById("acquisition").slice).toBe(5);
+    scene.pane.cineStep(1);
+    scene.paneById("acquisition").scroll(2);
+    expect(scene.paneById("acquisition").slice).toBe(2);
+    expect(readAt(scene.pane, [2, 1, 3])?.value).toBe("RGB 213 214 215");
   });
 
   it("scrolls frames where there is one slice", () => {
     const { scene } = open([dynamic]);
-    expect([scene.layout, scene.cineLength]).toEqual(["single", 3]);
-    scene.scroll("single", 1);
-    expect(scene.time).toBe(1);
-    scene.scroll("single", 9);
-    expect(scene.time).toBe(2);
-    scene.cineStep(1);
-    expect(scene.time).toBe(0);
+    expect([scene.layout, scene.pane.cineLength]).toEqual(["single", 3]);
+    scene.paneById("acquisition").scroll(1);
+    expect(scene.pane.time).toBe(1);
+    scene.paneById("acquisition").scroll(9);
+    expect(scene.pane.time).toBe(2);
+    scene.pane.cineStep(1);
+    expect(scene.pane.time).toBe(0);
   });
 });

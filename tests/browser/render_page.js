@@ -24,14 +24,31 @@ globalThis.view = (meta, name, center, mm, width, height) => {
   const view = nb.viewPlanes(geometry)[name];
   return {view, plane: nb.planeRequest(geometry, view, center, mm, width, height)};
 };
-globalThis.picture = (kind, plane, image, masks) => {
+const tables = new Map();
+// A table by name, or by its words; the same object for the same table.
+const tableOf = (given) => {
+  if (given === "grey" || given === "inverted") return nb.greyTable(given === "inverted");
+  const key = JSON.stringify(given);
+  if (!tables.has(key)) tables.set(key, Uint32Array.from(given));
+  return tables.get(key);
+};
+globalThis.layerOf = (given) => {
+  const layer = {...given, store: stores[given.store]};
+  return layer.kind === "mask"
+    ? {...layer, segments: new Map(given.segments)}
+    : {...layer, table: tableOf(given.table)};
+};
+globalThis.picture = (kind, width, height, given) => {
   const renderer = (renderers[kind] ??= nb.createRenderer(kind).renderer);
   if (renderer.name !== kind) throw new Error(`got ${renderer.name}`);
   const canvas = document.createElement("canvas");
-  const layers = masks.map((m) => ({...m, store: stores[m.store], colors: new Map(m.colors)}));
-  const {missing} = renderer.draw(canvas, plane, {...image, store: stores[image.store]}, layers);
-  const bytes = canvas.getContext("2d").getImageData(0, 0, plane.width, plane.height).data;
+  const {missing} = renderer.draw(canvas, width, height, given.map(layerOf));
+  const bytes = canvas.getContext("2d").getImageData(0, 0, width, height).data;
   let text = "";
   for (const b of bytes) text += String.fromCharCode(b);
   return {missing, bytes: btoa(text)};
 };
+// Draw "image" alone, plainly.
+globalThis.drawPlain = (renderer, canvas, plane) => renderer.draw(canvas, plane.width, plane.height, [layerOf(
+  {kind: "image", store: "image", plane, window: {lower: 0, upper: 9}, table: "grey",
+    interpolate: true, opacity: 1, lower: null, clip: null})]);

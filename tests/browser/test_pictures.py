@@ -223,9 +223,9 @@ def test_the_brain_in_the_dark_theme(lab: Lab, demo_folder: Path) -> None:
 def test_the_ultrasound_clip_in_colour(lab: Lab, demo_folder: Path) -> None:
     root = show(lab, CLIP, demo_folder)
     keep(lab, root, "ultrasound")
-    check_filled(lab, root, ("single",), contrast=10)
+    check_filled(lab, root, ("acquisition",), contrast=10)
     check_legible(root)
-    pixels = lab.canvas_pixels(view(root, "single").locator("canvas")).astype(int)
+    pixels = lab.canvas_pixels(view(root, "acquisition").locator("canvas")).astype(int)
     assert (np.ptp(pixels[..., :3], axis=-1) > 15).sum() > 200, "it is in colour"
     assert root.locator('[data-nbannot-command="frame.play"]').is_visible()
 

@@ -38,7 +38,8 @@ def bundle() -> str:
     esbuild = shutil.which("esbuild", path=os.pathsep.join(folders))
     assert esbuild, "No esbuild: run npm ci in js/."
     entry = "".join(
-        f'export * from "./src/{name}";' for name in ("model/geometry", "render/plane", "render/renderer")
+        f'export * from "./src/{name}";'
+        for name in ("model/geometry", "render/plane", "render/renderer", "render/colormaps")
     )
     done = subprocess.run(
         [esbuild, "--bundle", "--format=iife", "--global-name=nb", "--log-level=error"],
@@ -141,20 +142,46 @@ class Look:
     upper: float = 2500.0
     invert: bool = False
     interpolate: bool = True
-    masks: list[dict[str, Any]] = field(default_factory=list)
+    masks: list[tuple[str, dict[int, tuple[int, int, int]], float, float]] = field(default_factory=list)
 
 
-def picture(page: Page, kind: str, request: Request, look: Look, store: str = "image") -> tuple[Array, bool]:
-    image = {
+def image_layer(request: Request, look: Look, store: str = "image") -> dict[str, Any]:
+    return {
+        "kind": "image",
         "store": store,
+        "plane": request.json(),
         "window": {"lower": look.lower, "upper": look.upper},
-        "invert": look.invert,
+        "table": "inverted" if look.invert else "grey",
         "interpolate": look.interpolate,
+        "opacity": 1.0,
+        "lower": None,
+        "clip": None,
     }
-    given = json.dumps([kind, request.json(), image, look.masks])
+
+
+def mask_layer(
+    request: Request,
+    store: str,
+    colors: dict[int, tuple[int, int, int]],
+    fill: float,
+    outline: float,
+    width: float = 1,
+) -> dict[str, Any]:
+    style = {"fill": fill, "outline": outline, "width": width}
+    segments = [[value, {"color": color, **style}] for value, color in colors.items()]
+    return {"kind": "mask", "store": store, "plane": request.json(), "segments": segments}
+
+
+def draw(page: Page, kind: str, request: Request, layers: list[dict[str, Any]]) -> tuple[Array, bool]:
+    given = json.dumps([kind, request.width, request.height, layers])
     answer = page.evaluate("(given) => picture(...JSON.parse(given))", given)
     pixels = np.frombuffer(base64.b64decode(answer["bytes"]), np.uint8)
     return pixels.reshape(request.height, request.width, 4).astype(int), answer["missing"]
+
+
+def picture(page: Page, kind: str, request: Request, look: Look, store: str = "image") -> tuple[Array, bool]:
+    masks = [mask_layer(request, *mask) for mask in look.masks]
+    return draw(page, kind, request, [image_layer(request, look, store), *masks])
 
 
 def inside(index: Array, shape: tuple[int, ...], margin: float = 0.0) -> Array:
@@ -401,10 +428,7 @@ def test_masks(page: Page, plane: str, fill: float, outline: bool) -> None:
         {300: (0, 0, 255), 301: (255, 255, 0), 303: (0, 0, 0)},
     )
     look = Look(
-        masks=[
-            {"store": name, "colors": list(c.items()), "fill": fill, "outline": outline}
-            for name, c in zip(("first", "second"), colors, strict=True)
-        ]
+        masks=[(name, c, fill, float(outline)) for name, c in zip(("first", "second"), colors, strict=True)]
     )
     good = sure(request.index(), SHAPE, look)
     expected = reference(array, request.index(), look)
@@ -426,7 +450,7 @@ def test_a_changed_mask_is_shown_at_once(page: Page, plane: str) -> None:
     request, array = PLANES[plane], volume()
     put(page, "image", array)
     put(page, "mask", np.zeros(SHAPE, np.uint8), mask=True)
-    look = Look(masks=[{"store": "mask", "colors": [[7, [250, 10, 20]]], "fill": 1.0, "outline": False}])
+    look = Look(masks=[("mask", {7: (250, 10, 20)}, 1.0, 0.0)])
     mask = np.zeros(SHAPE, np.uint8)
     mask[4] = 7
     empty = {kind: picture(page, kind, request, look)[0] for kind in KINDS}
@@ -481,16 +505,15 @@ def test_gl_context_is_shared_and_freed(page: Page) -> None:
     told = page.evaluate(
         """(plane) => {
           const key = Symbol.for("nbannot.gl.1");
-          const layer = {store: stores.image, window: {lower: 0, upper: 9}, invert: false, interpolate: true};
           const canvas = document.createElement("canvas");
           const a = nb.createRenderer("webgl2").renderer, b = nb.createRenderer("webgl2").renderer;
           const context = globalThis[key];
           const held = () => context.volumes.size;
-          a.draw(canvas, plane, layer, []); b.draw(canvas, plane, layer, []);
+          drawPlain(a, canvas, plane); drawPlain(b, canvas, plane);
           const told = [held()];
           a.release(stores.image); told.push(held());
           b.release(stores.image); told.push(held());
-          a.draw(canvas, plane, layer, []);
+          drawPlain(a, canvas, plane);
           const texture = [...context.volumes.values()][0].data;
           a.dispose(); told.push(held(), globalThis[key] === context, context.gl.isTexture(texture));
           b.dispose(); told.push(globalThis[key] === undefined, context.gl.isContextLost());
@@ -519,14 +542,13 @@ def test_a_lost_context_is_reported_and_another_can_be_made(page: Page) -> None:
     put(page, "image", array)
     told = page.evaluate(
         """async (plane) => {
-          const layer = {store: stores.image, window: {lower: 0, upper: 9}, invert: false, interpolate: true};
           const canvas = document.createElement("canvas");
           let calls = 0;
           const {renderer} = nb.createRenderer("webgl2", {onLost: () => { calls += 1; }});
-          renderer.draw(canvas, plane, layer, []);
+          drawPlain(renderer, canvas, plane);
           globalThis[Symbol.for("nbannot.gl.1")].gl.getExtension("WEBGL_lose_context").loseContext();
           let reason = "";
-          try { renderer.draw(canvas, plane, layer, []); } catch (error) { reason = error.reason; }
+          try { drawPlain(renderer, canvas, plane); } catch (error) { reason = error.reason; }
           await new Promise((done) => setTimeout(done, 100));
           const lost = renderer.lost;
           renderer.dispose();
@@ -542,9 +564,8 @@ def test_too_much_for_the_gpu_is_said(page: Page) -> None:
     put(page, "image", volume("uint8", (4000, 2, 2)))
     message = page.evaluate(
         """(plane) => {
-          const layer = {store: stores.image, window: {lower: 0, upper: 9}, invert: false, interpolate: true};
           const {renderer} = nb.createRenderer("webgl2");
-          try { renderer.draw(document.createElement("canvas"), plane, layer, []); }
+          try { drawPlain(renderer, document.createElement("canvas"), plane); }
           catch (error) { return [error.name, error.reason, error.message]; }
           finally { renderer.dispose(); }
         }""",

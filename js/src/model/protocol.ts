@@ -156,7 +156,15 @@ export interface WindowJson {
   readonly width: number;
   readonly name: string;
   /** PS3.3 C.11.2.1.2 and C.11.2.1.3.2: how centre and width become black and white. */
-  readonly function: "LINEAR" | "LINEAR_EXACT";
+  readonly function: "LINEAR" | "LINEAR_EXACT" | "SIGMOID";
+}
+
+/** A look-up table of the file (PS3.3 C.11.2.1.1). */
+export interface LutJson {
+  readonly name: string;
+  /** The value that gets the first entry. */
+  readonly first: number;
+  readonly values: readonly number[];
 }
 
 export interface ImageJson {
@@ -176,6 +184,11 @@ export interface ImageJson {
   /** Seconds, one for each frame. */
   readonly frame_times: readonly number[] | null;
   readonly orientation_labels: readonly [string, string] | null;
+  /** Images with the same one share a space; a hash, not the UID. */
+  readonly frame_of_reference?: string | null;
+  readonly laterality?: "R" | "L" | "";
+  readonly view_position?: string;
+  readonly luts?: readonly LutJson[];
 }
 
 export interface MaskState extends MaskItem {

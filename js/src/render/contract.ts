@@ -1,4 +1,5 @@
 /** The contract of the two renderers: what they read and what they do. */
+import { slicesOf } from "./plane";
 import type { PlaneRequest } from "./plane";
 
 export type Dtype = "uint8" | "int8" | "uint16" | "int16" | "int32" | "float32";
@@ -23,38 +24,65 @@ export interface SliceStore {
   readonly failed?: ReadonlyMap<number, string>;
 }
 
+/** An image drawn in its own grid. */
 export interface ImageLayer {
+  readonly kind: "image";
   readonly store: SliceStore;
-  /** Values shown black and white. */
+  /** The pixels, in the grid of this store. */
+  readonly plane: PlaneRequest;
+  /** Values shown as the first and the last entry of the table. */
   readonly window: { readonly lower: number; readonly upper: number };
-  /** Show large values dark (MONOCHROME1). */
-  readonly invert: boolean;
+  /**
+   * 2 to 65536 colours, red in the lowest byte and opacity in the highest; never changed once drawn. A value
+   * v takes entry floor((v - lower) / (upper - lower) * (entries - 1) + 0.5). Colour images take none.
+   */
+  readonly table: Uint32Array;
+  /** Between voxels, slices included: true for linear, false for the nearest. */
   readonly interpolate: boolean;
+  /** 0..1, times that of the table. */
+  readonly opacity: number;
+  /** Smaller values (and those that are no numbers) are not drawn; null: all are. Not for colour images. */
+  readonly lower: number | null;
+  /** Columns [from, to) of the picture to draw, in device pixels; null: all. */
+  readonly clip: readonly [number, number] | null;
 }
 
-export interface MaskLayer {
-  readonly store: SliceStore;
-  /** Colour of each shown mask value, 0..255 per channel; values without one are not drawn. */
-  readonly colors: ReadonlyMap<number, Rgb>;
+/** How one segment of a mask is drawn. */
+export interface SegmentStyle {
+  /** 0..255 per channel. */
+  readonly color: Rgb;
   /** Opacity of the inside, 0..1. */
   readonly fill: number;
-  readonly outline: boolean;
+  /** Opacity of the edge, 0..1. */
+  readonly outline: number;
+  /** Width of the edge in device pixels, inside the segment: 1 to 8, or 0 for none. */
+  readonly width: number;
 }
+
+/** A mask drawn in its own grid, each pixel with the nearest voxel; in a slab with the segment nearest to its middle. */
+export interface MaskLayer {
+  readonly kind: "mask";
+  readonly store: SliceStore;
+  readonly plane: PlaneRequest;
+  /** Style of each shown mask value; values without one are not drawn. */
+  readonly segments: ReadonlyMap<number, SegmentStyle>;
+}
+
+export type Layer = ImageLayer | MaskLayer;
 
 export interface Renderer {
   readonly name: "cpu" | "webgl2";
   /** True once the GPU took the context away: dispose and create another renderer. */
   readonly lost: boolean;
   /**
-   * Draw one plane; the canvas gets the size of the plane. `missing` says that slices in reach of the
-   * plane are not here yet. Throws RendererError where the data do not fit the GPU or it was lost.
+   * Draw the layers, bottom first, into a canvas that gets this size; all planes must have it too.
+   *
+   * What no layer covers is transparent black. A layer whose plane misses its grid draws nothing. Voxels
+   * that are not here yet are dim grey in the bottom layer and in layers that hide what is below them;
+   * nothing in others. `missing` says that slices in reach of a plane are not here yet. Throws RangeError
+   * for a layer that makes no sense, RendererError where the data do not fit the GPU or it was lost.
    */
-  draw(
-    canvas: HTMLCanvasElement,
-    plane: PlaneRequest,
-    image: ImageLayer,
-    masks: readonly MaskLayer[],
-  ): { missing: boolean };
+  draw(canvas: HTMLCanvasElement, width: number, height: number, layers: readonly Layer[]): { missing: boolean };
   /** Forget everything kept for a store that is closed. */
   release(store: SliceStore): void;
   dispose(): void;
@@ -78,9 +106,36 @@ export class RendererError extends Error {
   }
 }
 
-/** True when a slice of the range is on its way. */
-export function anyMissing(store: SliceStore, range: readonly [number, number] | null): boolean {
-  if (range === null || store.emptyIsZero) return false;
+/** True when a slice that the layer needs is on its way. */
+export function anyMissing(layer: Layer): boolean {
+  const { store, plane } = layer;
+  if (store.emptyIsZero) return false;
+  const range = slicesOf(plane, store.shape[0], layer.kind === "image" && layer.interpolate);
+  if (range === null) return false;
   for (let k = range[0]; k <= range[1]; k++) if (store.slice(k) === undefined && !store.failed?.has(k)) return true;
   return false;
 }
+
+const finite = (...numbers: number[]): boolean => numbers.every(Number.isFinite);
+
+/** Throw RangeError for layers that no renderer can draw. */
+export function checkLayers(width: number, height: number, layers: readonly Layer[]): void {
+  for (const layer of layers) {
+    const { plane } = layer;
+    if (plane.width !== width || plane.height !== height)
+      throw new RangeError(`A layer of ${plane.width} x ${plane.height} pixels does not fit a picture of ${width} x ${height}.`);
+    const { slab } = plane;
+    if (slab && !(Number.isInteger(slab.count) && slab.count >= 1 && slab.count <= MOST_SAMPLES && finite(...slab.step)))
+      throw new RangeError(`A slab has 1 to ${MOST_SAMPLES} samples a finite step apart, not ${slab.count}.`);
+    if (layer.kind === "image") {
+      const { length } = layer.table;
+      if (length < 2 || length > 65536) throw new RangeError(`A table has 2 to 65536 colours, not ${length}.`);
+      if (!finite(layer.opacity)) throw new RangeError(`An opacity is a number from 0 to 1, not ${layer.opacity}.`);
+    } else
+      for (const { fill, outline, width: edge } of layer.segments.values())
+        if (!finite(fill, outline, edge)) throw new RangeError("Opacities and widths of a segment are finite numbers.");
+  }
+}
+
+/** Samples of the thickest slab. */
+const MOST_SAMPLES = 1024;

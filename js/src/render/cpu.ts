@@ -1,50 +1,66 @@
 /** The renderer that needs no GPU. */
-import type { ImageLayer, MaskLayer, Renderer, SliceStore } from "./contract";
-import { anyMissing } from "./contract";
-import { paintMask } from "./overlay";
-import { slicesOf } from "./plane";
-import type { PlaneRequest } from "./plane";
-import { paintOblique, paintStraight, straightness } from "./sample";
+import { anyMissing, checkLayers } from "./contract";
+import type { ImageLayer, Layer, Renderer, SliceStore } from "./contract";
+import { paintOblique } from "./oblique";
+import { MaskPainter } from "./overlay";
+import { alignedAxis, shifted, slabOffsets } from "./plane";
+import { straightness } from "./runs";
+import type { Straight } from "./runs";
+import { Target, shadeOf } from "./shade";
 import { SheetCache } from "./sheet";
+import { paintStraight } from "./straight";
+
+/** How the plane of a layer follows its grid; a slab is off where all its samples are. */
+function courseOf({ plane, store, interpolate }: ImageLayer): Straight | "off" | null {
+  if (alignedAxis(plane) === null) return null;
+  let found: Straight | "off" | null = "off";
+  for (const offset of slabOffsets(plane)) {
+    found = straightness(shifted(plane, offset), store, interpolate);
+    if (found !== "off") return found;
+  }
+  return found;
+}
 
 /** Draws with typed arrays alone. */
 export class CpuRenderer implements Renderer {
   readonly name = "cpu";
   readonly lost = false;
   private readonly sheets = new SheetCache();
+  private readonly masks = new MaskPainter(this.sheets);
   private pixels = new ArrayBuffer(0);
-  private labels = new Uint16Array(0);
 
   draw(
-    canvas: HTMLCanvasElement, plane: PlaneRequest, image: ImageLayer, masks: readonly MaskLayer[],
+    canvas: HTMLCanvasElement, width: number, height: number, layers: readonly Layer[],
   ): { missing: boolean } {
-    const { width, height } = plane;
     if (width < 1 || height < 1) return { missing: false };
+    checkLayers(width, height, layers);
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
     const bytes = width * height * 4;
     if (this.pixels.byteLength < bytes) this.pixels = new ArrayBuffer(bytes);
-    const drawn = this.paint(new Uint32Array(this.pixels, 0, width * height), plane, image, masks);
+    const drawn = this.paint(new Uint32Array(this.pixels, 0, width * height), width, height, layers);
     const picture = new ImageData(new Uint8ClampedArray(this.pixels, 0, bytes), width, height);
     canvas.getContext("2d")!.putImageData(picture, 0, 0);
     return drawn;
   }
 
-  /** Write the plane into width * height pixels (RGBA bytes, seen as little-endian words). */
-  paint(
-    out: Uint32Array, plane: PlaneRequest, image: ImageLayer, masks: readonly MaskLayer[],
-  ): { missing: boolean } {
-    const straight = straightness(plane, image.store);
-    if (straight === "off") {
-      out.fill(0);
-      return { missing: false };
-    }
-    if (straight === null) paintOblique(out, plane, image);
-    else paintStraight(out, plane, image, straight, this.sheets.get(image.store, straight.axis, straight.slice));
-    const size = (plane.width + 2) * (plane.height + 2);
-    if (masks.length && this.labels.length < size) this.labels = new Uint16Array(size);
-    for (const mask of masks) paintMask(out, this.labels, plane, mask, this.sheets);
-    return { missing: [image, ...masks].some(({ store }) => anyMissing(store, slicesOf(plane, store.shape[0]))) };
+  /** Write the layers into width * height pixels (RGBA bytes, seen as little-endian words). */
+  paint(out: Uint32Array, width: number, height: number, layers: readonly Layer[]): { missing: boolean } {
+    checkLayers(width, height, layers);
+    if (layers[0]?.kind !== "image") out.fill(0);
+    layers.forEach((layer, n) => {
+      if (layer.kind === "mask") this.masks.paint(out, layer);
+      else this.image(new Target(out, width, n === 0), layer);
+    });
+    return { missing: layers.some(anyMissing) };
+  }
+
+  private image(target: Target, layer: ImageLayer): void {
+    const course = courseOf(layer);
+    if (course === "off") return target.empty();
+    const shade = shadeOf(layer, target.bottom);
+    if (course === null) paintOblique(target, layer.plane, layer, shade);
+    else paintStraight(target, layer.plane, layer, course, shade, this.sheets);
   }
 
   release(store: SliceStore): void {
@@ -54,6 +70,6 @@ export class CpuRenderer implements Renderer {
   dispose(): void {
     this.sheets.clear();
     this.pixels = new ArrayBuffer(0);
-    this.labels = new Uint16Array(0);
+    this.masks.clear();
   }
 }

@@ -61,7 +61,7 @@ export class GlContext {
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
     gl.bindVertexArray(gl.createVertexArray());
     gl.disable(gl.DITHER);
-    gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     this.canvas.addEventListener("webglcontextlost", () => this.lose());
   }
 
@@ -238,6 +238,7 @@ export class GlContext {
     gl.uniform1i(uniform("data"), 0);
     gl.uniform1i(uniform("present"), 1);
     gl.uniform1i(uniform("palette"), 1);
+    gl.uniform1i(uniform("table"), 2);
     return { handle, uniform };
   }
 

@@ -7,6 +7,16 @@
 import { add, cross, dot, length, scale, subtract, unit, withAxis } from "../model/geometry";
 import type { Axis, GridGeometry, Vec3, ViewPlane } from "../model/geometry";
 
+/** Values along the normal of a plane made one, before they become colours. */
+export interface Slab {
+  /** The largest value, the smallest, or the mean; values that are no numbers, outside or not here are left out. */
+  readonly mode: "mip" | "minip" | "mean";
+  /** Index step (k, j, i) from one sample to the next. */
+  readonly step: Vec3;
+  /** Number of samples; their middle is the plane, so that an odd number has one on it. */
+  readonly count: number;
+}
+
 export interface PlaneRequest {
   /** Device pixels. */
   readonly width: number;
@@ -17,6 +27,7 @@ export interface PlaneRequest {
   readonly du: Vec3;
   /** Index step per pixel down. */
   readonly dv: Vec3;
+  readonly slab?: Slab | undefined;
 }
 
 /**
@@ -134,29 +145,63 @@ export function alignedAxis(plane: PlaneRequest): Axis | null {
   return null;
 }
 
-/** The plane with an aligned axis put exactly on its slice, so that no other slice takes part. */
-export function settled(plane: PlaneRequest): PlaneRequest {
+/** True where a plane at this place between slices shows one slice alone. */
+export const onSlice = (at: number): boolean => Math.abs(at - nearest(at)) <= SNAP;
+
+/** The plane with an aligned axis put exactly on its slice, so that no other slice takes part; `smooth`: only if it is there nearly. */
+export function settled(plane: PlaneRequest, smooth: boolean): PlaneRequest {
   const axis = alignedAxis(plane);
   if (axis === null) return plane;
-  const { origin, du, dv } = plane;
+  const { origin, du, dv, slab } = plane;
+  const at = origin[axis];
+  // In a slab each sample finds its own nearest slice.
+  const moved = smooth || slab ? onSlice(at) : true;
   return {
     ...plane,
-    origin: withAxis(origin, axis, nearest(origin[axis])),
+    origin: moved ? withAxis(origin, axis, nearest(at)) : origin,
     du: withAxis(du, axis, 0),
     dv: withAxis(dv, axis, 0),
   };
 }
 
-/** First and last slice k that the picture can need, or null when the plane misses them all. */
-export function slicesOf(plane: PlaneRequest, count: number): readonly [number, number] | null {
+/** How many steps from the plane each sample of its slab is; of a plane without one: 0 alone. */
+export function slabOffsets({ slab }: PlaneRequest): readonly number[] {
+  const count = slab?.count ?? 1;
+  return Array.from({ length: count }, (_, n) => n - (count - 1) / 2);
+}
+
+/** The plane at one sample of its slab. */
+export function shifted(plane: PlaneRequest, offset: number): PlaneRequest {
+  if (!plane.slab) return plane;
+  return { ...plane, origin: add(plane.origin, scale(plane.slab.step, offset)) };
+}
+
+/**
+ * Return a slab of `mm` thickness around a plane, or undefined where it is no thicker than one sample.
+ *
+ * `normal` is the index step of 1 mm across the plane. The samples are as far apart as the slices they
+ * cross, and one of them is on the plane itself.
+ */
+export function slabOf(mode: Slab["mode"], normal: Vec3, mm: number): Slab | undefined {
+  const fastest = Math.max(...normal.map(Math.abs));
+  if (!(fastest > 0) || !(mm > 0)) return undefined;
+  const each = 1 / fastest;
+  const half = Math.min(Math.round((mm / each - 1) / 2 - 1e-6), 511);
+  return half > 0 ? { mode, step: scale(normal, each), count: 2 * half + 1 } : undefined;
+}
+
+/** First and last slice k that the picture can need, or null when the plane misses them all; `smooth`: interpolated. */
+export function slicesOf(plane: PlaneRequest, count: number, smooth = true): readonly [number, number] | null {
   const ends = [plane.origin[0], plane.du[0] * (plane.width - 1), plane.dv[0] * (plane.height - 1)] as const;
-  const low = ends[0] + Math.min(ends[1], 0) + Math.min(ends[2], 0);
-  const high = ends[0] + Math.max(ends[1], 0) + Math.max(ends[2], 0);
-  if (high < -0.5 - SNAP || low > count - 0.5 + SNAP) return null;
+  const thick = plane.slab ? (Math.abs(plane.slab.step[0]) * (plane.slab.count - 1)) / 2 : 0;
+  const low = ends[0] + Math.min(ends[1], 0) + Math.min(ends[2], 0) - thick;
+  const high = ends[0] + Math.max(ends[1], 0) + Math.max(ends[2], 0) + thick;
+  if (!(high >= -0.5 - SNAP && low <= count - 0.5 + SNAP)) return null;
   const clamp = (n: number): number => Math.min(Math.max(n, 0), count - 1);
-  // An aligned plane shows its nearest slice alone; others interpolate between two.
-  if (high - low < SNAP) return [clamp(nearest(low)), clamp(nearest(low))];
-  return [clamp(Math.floor(low)), clamp(Math.ceil(high))];
+  // On a slice it is that one alone; between two, both take part.
+  const first = !smooth || onSlice(low) ? nearest(low) : Math.floor(low);
+  const last = !smooth || onSlice(high) ? nearest(high) : Math.ceil(high);
+  return [clamp(first), clamp(last)];
 }
 
 /** Length of one pixel step to the right, in mm (or px). */

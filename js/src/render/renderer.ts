@@ -6,9 +6,9 @@ import { GlRenderer } from "./gl";
 
 export { RendererError } from "./contract";
 export type {
-  Dtype, ImageLayer, MaskLayer, Renderer, RendererOptions, Rgb, SliceStore, TypedArray,
+  Dtype, ImageLayer, Layer, MaskLayer, Renderer, RendererOptions, Rgb, SegmentStyle, SliceStore, TypedArray,
 } from "./contract";
-export type { PlaneRequest } from "./plane";
+export type { PlaneRequest, Slab } from "./plane";
 
 const SOFTWARE = /SwiftShader|llvmpipe|softpipe|Software|Basic Render|WARP/i;
 

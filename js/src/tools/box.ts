@@ -3,7 +3,7 @@ import { withAxis, type Axis, type GridGeometry, type Vec3 } from "../model/geom
 import type { BoxItem, IndexBox } from "../model/protocol";
 import type { Pair, SliceFrame } from "./frame";
 import { obstacle } from "./labels";
-import { freshId, type Gesture, type Pointer, type Tool, type ToolHost } from "./tool";
+import { freshId, onSlice, TURNED, type Gesture, type Pointer, type SlicePointer, type Tool, type ToolHost } from "./tool";
 
 /** Which sides of the box a handle moves along u and v: -1 low, 0 neither, 1 high. */
 export interface Handle {
@@ -117,7 +117,7 @@ function shortSide([a, b, c]: readonly Pair[]): number {
 
 /** What lies under the pointer: a handle of the selected box, an outline, or the selected box's inside. */
 export function hitBox(
-  pointer: Pointer, boxes: readonly BoxItem[], selected: string | null,
+  pointer: SlicePointer, boxes: readonly BoxItem[], selected: string | null,
 ): Hit | null {
   const reach = (pointer.touch ? 16 : 8) * pointer.mmPerPx;
   const chosen = boxes.find((box) => box.id === selected);
@@ -141,7 +141,7 @@ export function hitBox(
   return edge ? { box: edge.box, handle: null } : null;
 }
 
-function shownBoxes(pointer: Pointer, host: ToolHost): BoxItem[] {
+function shownBoxes(pointer: SlicePointer, host: ToolHost): BoxItem[] {
   const { hidden, frame: time, overlay } = host.view.value;
   if (!overlay) return [];
   const unseen = new Set(host.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
@@ -150,7 +150,7 @@ function shownBoxes(pointer: Pointer, host: ToolHost): BoxItem[] {
   );
 }
 
-function change(box: BoxItem, hit: Hit, pointer: Pointer, host: ToolHost): Gesture {
+function change(box: BoxItem, hit: Hit, pointer: SlicePointer, host: ToolHost): Gesture {
   const start = box.index;
   const from = pointer.index;
   const { frame } = pointer;
@@ -172,7 +172,7 @@ function change(box: BoxItem, hit: Hit, pointer: Pointer, host: ToolHost): Gestu
   };
 }
 
-function draw(pointer: Pointer, host: ToolHost): Gesture | null {
+function draw(pointer: SlicePointer, host: ToolHost): Gesture | null {
   const label = host.activeLabel();
   if (!label) return null;
   const why = obstacle(host, label);
@@ -205,6 +205,10 @@ function draw(pointer: Pointer, host: ToolHost): Gesture | null {
 export const box: Tool = {
   name: "box",
   begin(pointer, host) {
+    if (!onSlice(pointer)) {
+      host.toast(TURNED);
+      return null;
+    }
     const hit = hitBox(pointer, shownBoxes(pointer, host), host.selected);
     host.selected = hit?.box.id ?? null;
     if (!hit) return draw(pointer, host);
@@ -215,7 +219,7 @@ export const box: Tool = {
     return null;
   },
   cursor(pointer, host) {
-    const hit = pointer && hitBox(pointer, shownBoxes(pointer, host), host.selected);
+    const hit = pointer && onSlice(pointer) && hitBox(pointer, shownBoxes(pointer, host), host.selected);
     if (!hit) return "crosshair";
     if (!hit.handle) return "move";
     const across = hit.handle.u !== 0 && hit.handle.v !== 0;

@@ -1,10 +1,11 @@
 /** The table of tools. */
 import type { ToolName } from "../state";
 import { box } from "./box";
+import { magnifier } from "./magnifier";
 import { crosshair, pan, windowLevel, zoom } from "./navigate";
 import { brush, eraser } from "./paint";
 import type { Tool } from "./tool";
 
 export const tools: Readonly<Record<ToolName, Tool>> = {
-  crosshair, window: windowLevel, pan, zoom, brush, eraser, box,
+  crosshair, window: windowLevel, pan, zoom, magnifier, brush, eraser, box,
 };

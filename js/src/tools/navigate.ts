@@ -1,6 +1,8 @@
 /** Tools that change how the image is shown: crosshair, window, pan and zoom. */
-import type { ViewName, ViewPatch, ViewStore } from "../state";
-import type { Gesture, Pointer, Tool, ToolHost, Window } from "./tool";
+import type { ViewPatch } from "../state";
+import type { ViewStore } from "../state/store";
+import { beginTurn, onHandle } from "./rotate";
+import type { Gesture, Pointer, Tool, Window } from "./tool";
 import type { Camera } from "./tool";
 import type { Pair } from "./frame";
 
@@ -14,12 +16,13 @@ function viewGesture(view: ViewStore, before: ViewPatch, move: (p: Pointer) => v
 
 export const crosshair: Tool = {
   name: "crosshair",
-  cursor: () => "crosshair",
+  cursor: (pointer, host) => (pointer && onHandle(pointer, host, host.lines, host.size) ? "grab" : "crosshair"),
   begin(pointer, host) {
-    const before = { cursor: host.view.value.cursor };
-    const move = (p: Pointer): void => host.view.set({ cursor: p.world });
+    if (onHandle(pointer, host, host.lines, host.size)) return beginTurn(pointer, host);
+    const { cursor, cursors } = host.view.value;
+    const move = (p: Pointer): void => host.pointAt(p.world);
     move(pointer);
-    return viewGesture(host.view, before, move);
+    return viewGesture(host.view, { cursor, cursors }, move);
   },
 };
 
@@ -54,32 +57,21 @@ export const windowLevel: Tool = {
     const start = host.window();
     const { windows } = host.view.value;
     return viewGesture(host.view, { windows }, (p) => {
-      const next = dragWindow(start, p.px[0] - pointer.px[0], p.px[1] - pointer.px[1]);
-      const entry: readonly [number, number] = [next.center, next.width];
-      host.view.set({ windows: { ...host.view.value.windows, [host.image.id]: entry } });
+      host.setWindow(dragWindow(start, p.px[0] - pointer.px[0], p.px[1] - pointer.px[1]));
     });
   },
 };
-
-function setCamera(view: ViewStore, name: ViewName, camera: Camera): void {
-  view.set({
-    zoom: { ...view.value.zoom, [name]: camera.mmPerPx },
-    pan: { ...view.value.pan, [name]: camera.pan },
-  });
-}
 
 export const pan: Tool = {
   name: "pan",
   cursor: () => "grab",
   begin(pointer, host) {
-    const name = pointer.frame.view;
-    const start = host.camera(name);
-    const { pan: before } = host.view.value;
-    return viewGesture(host.view, { pan: before }, (p) => {
+    const start = host.camera;
+    const { zoom: zoomed, pan: panned } = host.view.value;
+    return viewGesture(host.view, { zoom: zoomed, pan: panned }, (p) => {
       const dx = (p.px[0] - pointer.px[0]) * start.mmPerPx;
       const dy = (p.px[1] - pointer.px[1]) * start.mmPerPx;
-      const moved: Pair = [start.pan[0] - dx, start.pan[1] - dy];
-      host.view.set({ pan: { ...host.view.value.pan, [name]: moved } });
+      host.setCamera({ mmPerPx: start.mmPerPx, pan: [start.pan[0] - dx, start.pan[1] - dy] });
     });
   },
 };
@@ -98,20 +90,15 @@ export function zoomAt(camera: Camera, plane: Pair, factor: number): Camera {
   };
 }
 
-export function zoomView(host: ToolHost, name: ViewName, plane: Pair, factor: number): void {
-  setCamera(host.view, name, zoomAt(host.camera(name), plane, factor));
-}
-
 export const zoom: Tool = {
   name: "zoom",
   cursor: () => "zoom-in",
   begin(pointer, host) {
-    const name = pointer.frame.view;
-    const start = host.camera(name);
+    const start = host.camera;
     const { zoom: zoomed, pan: panned } = host.view.value;
     return viewGesture(host.view, { zoom: zoomed, pan: panned }, (p) => {
       const factor = Math.exp((pointer.px[1] - p.px[1]) / 150);
-      setCamera(host.view, name, zoomAt(start, pointer.plane, factor));
+      host.setCamera(zoomAt(start, pointer.plane, factor));
     });
   },
 };

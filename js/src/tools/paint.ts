@@ -2,7 +2,7 @@
 import type { LabelItem, MaskItem } from "../model/protocol";
 import { maskOf, newMask, obstacle } from "./labels";
 import { Stroke, type StrokeRule } from "./stroke";
-import type { Gesture, Pointer, Tool, ToolHost } from "./tool";
+import { onSlice, TURNED, type Gesture, type Pointer, type Tool, type ToolHost } from "./tool";
 
 interface Target {
   readonly mask: MaskItem;
@@ -65,6 +65,10 @@ function finish(host: ToolHost, made: readonly StrokeOf[], tool: string): void {
 }
 
 function beginStroke(pointer: Pointer, host: ToolHost, erase: boolean, all: boolean): Gesture | null {
+  if (!onSlice(pointer)) {
+    host.toast(TURNED);
+    return null;
+  }
   const label = host.activeLabel();
   if (!label) return null;
   const why = obstacle(host, label);

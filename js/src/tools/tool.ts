@@ -3,12 +3,14 @@ import type { GridGeometry, Vec3 } from "../model/geometry";
 import type {
   BoxItem, EditDraft, ImageJson, IndexBox, LabelItem, MaskItem, Runs,
 } from "../model/protocol";
-import type { ToolName, ViewName, ViewStore } from "../state";
-import type { Pair, SliceFrame } from "./frame";
+import type { ToolName } from "../state";
+import type { Plane } from "../state/parts";
+import type { ViewStore } from "../state/store";
+import type { Frame, Pair, SliceFrame } from "./frame";
 
 /** The pointer over a view. */
 export interface Pointer {
-  readonly frame: SliceFrame;
+  readonly frame: Frame;
   /** CSS px from the view's top left corner. */
   readonly px: Pair;
   /** Mm right and down of the slice centre. */
@@ -21,6 +23,16 @@ export interface Pointer {
   readonly shift: boolean;
   readonly touch: boolean;
 }
+
+/** The pointer over a slice of the grid, where voxels and boxes can be changed. */
+export interface SlicePointer extends Pointer {
+  readonly frame: SliceFrame;
+}
+
+export const onSlice = (pointer: Pointer): pointer is SlicePointer => pointer.frame.axis !== null;
+
+/** Why nothing can be drawn on a turned plane. */
+export const TURNED = "This plane is turned. Draw in a plane that follows the voxels.";
 
 /** Voxels of one mask, as a stroke needs them (a MaskStore is one). */
 export interface MaskVoxels {
@@ -54,6 +66,7 @@ export interface BoxDraft {
   readonly old: BoxItem | null;
 }
 
+/** The pane a tool works in. */
 export interface ToolHost {
   readonly view: ViewStore;
   readonly image: ImageJson;
@@ -68,7 +81,16 @@ export interface ToolHost {
   /** The active label, or null after telling the user how to get one. */
   activeLabel(): LabelItem | null;
   window(): Window;
-  camera(view: ViewName): Camera;
+  setWindow(window: Window): void;
+  readonly camera: Camera;
+  setCamera(camera: Camera): void;
+  /** Crosshair in the world of the pane's image. */
+  readonly cursor: Vec3;
+  pointAt(world: Vec3): void;
+  /** Lines in which other planes cut this one, to turn them by; none while they are not shown. */
+  readonly lines: readonly { readonly plane: Plane; readonly direction: Pair }[];
+  /** CSS px. */
+  readonly size: Pair;
   apply(edit: EditDraft): void;
   draft(box: BoxDraft | null): void;
   toast(text: string, action?: ToastAction): void;

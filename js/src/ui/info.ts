@@ -29,9 +29,10 @@ export class Info {
   draw(): void {
     if (!this.element.isConnected) return;
     const { scene } = this;
-    const { image, geometry, cursor } = scene;
+    const { pane } = scene;
+    const { image, geometry, cursor } = pane;
     const index = geometry.toIndex(cursor);
-    const reading = readAt(scene, index);
+    const reading = readAt(pane, index);
     const [nk, nj, ni] = image.shape;
     const text: Record<(typeof ROWS)[number], string> = {
       Image: [image.name, image.modality].filter(Boolean).join(" · "),

@@ -1,11 +1,12 @@
 /** Puts a viewer into an element and keeps its parts in step until the signal aborts. */
-import type { CommandTarget } from "../commands";
-import { BRUSH_MAX, BRUSH_MIN, ViewStore, type ViewName, type ViewPatch } from "../state";
+import type { ViewPatch } from "../state";
+import { ViewStore } from "../state/store";
+import { Actions } from "./actions";
 import { h, listen } from "./dom";
 import { buildHelp } from "./help";
 import { listenKeys } from "./keyboard";
 import { errorOf, Messages } from "./messages";
-import { Panel, removeBox } from "./panel";
+import { Panel } from "./panel";
 import { Player } from "./player";
 import { Scene } from "./scene";
 import type { Source } from "./source";
@@ -15,6 +16,8 @@ import { Toolbar } from "./toolbar";
 const HEIGHT = 620;
 const PANEL_ROOM = 760;
 const PROGRESS_MS = 250;
+/** Changes that lay the panes out again. */
+const ARRANGING = ["layout", "image", "panes", "maximized"] as const;
 
 /** Show a viewer in `el`; everything it opened is closed when `signal` aborts. */
 export function mount(el: HTMLElement, client: Source, signal: AbortSignal): void {
@@ -22,7 +25,7 @@ export function mount(el: HTMLElement, client: Source, signal: AbortSignal): voi
   new Viewer(el, client, signal);
 }
 
-class Viewer implements CommandTarget {
+class Viewer {
   readonly #root = h("div", {
     class: "nbannot", tabindex: 0, "data-nbannot-root": true, "data-nbannot-ready": "false",
     "data-lm-suppress-shortcuts": "true", role: "application", "aria-label": "Medical image viewer",
@@ -35,6 +38,7 @@ class Viewer implements CommandTarget {
   readonly #panel: Panel;
   readonly #messages: Messages;
   readonly #player: Player;
+  readonly #actions: Actions;
   #help: HTMLElement | null = null;
   #frame = 0;
   #progressTimer: ReturnType<typeof setTimeout> | undefined;
@@ -48,8 +52,16 @@ class Viewer implements CommandTarget {
       needsLabel: () => this.#needsLabel(),
       failed: (error) => this.#messages.error(errorOf(error)),
     });
+    this.#actions = new Actions(this.#scene, {
+      cancelGesture: () => this.#stage.cancel(),
+      closeDialog: () => this.#closeDialog(),
+      needsLabel: () => this.#needsLabel(),
+      play: () => this.#player.toggle(),
+      panel: () => this.#togglePanel(),
+      help: () => this.#toggleHelp(),
+    });
     this.#stage = new Stage(this.#scene, this.#stageEvents(), signal);
-    this.#toolbar = new Toolbar(this.#scene, this, this.#root, signal);
+    this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
     this.#panel = new Panel(this.#scene, signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
     this.#build(el);
@@ -60,8 +72,8 @@ class Viewer implements CommandTarget {
 
   #stageEvents(): ConstructorParameters<typeof Stage>[1] {
     return {
-      brushSize: (factor: number) => this.brushSize(factor),
-      maximize: (view: ViewName) => this.#maximizeView(view),
+      brushSize: (factor: number) => this.#actions.brushSize(factor),
+      maximize: (pane: string) => this.#actions.maximizePane(pane),
       failed: (error: unknown, hint: string) => this.#messages.error({ ...errorOf(error), hint }),
       drawn: (complete: boolean) => this.#drawn(complete),
       backend: (name: string, note: string) => {
@@ -92,7 +104,7 @@ class Viewer implements CommandTarget {
     });
     listen(this.#stage.element, "pointerdown", signal, () => this.#root.focus({ preventScroll: true }));
     listen(grip, "pointerdown", signal, (event) => this.#dragHeight(grip, event));
-    listenKeys(this.#root, this, (key) => this.#chooseByKey(key), signal);
+    listenKeys(this.#root, this.#actions, (key) => this.#chooseByKey(key), signal);
     const observer = new ResizeObserver(() => this.#resized());
     observer.observe(this.#root);
     signal.addEventListener("abort", () => observer.disconnect());
@@ -116,7 +128,7 @@ class Viewer implements CommandTarget {
     client.channel.onError((error) => this.#messages.error(error), signal);
     client.onView((view) => this.#view.follow(view), signal);
     this.#view.on((_, changed) => {
-      if (changed.has("layout") || changed.has("image")) this.#arrange();
+      if (ARRANGING.some((key) => changed.has(key))) this.#arrange();
       if (changed.has("panel") || changed.has("height")) this.#resized();
       this.#refresh();
     });
@@ -161,7 +173,7 @@ class Viewer implements CommandTarget {
   /** Not for every slice: each change composites the page anew. */
   #progressLater(): void {
     if (!this.#scene.ready) return;
-    const { have, total } = this.client.volumes.progress(this.#scene.image.id);
+    const { have, total } = this.client.volumes.progress(this.#scene.pane.image.id);
     if (have >= total) return this.#progress();
     this.#progressTimer ??= setTimeout(() => this.#progress(), PROGRESS_MS);
   }
@@ -170,7 +182,7 @@ class Viewer implements CommandTarget {
     clearTimeout(this.#progressTimer);
     this.#progressTimer = undefined;
     if (!this.#scene.ready || this.signal.aborted) return;
-    const progress = this.client.volumes.progress(this.#scene.image.id);
+    const progress = this.client.volumes.progress(this.#scene.pane.image.id);
     this.#root.dataset["nbannotProgress"] = `${progress.have}/${progress.total}`;
     this.#messages.progress(progress);
   }
@@ -214,13 +226,7 @@ class Viewer implements CommandTarget {
     }
   }
 
-  // Commands ------------------------------------------------------------------------------------
-
-  tool(name: Parameters<CommandTarget["tool"]>[0]): void {
-    this.#stage.cancel();
-    this.#view.set({ tool: name });
-    if ((name === "brush" || name === "box") && this.#scene.ready && !this.#scene.label) this.#needsLabel();
-  }
+  // Hooks of the commands -----------------------------------------------------------------------
 
   #needsLabel(): void {
     this.#messages.toast("Add a label first.", {
@@ -232,84 +238,6 @@ class Viewer implements CommandTarget {
     });
   }
 
-  brushSize(factor: number): void {
-    const size = Math.min(BRUSH_MAX, Math.max(BRUSH_MIN, this.#view.value.size_mm * factor));
-    this.#view.set({ size_mm: Number(size.toPrecision(3)) });
-  }
-
-  scroll(slices: number): void {
-    if (this.#scene.ready) this.#scene.scroll(this.#scene.active, slices);
-  }
-
-  scrollTo(end: "first" | "last"): void {
-    if (this.#scene.ready) this.#scene.scrollTo(this.#scene.active, end === "first" ? 0 : Infinity);
-  }
-
-  frame(by: number): void {
-    if (this.#scene.ready) this.#scene.cineStep(by);
-  }
-
-  play(): void {
-    if (this.#scene.ready) this.#player.toggle();
-  }
-
-  zoom(factor: number): void {
-    if (this.#scene.ready) this.#scene.zoom(this.#scene.active, factor);
-  }
-
-  fit(): void {
-    this.#scene.fit(this.#scene.active);
-  }
-
-  reset(): void {
-    if (!this.#scene.ready) return;
-    this.#scene.resetWindow();
-    this.#view.set({ zoom: {}, pan: {}, cursor: null });
-  }
-
-  layout(layout: Parameters<CommandTarget["layout"]>[0]): void {
-    this.#view.set({ layout });
-  }
-
-  maximize(): void {
-    this.#maximizeView(this.#scene.active);
-  }
-
-  #maximizeView(view: ViewName): void {
-    if (!this.#scene.ready || view === "single") return;
-    this.#view.set({ layout: this.#scene.layout === "mpr" ? view : "mpr" });
-  }
-
-  preset(n: number): void {
-    if (!this.#scene.ready) return;
-    const preset = this.#scene.presets[n];
-    if (preset) this.#scene.applyPreset(preset);
-  }
-
-  interpolation(): void {
-    this.#view.set({ interpolate: !this.#view.value.interpolate });
-  }
-
-  overlay(): void {
-    this.#view.set({ overlay: !this.#view.value.overlay });
-  }
-
-  label(n: number): void {
-    const label = this.#scene.labels[n];
-    if (label) this.#view.set({ label: label.id });
-  }
-
-  crosshair(): void {
-    this.#view.set({ crosshair: !this.#view.value.crosshair });
-  }
-
-  invert(): void {
-    if (!this.#scene.ready || this.#scene.image.color) return;
-    const { id } = this.#scene.image;
-    const { inverted } = this.#view.value;
-    this.#view.set({ inverted: inverted.includes(id) ? inverted.filter((one) => one !== id) : [...inverted, id] });
-  }
-
   /** Choose the label whose own key this is. */
   #chooseByKey(key: string): boolean {
     const label = this.#scene.labels.find((one) => one.key?.toLowerCase() === key);
@@ -317,39 +245,21 @@ class Viewer implements CommandTarget {
     return label !== undefined;
   }
 
-  undo(): void {
-    this.#stage.cancel();
-    if (this.client.document.canUndo) this.client.document.undo();
-  }
-
-  redo(): void {
-    this.#stage.cancel();
-    if (this.client.document.canRedo) this.client.document.redo();
-  }
-
-  removeSelected(): void {
-    const box = this.client.document.boxes.find((one) => one.id === this.#scene.selected);
-    if (box) removeBox(this.#scene, box);
-  }
-
-  cancel(): void {
-    if (this.#stage.cancel()) return;
-    if (this.#help) this.help();
-    else this.#scene.selected = null;
-  }
-
-  panel(): void {
+  #togglePanel(): void {
     this.#view.set({ panel: this.#panel.element.hidden === true });
   }
 
-  help(): void {
-    if (this.#help) {
-      this.#help.remove();
-      this.#help = null;
-      return;
-    }
-    this.#help = buildHelp(() => this.help());
+  #toggleHelp(): void {
+    if (this.#closeDialog()) return;
+    this.#help = buildHelp(() => this.#toggleHelp());
     this.#root.append(this.#help);
+  }
+
+  #closeDialog(): boolean {
+    const open = this.#help !== null;
+    this.#help?.remove();
+    this.#help = null;
+    return open;
   }
 
   #close(): void {

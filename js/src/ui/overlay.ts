@@ -1,21 +1,22 @@
 /** What lies over a picture: crosshair, boxes, brush ring, letters, scale bar and corner texts. */
 import type { BoxItem } from "../model/protocol";
-import type { ViewName } from "../state";
+import type { Plane } from "../state/parts";
 import { boxOutline, boxPoint, boxShown, HANDLES } from "../tools/box";
-import { viewAxes, type Pair, type SliceFrame } from "../tools/frame";
+import type { Frame, Pair, SliceFrame } from "../tools/frame";
+import { handles, type PlaneLine } from "../tools/rotate";
 import type { Pointer } from "../tools/tool";
 import { h, s, setAttribute, setText } from "./dom";
 import {
   edgeLetters, frameText, readAt, readingText, scaleBar, slicePlace, windowText,
 } from "./readout";
-import type { Scene } from "./scene";
+import type { Pane } from "./pane";
 
 /** Colour of each plane, on its own title and on its line in the other views. */
-export const PLANE_COLORS: Readonly<Record<ViewName, string>> = {
-  axial: "#ff6b6b", coronal: "#5fd35f", sagittal: "#f5d547", single: "#d8dee6",
+export const PLANE_COLORS: Readonly<Record<Plane, string>> = {
+  axial: "#ff6b6b", coronal: "#5fd35f", sagittal: "#f5d547", acquisition: "#d8dee6", oblique: "#6bb8ff", volume: "#d8dee6",
 };
-export const PLANE_TITLES: Readonly<Record<ViewName, string>> = {
-  axial: "Axial", coronal: "Coronal", sagittal: "Sagittal", single: "",
+export const PLANE_TITLES: Readonly<Record<Plane, string>> = {
+  axial: "Axial", coronal: "Coronal", sagittal: "Sagittal", acquisition: "", oblique: "Free plane", volume: "3-D",
 };
 
 /** Free px around the crosshair's centre: the point of interest stays visible. */
@@ -26,7 +27,7 @@ const EDGE_HANDLES = 40;
 
 /** From plane mm to px of a view. */
 export interface Screen {
-  readonly frame: SliceFrame;
+  readonly frame: Frame;
   readonly width: number;
   readonly height: number;
   readonly mmPerPx: number;
@@ -57,7 +58,8 @@ const EDGES = ["w", "e", "n", "s"] as const;
 export class Overlay {
   readonly svg: SVGSVGElement;
   readonly texts: HTMLElement;
-  readonly #lines = [s("path", { class: "nbannot-cross" }), s("path", { class: "nbannot-cross" })];
+  readonly #lines = [1, 2, 3].map(() => s("path", { class: "nbannot-cross" }));
+  readonly #handles = s("g", { class: "nbannot-handles" });
   /** Dark under the lines: they must show on white, too. */
   readonly #lineShadow = s("path", { class: "nbannot-cross nbannot-cross-shadow" });
   readonly #dot = s("circle", { class: "nbannot-dot", r: 2.5 });
@@ -72,43 +74,44 @@ export class Overlay {
   readonly #place = h("div");
   readonly #failed = h("div", { class: "nbannot-failed" });
   #boxKey = "";
+  /** What cannot be shown here, and why. */
+  notes: readonly string[] = [];
 
-  constructor(view: ViewName) {
+  constructor() {
     this.#ring.append(s("circle", { class: "nbannot-ring-shadow" }), s("circle", {}));
     this.svg = s(
       "svg", { class: "nbannot-overlay", "aria-hidden": "true" },
-      this.#lineShadow, ...this.#lines, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
+      this.#lineShadow, ...this.#lines, this.#handles, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
     );
     const corner = (name: string): HTMLElement => h("div", { class: `nbannot-corner nbannot-${name}` });
     const edge = (name: string): HTMLElement => h("div", { class: `nbannot-edge nbannot-edge-${name}` });
     this.#corner = { title: corner("title"), note: corner("note"), left: corner("left"), right: corner("right") };
     this.#edge = { w: edge("w"), e: edge("e"), n: edge("n"), s: edge("s") };
     this.#corner.left.append(this.#value, this.#place);
-    this.#corner.title.style.color = PLANE_COLORS[view];
     this.texts = h(
       "div", { class: "nbannot-texts" },
       ...CORNERS.map((name) => this.#corner[name]), ...EDGES.map((name) => this.#edge[name]), this.#failed,
     );
   }
 
-  draw(scene: Scene, screen: Screen, pointer: Pointer | null): void {
+  draw(pane: Pane, screen: Screen, pointer: Pointer | null): void {
     setAttribute(this.svg, "viewBox", `0 0 ${screen.width} ${screen.height}`);
-    this.#drawCross(scene, screen);
-    this.#drawBoxes(scene, screen);
-    this.#drawBar(scene, screen);
-    this.#drawTexts(scene, screen);
-    this.point(scene, screen, pointer);
+    this.#drawCross(pane, screen);
+    this.#drawBoxes(pane, screen);
+    this.#drawBar(pane, screen);
+    this.#drawTexts(pane, screen);
+    this.point(pane, screen, pointer);
   }
 
   /** What follows the pointer: the value under it and the brush. */
-  point(scene: Scene, screen: Screen, pointer: Pointer | null): void {
-    setText(this.#value, pointer ? readingText(readAt(scene, pointer.index)) : "");
-    const { tool, size_mm } = scene.view.value;
+  point(pane: Pane, screen: Screen, pointer: Pointer | null): void {
+    setText(this.#value, pointer ? readingText(readAt(pane, pointer.index)) : "");
+    const { tool, size_mm } = pane.view.value;
     const brush = pointer !== null && (tool === "brush" || tool === "eraser");
     setAttribute(this.#ring, "visibility", brush ? "visible" : "hidden");
     if (!brush) return;
     const radius = Math.max(1, size_mm / 2 / screen.mmPerPx);
-    const color = tool === "eraser" || pointer.alt ? "#ffffff" : (scene.label?.color ?? "#ffffff");
+    const color = tool === "eraser" || pointer.alt ? "#ffffff" : (pane.scene.label?.color ?? "#ffffff");
     for (const ring of this.#ring.children) {
       setAttribute(ring, "cx", fixed(pointer.px[0]));
       setAttribute(ring, "cy", fixed(pointer.px[1]));
@@ -118,44 +121,61 @@ export class Overlay {
     setAttribute(this.#ring, "stroke-dasharray", tool === "eraser" || pointer.alt ? "4 3" : null);
   }
 
-  #drawCross(scene: Scene, screen: Screen): void {
+  #drawCross(pane: Pane, screen: Screen): void {
     const { frame } = screen;
-    const [x, y] = toPx(screen, frame.toPlane(scene.cursor));
-    const { crosshair, cursor } = scene.view.value;
-    const lines = frame.view === "single" || !crosshair ? [] : otherPlanes(scene, frame);
+    const [x, y] = toPx(screen, frame.toPlane(pane.cursor));
+    const { crosshair, cursor } = pane.view.value;
+    const { lines } = pane;
     const paths = lines.map((line) => crossLine([x, y], line.direction, screen));
     setAttribute(this.#lineShadow, "d", paths.join(""));
     this.#lines.forEach((path, n) => {
       const line = lines[n];
       setAttribute(path, "visibility", line ? "visible" : "hidden");
       if (!line) return;
-      setAttribute(path, "stroke", PLANE_COLORS[line.view]);
+      setAttribute(path, "stroke", PLANE_COLORS[line.plane]);
       setAttribute(path, "d", paths[n] ?? "");
     });
-    const single = frame.view === "single" && crosshair && cursor !== null;
+    this.#drawHandles(pane, [x, y], lines);
+    const single = lines.length === 0 && crosshair && cursor !== null && frame.plane === "acquisition";
     setAttribute(this.#dot, "visibility", single ? "visible" : "hidden");
     setAttribute(this.#dot, "cx", fixed(x));
     setAttribute(this.#dot, "cy", fixed(y));
   }
 
-  #drawBoxes(scene: Scene, screen: Screen): void {
-    const { overlay, hidden, tool } = scene.view.value;
-    const colors = new Map(scene.labels.map((one) => [one.name, one.color]));
-    const unseen = new Set(scene.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
-    const shown = overlay
-      ? scene.boxes.filter((box) => !unseen.has(box.label) && boxShown(box, screen.frame, scene.image.id, scene.time))
+  /** Where the lines can be taken to turn the planes. */
+  #drawHandles(pane: Pane, [x, y]: Pair, lines: readonly PlaneLine[]): void {
+    const shown = pane.view.value.tool === "crosshair" ? lines : [];
+    const places = shown.flatMap((line) => handles(line, pane.size).map((at) => ({ line, at })));
+    while (this.#handles.children.length < places.length) this.#handles.append(s("circle", { r: 4 }));
+    [...this.#handles.children].forEach((circle, n) => {
+      const place = places[n];
+      setAttribute(circle, "visibility", place ? "visible" : "hidden");
+      if (!place) return;
+      setAttribute(circle, "cx", fixed(x + place.at[0]));
+      setAttribute(circle, "cy", fixed(y + place.at[1]));
+      setAttribute(circle, "stroke", PLANE_COLORS[place.line.plane]);
+    });
+  }
+
+  #drawBoxes(pane: Pane, screen: Screen): void {
+    const { overlay, hidden, tool } = pane.view.value;
+    const colors = new Map(pane.labels.map((one) => [one.name, one.color]));
+    const unseen = new Set(pane.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
+    const { frame } = screen;
+    const shown = overlay && frame.axis !== null
+      ? pane.boxes.filter((box) => !unseen.has(box.label) && boxShown(box, frame, pane.image.id, pane.time))
       : [];
-    const key = JSON.stringify([shown, [...colors], scene.selected, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, scene.image.id]);
+    const key = JSON.stringify([shown, [...colors], pane.selected, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
     if (key === this.#boxKey) return;
     this.#boxKey = key;
     this.#boxes.replaceChildren(
-      ...shown.map((box) => boxShape(box, screen, colors.get(box.label) ?? "#ffffff", box.id === scene.selected)),
+      ...shown.map((box) => boxShape(box, screen as SliceScreen, colors.get(box.label) ?? "#ffffff", box.id === pane.selected)),
     );
   }
 
-  #drawBar(scene: Scene, screen: Screen): void {
+  #drawBar(pane: Pane, screen: Screen): void {
     const room = Math.min(140, screen.width * 0.3);
-    const bar = scaleBar(screen.mmPerPx, room, scene.geometry.unit);
+    const bar = scaleBar(screen.mmPerPx, room, pane.geometry.unit);
     const right = screen.width - 10;
     const bottom = screen.height - 30;
     const shown = screen.width >= 160 && screen.height >= 120;
@@ -169,38 +189,37 @@ export class Overlay {
     setText(this.#barText, shown ? bar.text : "");
   }
 
-  #drawTexts(scene: Scene, screen: Screen): void {
+  #drawTexts(pane: Pane, screen: Screen): void {
     const { frame } = screen;
-    const { image, geometry } = scene;
+    const { image, geometry } = pane;
+    this.#corner.title.style.color = PLANE_COLORS[frame.plane];
     const patient = geometry.patientSpace;
     const small = screen.width < 230 || screen.height < 170;
-    setText(this.#corner.title, PLANE_TITLES[frame.view] || image.name);
-    const lone = scene.layout !== "mpr" && frame.view !== "single";
-    setText(this.#corner.note, [lone ? image.name : "", frameText(image, scene.time)].filter(Boolean).join("\n"));
-    const failed = frame.axis === 0 && scene.store.failed?.has(frame.slice);
+    setText(this.#corner.title, PLANE_TITLES[frame.plane] || image.name);
+    const named = pane.scene.layout !== "mpr" || pane.hasOwnImage || pane.scene.maximized !== null;
+    const name = named && PLANE_TITLES[frame.plane] !== "" ? image.name : "";
+    setText(this.#corner.note, [name, slabText(pane), frameText(image, pane.time), ...this.notes].filter(Boolean).join("\n"));
+    const failed = frame.axis === 0 && pane.store.failed?.has(frame.slice);
     setText(this.#failed, failed ? "This slice cannot be shown" : "");
     const place = small ? "" : slicePlace(frame, patient);
     const number = frame.count > 1 ? `${frame.slice + 1}/${frame.count}` : "";
     setText(this.#place, [number, place].filter(Boolean).join("  "));
-    setText(this.#corner.right, image.color || small ? "" : windowText(scene.window()));
+    setText(this.#corner.right, image.color || small ? "" : windowText(pane.window()));
     const names = edgeLetters(image, frame, patient);
     EDGES.forEach((edge, n) => setText(this.#edge[edge], names[n] ?? ""));
   }
 }
 
-interface PlaneLine {
-  readonly view: ViewName;
-  /** Along the line, plane mm. */
-  readonly direction: Pair;
+/** A screen over a slice of the grid. */
+interface SliceScreen extends Screen {
+  readonly frame: SliceFrame;
 }
 
-/** Where the other two planes cut this one: along the grid axis that neither of the two crosses. */
-function otherPlanes(scene: Scene, frame: SliceFrame): PlaneLine[] {
-  const others = (["axial", "coronal", "sagittal"] as const).filter((view) => view !== frame.view);
-  return others.map((view) => {
-    const { axis } = viewAxes(scene.geometry, view);
-    return { view, direction: axis === frame.uAxis ? frame.vStep : frame.uStep };
-  });
+/** "MIP 20 mm" */
+function slabText(pane: Pane): string {
+  const slab = pane.view.value.slabs[pane.id];
+  const names = { mip: "MIP", minip: "MinIP", mean: "Mean" } as const;
+  return slab ? `${names[slab.mode]} ${slab.mm} mm` : "";
 }
 
 function crossLine([x, y]: Pair, direction: Pair, screen: Screen): string {
@@ -213,7 +232,7 @@ function crossLine([x, y]: Pair, direction: Pair, screen: Screen): string {
   return piece(-far, -GAP) + piece(GAP, far);
 }
 
-function boxShape(box: BoxItem, screen: Screen, color: string, selected: boolean): SVGGElement {
+function boxShape(box: BoxItem, screen: SliceScreen, color: string, selected: boolean): SVGGElement {
   const outline = points(screen, boxOutline(box.index, screen.frame));
   const [x, y] = toPx(screen, boxPoint(box.index, screen.frame, { u: -1, v: -1 }));
   const [x2, y2] = toPx(screen, boxPoint(box.index, screen.frame, { u: 1, v: 1 }));

@@ -31,7 +31,7 @@ export class Panel {
     const { scene } = this;
     const named = this.#named();
     const name = freeName(scene.labels);
-    const { edit, id } = addLabel(named, scene.image.id, name);
+    const { edit, id } = addLabel(named, scene.pane.image.id, name);
     scene.apply(edit);
     scene.view.set({ label: id });
     this.draw();
@@ -169,11 +169,7 @@ export class Panel {
 
   #goTo(box: BoxItem): void {
     const { scene } = this;
-    if (box.image !== "") scene.choose(box.image);
-    if (box.frame !== null) scene.setTime(box.frame);
-    const middle = middleOf(box.index);
-    if (scene.geometry.kind === "stack") scene.scrollTo("single", middle[0]);
-    scene.view.set({ cursor: scene.geometry.toWorld(middle) });
+    scene.goTo(scene.imageById(box.image) ?? scene.main, middleOf(box.index), box.frame);
     scene.selected = box.id;
   }
 }

@@ -31,7 +31,7 @@ export class Player {
 
   toggle(): void {
     if (this.playing) this.stop();
-    else if (this.scene.cineLength > 1) this.#next();
+    else if (this.scene.ready && this.scene.pane.cineLength > 1) this.#next();
     this.changed();
   }
 
@@ -42,11 +42,13 @@ export class Player {
 
   #next(): void {
     const { scene } = this;
-    const at = scene.image.frames > 1 ? scene.time : scene.slice("single");
+    if (!scene.ready) return;
+    const { image, cineAt } = scene.pane;
+    const { fps } = scene.view.value;
     this.#timer = setTimeout(() => {
-      if (!scene.ready || scene.cineLength < 2) return this.stop();
-      scene.cineStep(1);
+      if (!scene.ready || scene.pane.cineLength < 2) return this.stop();
+      scene.pane.cineStep(1);
       this.#next();
-    }, frameDelay(scene.image.frame_times, at));
+    }, fps === null ? frameDelay(image.frame_times, cineAt) : 1000 / fps);
   }
 }

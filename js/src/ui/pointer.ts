@@ -1,9 +1,9 @@
 /** Mouse, pen and fingers over one view: who gets which press, and the wheel. */
 import { tools } from "../tools/index";
-import { pan, zoom, zoomView } from "../tools/navigate";
+import { pan, zoom, zoomAt } from "../tools/navigate";
 import type { Gesture, Pointer, Tool } from "../tools/tool";
 import { listen } from "./dom";
-import type { Scene } from "./scene";
+import type { Pane } from "./pane";
 
 export interface PointerView {
   readonly element: HTMLElement;
@@ -45,7 +45,7 @@ export class PointerInput {
 
   constructor(
     private readonly view: PointerView,
-    private readonly scene: Scene,
+    private readonly pane: Pane,
     signal: AbortSignal,
   ) {
     const { element } = view;
@@ -64,7 +64,7 @@ export class PointerInput {
     // Middle press would start the browser's own scrolling.
     listen(element, "mousedown", signal, (event) => event.button === 1 && event.preventDefault());
     listen(element, "dblclick", signal, () => {
-      if (NAVIGATION.has(scene.view.value.tool)) view.maximize();
+      if (NAVIGATION.has(pane.view.value.tool)) view.maximize();
     });
     signal.addEventListener("abort", () => this.cancel());
   }
@@ -82,14 +82,14 @@ export class PointerInput {
   #toolFor(event: PointerEvent): Tool | null {
     if (event.button === 1) return pan;
     if (event.button === 2) return zoom;
-    return event.button === 0 ? tools[this.scene.view.value.tool] : null;
+    return event.button === 0 ? tools[this.pane.view.value.tool] : null;
   }
 
   #down(event: PointerEvent): void {
     const pointer = this.view.pointer(event);
     const tool = this.#toolFor(event);
     if (!pointer || !tool) return;
-    this.scene.active = pointer.frame.view;
+    this.pane.scene.active = this.pane.id;
     if (event.pointerType === "touch") {
       this.#touches.set(event.pointerId, pointer.px);
       if (this.#touches.size === 2) return this.cancel();
@@ -97,7 +97,7 @@ export class PointerInput {
     if (this.#gesture) return;
     this.view.element.setPointerCapture(event.pointerId);
     this.#id = event.pointerId;
-    this.#gesture = tool.begin(pointer, this.scene);
+    this.#gesture = tool.begin(pointer, this.pane);
     this.view.hover(pointer);
   }
 
@@ -112,7 +112,7 @@ export class PointerInput {
       }
     }
     const pointer = this.view.pointer(event);
-    if (pointer) this.scene.active = pointer.frame.view;
+    if (pointer) this.pane.scene.active = this.pane.id;
     this.view.hover(pointer);
   }
 
@@ -140,14 +140,14 @@ export class PointerInput {
     const other = [...this.#touches].find(([id]) => id !== event.pointerId)?.[1];
     if (!pointer || !before || !other) return;
     this.#touches.set(event.pointerId, pointer.px);
-    const { view } = pointer.frame;
+    const { pane } = this;
     const was = Math.hypot(before[0] - other[0], before[1] - other[1]);
     const is = Math.hypot(pointer.px[0] - other[0], pointer.px[1] - other[1]);
-    if (was > 20 && is > 20) zoomView(this.scene, view, pointer.plane, is / was);
-    const { mmPerPx, pan: at } = this.scene.camera(view);
+    if (was > 20 && is > 20) pane.setCamera(zoomAt(pane.camera, pointer.plane, is / was));
+    const { mmPerPx, pan: at } = pane.camera;
     const dx = ((pointer.px[0] - before[0]) / 2) * mmPerPx;
     const dy = ((pointer.px[1] - before[1]) / 2) * mmPerPx;
-    this.scene.view.set({ pan: { ...this.scene.view.value.pan, [view]: [at[0] - dx, at[1] - dy] } });
+    pane.setCamera({ mmPerPx, pan: [at[0] - dx, at[1] - dy] });
   }
 
   #scroll(event: WheelEvent): void {
@@ -155,18 +155,18 @@ export class PointerInput {
     if (!pointer) return;
     event.preventDefault();
     event.stopPropagation();
-    this.scene.active = pointer.frame.view;
+    this.pane.scene.active = this.pane.id;
     // Browsers turn shift+wheel into a sideways movement.
     const delta = event.deltaY || event.deltaX;
     if (event.ctrlKey || event.metaKey) {
       const px = event.deltaMode === 1 ? delta * 40 : delta;
       const factor = Math.exp(-Math.max(-120, Math.min(120, px)) / 500);
-      zoomView(this.scene, pointer.frame.view, pointer.plane, factor);
+      this.pane.setCamera(zoomAt(this.pane.camera, pointer.plane, factor));
     } else {
       const steps = this.#wheel.add(delta, event.deltaMode);
       if (steps === 0) return;
       if (event.shiftKey) this.view.brushSize(1.1 ** -steps);
-      else if (!this.#gesture) this.scene.scroll(pointer.frame.view, steps);
+      else if (!this.#gesture) this.pane.scroll(steps);
     }
     const now = this.view.pointer(event);
     if (now) this.view.hover(now);

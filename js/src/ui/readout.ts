@@ -1,9 +1,9 @@
 /** Words and numbers on the picture. */
 import { dot, letters, scale, type Vec3 } from "../model/geometry";
 import type { ImageJson } from "../model/protocol";
-import type { SliceFrame } from "../tools/frame";
+import type { Frame } from "../tools/frame";
 import type { Window } from "../tools/tool";
-import type { Scene } from "./scene";
+import type { Pane } from "./pane";
 
 const MINUS = "−";
 
@@ -26,18 +26,18 @@ export interface Reading {
 }
 
 /** What the image and the masks hold at an index; null outside the image. */
-export function readAt(scene: Scene, index: Vec3): Reading | null {
+export function readAt(pane: Pane, index: Vec3): Reading | null {
   const [k, j, i] = [Math.round(index[0]), Math.round(index[1]), Math.round(index[2])];
-  const [nk, nj, ni] = scene.image.shape;
+  const [nk, nj, ni] = pane.image.shape;
   if (k < 0 || j < 0 || i < 0 || k >= nk || j >= nj || i >= ni) return null;
-  const slice = scene.store.slice(k);
+  const slice = pane.store.slice(k);
   const at = j * ni + i;
-  const unit = scene.image.unit === "" ? "" : ` ${UNITS[scene.image.unit] ?? scene.image.unit}`;
+  const unit = pane.image.unit === "" ? "" : ` ${UNITS[pane.image.unit] ?? pane.image.unit}`;
   const value = !slice ? "…"
-    : scene.image.color ? `RGB ${slice[3 * at]} ${slice[3 * at + 1]} ${slice[3 * at + 2]}`
+    : pane.image.color ? `RGB ${slice[3 * at]} ${slice[3 * at + 1]} ${slice[3 * at + 2]}`
     : `${showNumber(slice[at]!)}${unit}`;
-  const labels = scene.masks.flatMap((mask) => {
-    const found = scene.voxels(mask.id)?.slice(k)?.[at] ?? 0;
+  const labels = pane.masks.flatMap((mask) => {
+    const found = pane.voxels(mask.id)?.slice(k)?.[at] ?? 0;
     if (found === 0) return [];
     return [mask.segments.find((one) => one.value === found)?.label ?? `${mask.name} ${found}`];
   });
@@ -49,7 +49,7 @@ export function readingText(reading: Reading | null): string {
 }
 
 /** "S 12.5 mm": how far the slice lies along its normal, seen from the origin. */
-export function slicePlace(frame: SliceFrame, patient: boolean): string {
+export function slicePlace(frame: Frame, patient: boolean): string {
   if (!patient) return "";
   const mm = dot(frame.centre, frame.normal);
   const direction = mm >= -0.05 ? frame.normal : scale(frame.normal, -1);
@@ -72,9 +72,9 @@ export function windowText(window: Window): string {
 }
 
 /** Letters at the left, right, top and bottom edge. */
-export function edgeLetters(image: ImageJson, frame: SliceFrame, patient: boolean): readonly string[] {
+export function edgeLetters(image: ImageJson, frame: Frame, patient: boolean): readonly string[] {
   const given = image.orientation_labels;
-  if (frame.view === "single" && given) {
+  if (frame.plane === "acquisition" && given) {
     // The file names the directions of increasing column and row.
     return [opposite(given[0]), given[0], opposite(given[1]), given[1]];
   }

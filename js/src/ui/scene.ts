@@ -1,18 +1,19 @@
-/** What is shown: image, slices, cameras, windows and label layers, computed from state; no DOM. */
+/** The whole viewer as state: images, panes, links, windows and labels; no DOM. */
 import { GridGeometry, type Vec3 } from "../model/geometry";
 import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem } from "../model/protocol";
-import type { SliceStore, TypedArray } from "../model/masks";
-import { usableLayout, type UsableLayout } from "../layout";
-import type { MaskLayer, Rgb } from "../render/renderer";
-import { without, type ViewName, type ViewPatch, type ViewStore } from "../state";
-import {
-  clampSlice, hasPlanes, isGrid, middleVoxel, moveToSlice, sliceFrame, viewAxes,
-  type Pair, type SliceFrame,
-} from "../tools/frame";
-import type { BoxDraft, Camera, MaskVoxels, ToastAction, ToolHost, Window } from "../tools/tool";
-import { zoomView } from "../tools/navigate";
+import type { TypedArray } from "../model/masks";
+import { movePoint } from "../model/transform";
+import { arrange, type Arrangement } from "../layout";
+import type { Rgb, SegmentStyle } from "../render/renderer";
+import type { ViewPatch } from "../state";
+import { without, type ViewStore } from "../state/store";
+import { NO_TURN, type Links, type PaneChoice, type Turn } from "../state/parts";
+import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
+import type { BoxDraft, MaskVoxels, ToastAction, Window } from "../tools/tool";
+import { alongside, distance, Pane, type PaneOwner } from "./pane";
 import { autoWindow, fullWindow, presetsOf, type Preset } from "./presets";
 import type { Source } from "./source";
+import { Spaces } from "./spaces";
 
 export interface SceneEvents {
   toast(text: string, action?: ToastAction): void;
@@ -35,13 +36,29 @@ export function rgb(color: string): Rgb {
   return [(value >> 16) & 255, (value >> 8) & 255, value & 255];
 }
 
-export class Scene implements ToolHost {
-  readonly #sizes = new Map<ViewName, Pair>();
+/** A value computed anew only when what it depends on is another. */
+class Memo<T> {
+  #key: readonly unknown[] | null = null;
+  #value: T | undefined;
+
+  get(key: readonly unknown[], make: () => T): T {
+    if (this.#key === null || key.length !== this.#key.length || !key.every((one, n) => one === this.#key![n])) {
+      this.#value = make();
+      this.#key = key;
+    }
+    return this.#value!;
+  }
+}
+
+export class Scene implements PaneOwner {
+  readonly #panes = new Map<string, Pane>();
   readonly #auto = new Map<string, Window>();
+  readonly #arrangement = new Memo<Arrangement & { readonly known: boolean }>();
+  readonly #spaces = new Memo<Spaces>();
   #draft: BoxDraft | null = null;
   #selected: string | null = null;
-  /** View under the pointer or last used; keys act on it. */
-  active: ViewName = "axial";
+  /** Id of the pane under the pointer or last used; keys act on it. */
+  active = "axial";
 
   constructor(
     readonly source: Source,
@@ -54,207 +71,246 @@ export class Scene implements ToolHost {
     return this.source.document.ready && this.source.document.images.length > 0;
   }
 
+  // Images and panes ----------------------------------------------------------------------------
+
   get images(): readonly ImageJson[] {
     return this.source.document.images;
   }
 
-  get image(): ImageJson {
-    const { images } = this;
-    return images.find((one) => one.id === this.view.value.image) ?? images[0]!;
+  imageById(id: string | null): ImageJson | undefined {
+    return id === null ? undefined : this.images.find((one) => one.id === id);
   }
 
-  get geometry(): GridGeometry {
-    return geometryOf(this.image);
+  /** The image of all panes that have none of their own. */
+  get main(): ImageJson {
+    return this.imageById(this.view.value.image) ?? this.images[0]!;
   }
 
-  get layout(): UsableLayout {
-    return usableLayout(this.view.value.layout, hasPlanes(this.geometry));
+  geometryOf(image: ImageJson): GridGeometry {
+    return geometryOf(image);
   }
 
-  get time(): number {
-    return Math.min(this.view.value.frame, this.image.frames - 1);
+  get spaces(): Spaces {
+    const { transforms } = this.view.value;
+    return this.#spaces.get([this.images, transforms], () => new Spaces(this.images, transforms, geometryOf));
   }
 
-  get store(): SliceStore {
-    return this.source.volumes.store(this.image.id, this.time)!;
-  }
-
-  // Slices and cameras --------------------------------------------------------------------------
-
-  get cursor(): Vec3 {
-    return this.view.value.cursor ?? middleVoxel(this.geometry);
-  }
-
-  slice(view: ViewName): number {
-    const { geometry, image } = this;
-    const { axis } = viewAxes(geometry, view);
-    if (!isGrid(geometry)) {
-      return clampSlice(geometry, 0, this.view.value.slice[image.id] ?? this.#firstPlane());
-    }
-    return clampSlice(geometry, axis, geometry.toIndex(this.cursor)[axis]);
-  }
-
-  /** Cine starts at its first plane, a series of separate planes in the middle. */
-  #firstPlane(): number {
-    const { geometry } = this;
-    const last = geometry.shape[0] - 1;
-    const a = geometry.plane(0).origin;
-    const b = geometry.plane(last).origin;
-    return a.every((x, n) => x === b[n]) ? 0 : Math.floor((last + 1) / 2);
-  }
-
-  frame(view: ViewName): SliceFrame {
-    return sliceFrame(this.geometry, view, this.slice(view));
-  }
-
-  scrollTo(view: ViewName, slice: number): void {
-    const { geometry, image } = this;
-    const frame = this.frame(view);
-    const to = clampSlice(geometry, frame.axis, slice);
-    if (to === frame.slice) return;
-    if (!isGrid(geometry)) {
-      this.view.set({ slice: { ...this.view.value.slice, [image.id]: to } });
-      return;
-    }
-    this.view.set({ cursor: moveToSlice(frame, sliceFrame(geometry, view, to), this.cursor) });
-  }
-
-  /** Scroll slices; where there is one slice only, frames. */
-  scroll(view: ViewName, by: number): void {
-    const frame = this.frame(view);
-    if (frame.count > 1) this.scrollTo(view, frame.slice + by);
-    else if (this.image.frames > 1) this.setTime(this.time + by);
-  }
-
-  setTime(frame: number): void {
-    this.view.set({ frame: Math.min(this.image.frames - 1, Math.max(0, frame)) });
-  }
-
-  /** Number of pictures that play: frames, or the planes of a stack. */
-  get cineLength(): number {
-    if (this.image.frames > 1) return this.image.frames;
-    return isGrid(this.geometry) ? 1 : this.geometry.shape[0];
-  }
-
-  /** Show the picture `by` further, starting again at the end. */
-  cineStep(by: number): void {
-    const n = this.cineLength;
-    if (n < 2) return;
-    if (this.image.frames > 1) this.setTime((this.time + by + n) % n);
-    else this.scrollTo("single", (this.slice("single") + by + n) % n);
-  }
-
-  setSize(view: ViewName, width: number, height: number): void {
-    this.#sizes.set(view, [width, height]);
-  }
-
-  camera(view: ViewName): Camera {
-    const { zoom, pan } = this.view.value;
-    return { mmPerPx: zoom[view] ?? this.fitScale(view), pan: pan[view] ?? [0, 0] };
-  }
-
-  fitScale(view: ViewName): number {
-    const [width, height] = this.#sizes.get(view) ?? [1, 1];
-    const { extent } = this.frame(view);
-    return Math.max(extent[0] / width, extent[1] / height) || 1;
-  }
-
-  /** Zoom about the crosshair where it is in view, else about the middle. */
-  zoom(view: ViewName, factor: number): void {
-    const [width, height] = this.#sizes.get(view) ?? [0, 0];
-    const camera = this.camera(view);
-    const point = this.frame(view).toPlane(this.cursor);
-    const inView =
-      Math.abs(point[0] - camera.pan[0]) * 2 < width * camera.mmPerPx &&
-      Math.abs(point[1] - camera.pan[1]) * 2 < height * camera.mmPerPx;
-    zoomView(this, view, inView ? point : camera.pan, factor);
-  }
-
-  fit(view: ViewName): void {
-    this.view.set({
-      zoom: without(this.view.value.zoom, view),
-      pan: without(this.view.value.pan, view),
+  get arrangement(): Arrangement & { readonly known: boolean } {
+    const { layout, image } = this.view.value;
+    return this.#arrangement.get([layout, image, this.images], () => {
+      const others = this.images.filter((one) => one !== this.main).map(({ id }) => id);
+      return arrange(layout, hasPlanes(geometryOf(this.main)), [this.main.id, ...others]);
     });
   }
 
-  /** Show another image; between images of one space the picture stays where it is. */
+  /** Name of the layout in use. */
+  get layout(): string {
+    return this.arrangement.name;
+  }
+
+  get maximized(): string | null {
+    const { maximized } = this.view.value;
+    return this.arrangement.panes.some(({ id }) => id === maximized) ? maximized : null;
+  }
+
+  /** The panes that are on the screen. */
+  get panes(): readonly Pane[] {
+    const { maximized } = this;
+    return this.arrangement.panes.filter(({ id }) => maximized === null || id === maximized).map(({ id }) => this.paneById(id));
+  }
+
+  paneById(id: string): Pane {
+    let pane = this.#panes.get(id);
+    if (!pane) this.#panes.set(id, (pane = new Pane(this, id)));
+    return pane;
+  }
+
+  /** The pane that keys and buttons act on. */
+  get pane(): Pane {
+    const { panes } = this;
+    return panes.find(({ id }) => id === this.active) ?? panes[0]!;
+  }
+
+  /** Show another image in the active pane where that has its own, else in all panes of the main image. */
   choose(id: string): void {
-    const before = this.geometry;
-    const next = this.images.find((one) => one.id === id);
-    if (!next || next.id === this.image.id) return;
-    const linked = hasPlanes(before) && hasPlanes(geometryOf(next));
-    const cameras = linked ? this.#camerasFor(geometryOf(next)) : { cursor: null, zoom: {}, pan: {} };
-    this.view.set({ image: id, frame: 0, ...cameras });
+    const next = this.imageById(id);
+    if (!next) return;
+    if (this.pane.hasOwnImage) this.choosePane(this.pane.id, { image: id });
+    else this.setMain(next);
+  }
+
+  /** Put an image or a plane into a pane. */
+  choosePane(id: string, choice: PaneChoice): void {
+    const { panes, zoom, pan } = this.view.value;
+    this.view.set({
+      panes: { ...panes, [id]: { ...panes[id], ...choice } },
+      zoom: without(zoom, id), pan: without(pan, id),
+    });
+  }
+
+  /** Change the main image; between images of one space the picture stays where it is. */
+  setMain(next: ImageJson): void {
+    const { main } = this;
+    if (next.id === main.id) return;
+    const way = this.spaces.between(main, next);
+    if (!way || !hasPlanes(geometryOf(main)) || !hasPlanes(geometryOf(next))) {
+      this.view.set({ image: next.id, frame: 0, cursor: null, zoom: {}, pan: {} });
+      return;
+    }
+    const { cursor } = this.view.value;
+    const cameras = this.#camerasFor(next);
+    this.view.set({ image: next.id, frame: 0, cursor: cursor && movePoint(way, cursor), ...cameras });
   }
 
   /** The cameras that show another image at the same place and size as this one. */
-  #camerasFor(geometry: GridGeometry): ViewPatch {
-    const zoom: Record<string, number> = {};
-    const pan: Record<string, Pair> = {};
-    for (const view of ["axial", "coronal", "sagittal"] as const) {
-      if (!this.#sizes.has(view)) continue;
-      const frame = this.frame(view);
-      const camera = this.camera(view);
-      const { axis } = viewAxes(geometry, view);
-      const slice = clampSlice(geometry, axis, geometry.toIndex(this.cursor)[axis]);
-      zoom[view] = camera.mmPerPx;
-      pan[view] = sliceFrame(geometry, view, slice).toPlane(frame.toWorld(camera.pan));
+  #camerasFor(next: ImageJson): ViewPatch {
+    const zoom: Record<string, number> = { ...this.view.value.zoom };
+    const pan: Record<string, Pair> = { ...this.view.value.pan };
+    const geometry = geometryOf(next);
+    for (const pane of this.panes) {
+      const way = this.spaces.between(pane.image, next);
+      if (pane.hasOwnImage || pane.plane === "volume" || !way || pane.size[0] <= 1) continue;
+      const { camera, frame, plane } = pane;
+      const { axis } = planeAxes(geometry, plane);
+      const slice = clampSlice(geometry, axis, geometry.toIndex(movePoint(way, pane.cursor))[axis]);
+      zoom[pane.id] = camera.mmPerPx;
+      pan[pane.id] = sliceFrame(geometry, plane, slice, pane.id, pane.turn).toPlane(movePoint(way, frame.toWorld(camera.pan)));
     }
     return { zoom, pan };
   }
 
+  // Links ---------------------------------------------------------------------------------------
+
+  /** The other panes whose camera moves with this one's: the same plane, while cameras are linked. */
+  fellows(pane: Pane): Pane[] {
+    if (!this.view.value.links.camera) return [];
+    return this.panes.filter((one) =>
+      one !== pane && one.plane === pane.plane && one.plane !== "volume" &&
+      (one.image.id === pane.image.id || this.spaces.between(pane.image, one.image) !== null));
+  }
+
+  /** Move the crosshair of a pane, and what is linked to it by slices or by the cursor. */
+  moveCursor(pane: Pane, world: Vec3, link: "slice" | "cursor"): void {
+    const { cursors, links } = this.view.value;
+    const mm = distance(pane, world);
+    const own: Record<string, Vec3> = { ...cursors };
+    let cursor = this.view.value.cursor;
+    if (pane.follows && links[link]) cursor = movePoint(pane.toMain!, world);
+    else own[pane.image.id] = world;
+    if (link === "slice" && links.slice) {
+      for (const other of this.#others(pane)) {
+        const next = alongside(other, mm);
+        if (!other.follows) own[other.image.id] = next;
+        else if (!pane.follows) cursor = movePoint(other.toMain!, next);
+      }
+    }
+    this.view.set({ cursor, cursors: own });
+  }
+
+  /** One pane for each other image that shows the same plane and does not share the pane's cursor. */
+  #others(pane: Pane): Pane[] {
+    const found = new Map<string, Pane>();
+    for (const one of this.panes) {
+      if (one.image.id === pane.image.id || one.plane !== pane.plane || !isGrid(one.geometry)) continue;
+      if (one.follows && pane.follows) continue;
+      const key = one.follows ? "" : one.image.id;
+      if (!found.has(key)) found.set(key, one);
+    }
+    return [...found.values()];
+  }
+
+  /** Show the voxel `index` (k, j, i) of an image, in the pane that has it or in the active one. */
+  goTo(image: ImageJson, index: Vec3, frame: number | null = null): void {
+    if (!this.panes.some((pane) => pane.image.id === image.id)) this.choose(image.id);
+    const pane = this.panes.find((one) => one.image.id === image.id) ?? this.pane;
+    if (frame !== null) pane.setTime(frame);
+    if (!isGrid(pane.geometry)) pane.scrollTo(index[0]);
+    this.moveCursor(pane, pane.geometry.toWorld(index), "cursor");
+  }
+
+  /** The frames of the three patient planes through a pane's crosshair. */
+  planesOf(pane: Pane): Frame[] {
+    const { geometry, cursor, free } = pane;
+    const { rotation } = this.view.value;
+    return (["axial", "coronal", "sagittal"] as const).map((plane) => {
+      if (free && rotation) return freeFrame(geometry, plane, rotation, cursor, plane);
+      const { axis } = planeAxes(geometry, plane);
+      return sliceFrame(geometry, plane, clampSlice(geometry, axis, geometry.toIndex(cursor)[axis]), plane);
+    });
+  }
+
+  setLink(link: keyof Links, on: boolean): void {
+    this.view.set({ links: { ...this.view.value.links, [link]: on } });
+  }
+
+  /** How a picture is hung when nobody turned it: mammograms with the chest walls towards each other. */
+  hungTurn(image: ImageJson): Turn {
+    const row = image.orientation_labels?.[0] ?? "";
+    if (image.modality !== "MG" || !image.laterality || image.shape[0] !== 1) return NO_TURN;
+    // The right breast hangs left with its chest wall to the right, so that columns must grow backwards.
+    const wanted = image.laterality === "R" ? "P" : "A";
+    const other = image.laterality === "R" ? "A" : "P";
+    return row.startsWith(other) && !row.startsWith(wanted) ? { quarter: 0, flip: true } : NO_TURN;
+  }
+
   // Windows -------------------------------------------------------------------------------------
 
-  window(): Window {
-    const { image } = this;
+  window(image: ImageJson = this.pane.image): Window {
     const set = this.view.value.windows[image.id];
     if (set) return { center: set[0], width: set[1] };
     const own = image.windows[0];
     if (own) return own;
-    return this.#auto.get(image.id) ?? this.#measure() ?? { center: 128, width: 256 };
+    return this.#auto.get(image.id) ?? this.#measure(image) ?? { center: 128, width: 256 };
+  }
+
+  /** Set a window; images of the same kind that are shown get it too while windows are linked. */
+  setWindow(image: ImageJson, { center, width }: Window): void {
+    const { windows, links } = this.view.value;
+    const shown = links.window ? this.panes.map((pane) => pane.image) : [];
+    const alike = shown.filter((one) => one.modality === image.modality && one.unit === image.unit);
+    const next = { ...windows };
+    for (const { id } of [image, ...alike]) next[id] = [center, width];
+    this.view.set({ windows: next });
   }
 
   /** Window of the first slice that is here, kept: it must not jump while one scrolls. */
-  #measure(): Window | null {
-    const slice = this.#shownSlice();
-    const window = slice && !this.image.color ? autoWindow(slice) : null;
-    if (window) this.#auto.set(this.image.id, window);
+  #measure(image: ImageJson): Window | null {
+    const slice = image.color ? undefined : this.#shownSlice(image);
+    const window = slice ? autoWindow(slice) : null;
+    if (window) this.#auto.set(image.id, window);
     return window;
   }
 
-  #shownSlice(): TypedArray | undefined {
-    const { store } = this;
-    const first = this.slice(isGrid(this.geometry) && hasPlanes(this.geometry) ? this.#kView() : "single");
-    return store.slice(first) ?? store.slice(Math.floor(store.shape[0] / 2));
-  }
-
-  /** The view that scrolls along k. */
-  #kView(): ViewName {
-    const views = ["axial", "coronal", "sagittal"] as const;
-    return views.find((view) => viewAxes(this.geometry, view).axis === 0) ?? "axial";
+  /** The slice of an image across k that is on the screen, else its middle one, as far as it is here. */
+  #shownSlice(image: ImageJson): TypedArray | undefined {
+    const along = this.panes.find((pane) => pane.image.id === image.id && pane.frame.axis === 0);
+    const store = this.source.volumes.store(image.id, Math.min(this.view.value.frame, image.frames - 1));
+    if (!store) return undefined;
+    const middle = store.slice(Math.floor(store.shape[0] / 2));
+    return (along && store.slice(along.frame.slice)) ?? middle;
   }
 
   get presets(): readonly Preset[] {
-    return presetsOf(this.image);
+    return presetsOf(this.pane.image);
   }
 
   applyPreset(preset: Preset): void {
-    const found = preset.window ?? this.#valueWindow(preset.id);
+    const { image } = this.pane;
+    const found = preset.window ?? this.#valueWindow(image, preset.id);
     if (!found) return this.toast("No slice of this image is here yet.");
-    const entry: readonly [number, number] = [found.center, found.width];
-    this.view.set({ windows: { ...this.view.value.windows, [this.image.id]: entry } });
+    this.setWindow(image, found);
   }
 
-  #valueWindow(id: string): Window | null {
-    const slice = this.#shownSlice();
+  #valueWindow(image: ImageJson, id: string): Window | null {
+    const slice = this.#shownSlice(image);
     if (id === "auto") return slice ? autoWindow(slice) : null;
-    const { store } = this;
-    const all = Array.from({ length: store.shape[0] }, (_, k) => store.slice(k));
+    const store = this.source.volumes.store(image.id, Math.min(this.view.value.frame, image.frames - 1));
+    const all = store ? Array.from({ length: store.shape[0] }, (_, k) => store.slice(k)) : [];
     return fullWindow(all.filter((one) => one !== undefined));
   }
 
   resetWindow(): void {
-    this.view.set({ windows: without(this.view.value.windows, this.image.id) });
+    this.view.set({ windows: without(this.view.value.windows, this.pane.image.id) });
   }
 
   // Labels --------------------------------------------------------------------------------------
@@ -263,9 +319,8 @@ export class Scene implements ToolHost {
     return this.source.document.labels;
   }
 
-  get masks(): readonly MaskItem[] {
-    const { id } = this.image;
-    return this.source.document.masks.map(({ item }) => item).filter((item) => item.image === id);
+  masksOf(image: ImageJson): readonly MaskItem[] {
+    return this.source.document.masks.map(({ item }) => item).filter((item) => item.image === image.id);
   }
 
   get boxes(): readonly BoxItem[] {
@@ -306,27 +361,24 @@ export class Scene implements ToolHost {
     return label;
   }
 
-  /** Whether all mask slices of this image are here. */
-  get masksHere(): boolean {
-    const { id } = this.image;
-    return this.source.document.masks.every(({ item, store }) => item.image !== id || store.missing.length === 0);
+  /** How the voxels of a label are drawn; null where it is hidden. Widths in device px. */
+  segmentStyle(name: string, ratio: number): SegmentStyle | null {
+    const label = this.labels.find((one) => one.name === name);
+    const { hidden, opacity, outline, outline_width: width, segments } = this.view.value;
+    if (!label || hidden.includes(label.id)) return null;
+    const own = segments[label.id];
+    return {
+      color: rgb(label.color),
+      fill: own?.fill ?? opacity,
+      outline: own?.outline ?? outline,
+      width: Math.max(0, Math.round((own?.width ?? width) * ratio)),
+    };
   }
 
-  maskLayers(): MaskLayer[] {
-    const { hidden, opacity, overlay } = this.view.value;
-    if (!overlay) return [];
-    const shown = new Map(
-      this.labels.filter((one) => !hidden.includes(one.id)).map((one) => [one.name, rgb(one.color)]),
-    );
-    const { id } = this.image;
-    return this.source.document.masks.filter(({ item }) => item.image === id).flatMap(({ item, store }) => {
-      const colors = new Map<number, Rgb>();
-      for (const { value, label } of item.segments) {
-        const color = shown.get(label);
-        if (color) colors.set(value, color);
-      }
-      return colors.size > 0 ? [{ store, colors, fill: opacity, outline: true }] : [];
-    });
+  /** Whether all mask slices of the shown images are here. */
+  get masksHere(): boolean {
+    const shown = new Set(this.panes.map((pane) => pane.image.id));
+    return this.source.document.masks.every(({ item, store }) => !shown.has(item.image) || store.missing.length === 0);
   }
 
   // Doing ---------------------------------------------------------------------------------------

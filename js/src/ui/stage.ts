@@ -1,11 +1,14 @@
 /** The black area: views in their cells, drawn once per animation frame when something changed. */
-import { computeLayout, neededHeight, type Cell } from "../layout";
+import { computeCells, neededHeight, type Cell } from "../layout";
 import { createRenderer, type Renderer } from "../render/renderer";
-import type { Backend, ViewName } from "../state";
+import type { Backend } from "../state";
 import { h } from "./dom";
 import { Info } from "./info";
+import type { PaneView } from "./paneview";
 import type { Scene } from "./scene";
+import type { Pane } from "./pane";
 import { Viewport, type ViewportEvents } from "./viewport";
+import { wantsOf } from "./wants";
 
 export interface StageEvents extends ViewportEvents {
   /** Something cannot be drawn. */
@@ -22,7 +25,7 @@ const SETTLE_MS = 500;
 
 export class Stage {
   readonly element = h("div", { class: "nbannot-stage" });
-  readonly #views = new Map<ViewName, Viewport>();
+  readonly #views = new Map<string, PaneView>();
   readonly #info: Info;
   readonly #observer: ResizeObserver;
   #renderer: Renderer | null = null;
@@ -32,7 +35,7 @@ export class Stage {
   #later: ReturnType<typeof setTimeout> | null = null;
   #wanted = "";
   #settled = false;
-  #shownImage = "";
+  readonly #shownImages = new Set<string>();
 
   constructor(
     private readonly scene: Scene,
@@ -46,7 +49,7 @@ export class Stage {
     this.#watchRatio();
   }
 
-  get views(): readonly Viewport[] {
+  get views(): readonly PaneView[] {
     return [...this.#views.values()];
   }
 
@@ -56,42 +59,52 @@ export class Stage {
     if (!scene.ready || this.signal.aborted) return;
     const width = element.clientWidth;
     const height = element.clientHeight;
-    this.#cells = computeLayout(scene.layout, width, height);
-    const names = new Set(this.#cells.map(({ view }) => view));
-    for (const [name, view] of this.#views) {
-      if (names.has(name)) continue;
+    const { arrangement, maximized } = scene;
+    this.#cells = computeCells(arrangement, maximized, width, height);
+    const ids = new Set(this.#cells.map(({ pane }) => pane));
+    for (const [id, view] of this.#views) {
+      if (ids.has(id) && !this.#outdated(view)) continue;
       view.close();
-      this.#views.delete(name);
+      this.#views.delete(id);
     }
     for (const cell of this.#cells) {
-      if (cell.view === "info") this.#info.place(cell, element);
-      else this.#viewport(cell.view).place(cell);
+      if (cell.pane === "info") this.#info.place(cell, element);
+      else this.#paneView(cell.pane).place(cell);
     }
-    if (!names.has("info")) this.#info.element.remove();
-    const first = this.#cells[0]?.view;
-    if (!names.has(scene.active) && first && first !== "info") scene.active = first;
+    if (!ids.has("info")) this.#info.element.remove();
+    if (!ids.has(scene.active)) scene.active = scene.pane.id;
     // At once: until then the browser would show the old picture stretched into the new cell.
     this.#draw();
   }
 
   /** Height that the views need in a width, given the height of the widget. */
   heightFor(width: number, height: number): number {
-    return this.scene.ready ? neededHeight(this.scene.layout, width, height) : height;
+    const { scene } = this;
+    return scene.ready ? neededHeight(scene.arrangement, scene.maximized, width, height) : height;
   }
 
-  #viewport(name: ViewName): Viewport {
-    let view = this.#views.get(name);
+  /** Whether a pane changed between slices and 3-D. */
+  #outdated(view: PaneView): boolean {
+    return view instanceof Viewport === (this.scene.paneById(view.id).plane === "volume");
+  }
+
+  #paneView(id: string): PaneView {
+    let view = this.#views.get(id);
     if (!view) {
-      view = new Viewport(name, this.scene, this.events);
-      this.#views.set(name, view);
+      view = this.#makeView(this.scene.paneById(id));
+      this.#views.set(id, view);
       this.element.append(view.element);
     }
     return view;
   }
 
+  #makeView(pane: Pane): PaneView {
+    return new Viewport(pane, this.events);
+  }
+
   /** Draw all views, or one of them, in the next animation frame. */
-  repaint(only?: ViewName): void {
-    for (const view of this.#views.values()) if (!only || view.name === only) view.dirty = true;
+  repaint(only?: string): void {
+    for (const view of this.#views.values()) if (!only || view.id === only) view.dirty = true;
     if (this.#frame === 0 && !this.signal.aborted) {
       this.#frame = requestAnimationFrame(() => {
         this.#frame = 0;
@@ -100,20 +113,21 @@ export class Stage {
     }
   }
 
-  /** A slice came: its own view shows it at once, the views across it a little later, together. */
+  /** A slice came: the pane it fills shows it at once, those across it a little later, together. */
   arrived(k: number): void {
     if (!this.scene.ready) return;
-    for (const { name } of this.#views.values()) {
-      const { axis, slice } = this.scene.frame(name);
-      if (axis === 0 && slice === k) this.repaint(name);
-    }
+    const panes = this.#slicePanes();
+    for (const { id, frame } of panes) if (frame.axis === 0 && frame.slice === k) this.repaint(id);
     if (this.#later !== null || this.signal.aborted) return;
     this.#later = setTimeout(() => {
       this.#later = null;
-      for (const { name } of this.#views.values()) {
-        if (this.scene.ready && this.scene.frame(name).axis !== 0) this.repaint(name);
-      }
+      if (!this.scene.ready) return;
+      for (const pane of this.#slicePanes()) if (pane.frame.axis !== 0 || layered(pane)) this.repaint(pane.id);
     }, ARRIVE_MS);
+  }
+
+  #slicePanes(): Pane[] {
+    return [...this.#views.keys()].map((id) => this.scene.paneById(id)).filter((pane) => pane.plane !== "volume");
   }
 
   cancel(): boolean {
@@ -173,18 +187,17 @@ export class Stage {
   #want(): void {
     const { scene } = this;
     const { volumes } = scene.source;
-    const { image, time } = scene;
-    if (this.#shownImage !== "" && this.#shownImage !== image.id) volumes.unwant(this.#shownImage);
-    this.#shownImage = image.id;
-    const along = this.views.map((view) => scene.frame(view.name)).find((frame) => frame.axis === 0);
-    const nk = image.shape[0];
-    const k = along?.slice ?? Math.floor(nk / 2);
-    const key = `${image.id}/${time}/${k}`;
+    const wants = wantsOf(scene);
+    const key = JSON.stringify(wants);
     if (key === this.#wanted) return;
     this.#wanted = key;
-    const ks = [k];
-    for (let step = 1; step <= 4; step++) ks.push(k + step, k - step);
-    volumes.want(image.id, time, ks.filter((one) => one >= 0 && one < nk));
+    const shown = new Set(wants.map(({ image }) => image));
+    for (const id of this.#shownImages) if (!shown.has(id)) volumes.unwant(id);
+    this.#shownImages.clear();
+    for (const { image, frame, slices } of wants) {
+      this.#shownImages.add(image);
+      volumes.want(image, frame, slices);
+    }
   }
 
   /** The pixel ratio changes when the page is zoomed or moved to another screen. */
@@ -207,4 +220,10 @@ export class Stage {
     this.#renderer?.dispose();
     this.#renderer = null;
   }
+}
+
+/** Whether other images than its own are drawn in a pane. */
+function layered({ view, image }: Pane): boolean {
+  const { layers, compare } = view.value;
+  return (layers[image.id]?.length ?? 0) > 0 || compare !== null;
 }

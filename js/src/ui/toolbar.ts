@@ -1,16 +1,15 @@
 /** The row of buttons on top. */
 import { command, keyTitle, titleWithKey, type CommandTarget } from "../commands";
-import { BACKENDS, TOOLS, type Layout } from "../state";
+import { COMPARE, PRESETS } from "../layout";
+import { BACKENDS, TOOLS } from "../state";
 import { hasPlanes } from "../tools/frame";
 import { h, listen, setAttribute, setText } from "./dom";
 import { icon, setIcon } from "./icons";
 import { attachMenu, type MenuItem } from "./menu";
 import { windowText } from "./readout";
 import type { Scene } from "./scene";
+import { slabItems, slabPossible } from "./slab";
 
-const LAYOUT_TITLES: readonly (readonly [Layout, string])[] = [
-  ["mpr", "Three planes"], ["axial", "Axial"], ["coronal", "Coronal"], ["sagittal", "Sagittal"],
-];
 const BACKEND_TITLES = { auto: "Automatic", cpu: "CPU", webgl2: "WebGL2" } as const;
 
 export class Toolbar {
@@ -19,6 +18,7 @@ export class Toolbar {
   readonly #images = h("select", { class: "nbannot-images", title: "Image", "aria-label": "Image" });
   readonly #window: HTMLButtonElement;
   readonly #layout: HTMLButtonElement;
+  readonly #slab: HTMLButtonElement;
   readonly #size = h("input", {
     type: "number", class: "nbannot-size", min: 0.2, max: 300, step: "any",
     "aria-label": "Brush diameter", title: "Brush diameter ([ and ], or Shift+wheel)",
@@ -40,6 +40,7 @@ export class Toolbar {
   ) {
     this.#window = h("button", { type: "button", class: "nbannot-button nbannot-window", title: "Window presets (Alt+1, Alt+2, …)" });
     this.#layout = h("button", { type: "button", class: "nbannot-button", title: "Layout", "aria-label": "Layout" }, icon("mpr"));
+    this.#slab = h("button", { type: "button", class: "nbannot-button", title: "Thick slices (T)", "aria-label": "Thick slices" }, icon("slab"));
     const more = h("button", { type: "button", class: "nbannot-button", title: "More", "aria-label": "More" }, icon("more"));
     this.#sizeBox = h("label", { class: "nbannot-sizebox" }, this.#size, this.#sizeUnit);
     const group = (...nodes: Node[]): HTMLElement => h("div", { class: "nbannot-group" }, ...nodes);
@@ -47,7 +48,7 @@ export class Toolbar {
       this.#images,
       group(...TOOLS.map((name) => this.#button(`tool.${name}`, name, true))),
       this.#sizeBox,
-      group(this.#window, this.#layout, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
+      group(this.#window, this.#layout, this.#slab, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
       group(this.#button("edit.undo", "undo"), this.#button("edit.redo", "redo")),
       h("div", { class: "nbannot-space" }),
       group(this.#button("labels.overlay", "eye", true), this.#opacity),
@@ -55,6 +56,7 @@ export class Toolbar {
     );
     attachMenu(this.#window, root, () => this.#windowItems(), signal);
     attachMenu(this.#layout, root, () => this.#layoutItems(), signal);
+    attachMenu(this.#slab, root, () => slabItems(this.scene.pane), signal);
     attachMenu(more, root, () => this.#moreItems(), signal);
     this.#listen();
   }
@@ -98,15 +100,16 @@ export class Toolbar {
     this.#buttons.get("edit.undo")!.disabled = !document.canUndo;
     this.#buttons.get("edit.redo")!.disabled = !document.canRedo;
     const play = this.#buttons.get("frame.play")!;
-    play.hidden = scene.cineLength < 2;
+    play.hidden = scene.pane.cineLength < 2;
     setIcon(play, playing ? "pause" : "play");
     this.#sizeBox.hidden = tool !== "brush" && tool !== "eraser";
     if (globalThis.document.activeElement !== this.#size) this.#size.value = String(Number(size_mm.toPrecision(3)));
-    setText(this.#sizeUnit, scene.geometry.unit);
+    setText(this.#sizeUnit, scene.pane.geometry.unit);
     this.#opacity.value = String(opacity);
-    this.#window.hidden = scene.image.color;
+    this.#window.hidden = scene.pane.image.color;
     setText(this.#window, windowText(scene.window()));
-    this.#layout.hidden = !hasPlanes(scene.geometry);
+    this.#slab.hidden = !slabPossible(scene.pane);
+    this.#layout.hidden = !hasPlanes(scene.geometryOf(scene.main)) && scene.images.length < 2;
     this.#drawImages();
   }
 
@@ -115,7 +118,8 @@ export class Toolbar {
   }
 
   #drawImages(): void {
-    const { images, image } = this.scene;
+    const { images } = this.scene;
+    const { image } = this.scene.pane;
     this.#images.hidden = images.length < 2;
     const key = JSON.stringify(images.map((one) => [one.id, one.name]));
     if (key !== this.#imageKey) {
@@ -140,9 +144,14 @@ export class Toolbar {
   }
 
   #layoutItems(): MenuItem[] {
-    return LAYOUT_TITLES.map(([layout, title]) => ({
-      id: layout, title, checked: this.scene.layout === layout, run: () => this.target.layout(layout),
-    }));
+    const { scene } = this;
+    const item = (layout: string, title: string): MenuItem => ({
+      id: layout, title, checked: scene.layout === layout, run: () => this.target.layout(layout),
+    });
+    const planes = hasPlanes(scene.geometryOf(scene.main))
+      ? Object.entries(PRESETS).map(([name, { title }]) => item(name, title)) : [item("single", "One image")];
+    const compare = COMPARE.map(([rows, columns]) => item(`compare-${rows}x${columns}`, `Compare ${rows} × ${columns}`));
+    return scene.images.length < 2 ? planes : [...planes, ...compare];
   }
 
   #moreItems(): MenuItem[] {
@@ -154,7 +163,14 @@ export class Toolbar {
     return [
       toggle("view.interpolation", "Smooth pixels", interpolate),
       toggle("view.crosshair", "Crosshair", crosshair),
-      toggle("view.invert", "Black and white exchanged", inverted.includes(this.scene.image.id)),
+      toggle("view.invert", "Black and white exchanged", inverted.includes(this.scene.pane.image.id)),
+      toggle("view.flip", "Left and right exchanged", this.scene.pane.turn.flip),
+      toggle("view.quarter", "Turn the picture clockwise", false),
+      toggle("view.full_size", "Original size", false),
+      ...(hasPlanes(this.scene.pane.geometry) ? [
+        toggle("planes.grid", "Planes along the voxels", view.value.rotation === null),
+        toggle("planes.patient", "Planes along the patient", view.value.rotation?.[3] === 1),
+      ] : []),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,

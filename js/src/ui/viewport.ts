@@ -1,54 +1,51 @@
-/** One view in the page: canvas, overlay and input. */
-import { planeRequest } from "../render/plane";
-import type { PlaneRequest } from "../render/plane";
-import type { ImageLayer, MaskLayer, Renderer, SliceStore } from "../render/renderer";
+/** One slice in the page: canvas, overlay and input. */
 import { titleWithKey } from "../commands";
 import type { Cell } from "../layout";
-import type { ViewName } from "../state";
-import type { Pointer } from "../tools/tool";
+import type { Renderer } from "../render/renderer";
 import { tools } from "../tools/index";
+import type { Pointer } from "../tools/tool";
+import { compose, pictureKey } from "./composition";
 import { h, listen } from "./dom";
+import { Glass } from "./glass";
 import { icon, setIcon } from "./icons";
 import { fromPx, Overlay, PLANE_TITLES, type Screen } from "./overlay";
+import type { Pane } from "./pane";
+import type { PaneView } from "./paneview";
 import { PointerInput } from "./pointer";
-import { windowBounds } from "./presets";
-import type { Scene } from "./scene";
 
 export interface ViewportEvents {
   brushSize(factor: number): void;
-  maximize(view: ViewName): void;
+  maximize(pane: string): void;
 }
 
-export class Viewport {
+export class Viewport implements PaneView {
+  readonly id: string;
   readonly element: HTMLElement;
   readonly #canvas = h("canvas", { class: "nbannot-canvas" });
+  readonly #problem = h("div", { class: "nbannot-problem", role: "alert", hidden: true });
   #picture: readonly unknown[] = [];
-  readonly #overlay: Overlay;
+  readonly #overlay = new Overlay();
   readonly #grow: HTMLButtonElement;
   readonly #input: PointerInput;
   readonly #abort = new AbortController();
+  readonly #glass = new Glass();
+  #renderer: Renderer | null = null;
   #width = 0;
   #height = 0;
   /** Last pointer event over the view, to point again after the picture moved below it. */
   #last: { clientX: number; clientY: number; altKey: boolean; shiftKey: boolean; touch: boolean } | null = null;
   dirty = true;
-  /** True once everything in this view's picture was there. */
   complete = false;
 
-  constructor(
-    readonly name: ViewName,
-    private readonly scene: Scene,
-    events: ViewportEvents,
-  ) {
-    this.#overlay = new Overlay(name);
+  constructor(readonly pane: Pane, events: ViewportEvents) {
+    this.id = pane.id;
     this.#grow = h("button", { class: "nbannot-grow", type: "button", tabindex: -1 }, icon("grow"));
-    const title = PLANE_TITLES[name] || "Image";
     this.element = h(
-      "div", { class: "nbannot-view", "data-nbannot-view": name, role: "group", "aria-label": `${title} view` },
-      this.#canvas, this.#overlay.svg, this.#overlay.texts, this.#grow,
+      "div", { class: "nbannot-view", "data-nbannot-view": pane.id, role: "group" },
+      this.#canvas, this.#overlay.svg, this.#overlay.texts, this.#glass.element, this.#problem, this.#grow,
     );
     const { signal } = this.#abort;
-    listen(this.#grow, "click", signal, () => events.maximize(name));
+    listen(this.#grow, "click", signal, () => events.maximize(pane.id));
     for (const type of ["pointerdown", "dblclick"] as const) {
       listen(this.#grow, type, signal, (event) => event.stopPropagation());
     }
@@ -58,13 +55,12 @@ export class Viewport {
         pointer: (event) => this.#pointer(event),
         hover: (pointer) => this.#hover(pointer),
         brushSize: events.brushSize,
-        maximize: () => events.maximize(name),
+        maximize: () => events.maximize(pane.id),
       },
-      scene, signal,
+      pane, signal,
     );
   }
 
-  /** Cancel the gesture in progress; false when there is none. */
   cancel(): boolean {
     if (!this.#input.busy) return false;
     this.#input.cancel();
@@ -79,67 +75,73 @@ export class Viewport {
     style.height = `${cell.height}px`;
     this.#width = cell.width;
     this.#height = cell.height;
-    this.scene.setSize(this.name, cell.width, cell.height);
+    this.pane.setSize(cell.width, cell.height);
     this.dirty = true;
   }
 
   get screen(): Screen {
-    const { mmPerPx, pan } = this.scene.camera(this.name);
-    return { frame: this.scene.frame(this.name), width: this.#width, height: this.#height, mmPerPx, pan };
+    const { frame, camera } = this.pane;
+    return { frame, width: this.#width, height: this.#height, mmPerPx: camera.mmPerPx, pan: camera.pan };
   }
 
-  /** Draw picture and overlay; the renderer's errors come through. */
   draw(renderer: Renderer, ratio: number): void {
     this.dirty = false;
-    const { scene, screen } = this;
-    const { frame } = screen;
+    const { pane, screen } = this;
+    this.#tell(pane.problem);
+    if (pane.problem !== null) {
+      this.complete = true;
+      return;
+    }
     const width = Math.max(1, Math.round(this.#width * ratio));
     const height = Math.max(1, Math.round(this.#height * ratio));
-    const plane = planeRequest(
-      scene.geometry, frame, frame.toWorld(screen.pan), (screen.mmPerPx * this.#width) / width,
-      width, height, frame.slice,
-    );
-    const layer = this.#layer();
-    const masks = scene.maskLayers();
-    const picture = pictureKey(renderer, plane, layer, masks);
+    // The canvas has whole pixels, so they may be a little narrower than the screen's.
+    const { layers, notes } = compose(pane, width, height, width / this.#width);
+    const picture = pictureKey(renderer, layers);
     // Moving the crosshair dirties every view, but the pictures of the others stay as they are.
     if (!sameKey(picture, this.#picture)) {
-      this.complete = !renderer.draw(this.#canvas, plane, layer, masks).missing;
+      this.complete = !renderer.draw(this.#canvas, width, height, layers).missing;
       this.#picture = picture;
     }
-    this.#overlay.draw(scene, screen, this.#again());
+    this.#renderer = renderer;
+    this.#overlay.notes = notes;
+    const pointer = this.#again();
+    this.#overlay.draw(pane, screen, pointer);
+    this.#glass.draw(pane, pointer, renderer, ratio);
     const { dataset } = this.element;
-    dataset["nbannotSlice"] = String(frame.slice);
+    dataset["nbannotSlice"] = String(screen.frame.slice);
+    dataset["nbannotImage"] = pane.image.id;
+    dataset["nbannotPlane"] = pane.plane;
     dataset["nbannotComplete"] = String(this.complete);
-    dataset["nbannotRevision"] = String(scene.source.document.revision);
-    this.element.toggleAttribute("data-nbannot-inverted", scene.view.value.inverted.includes(scene.image.id));
-    this.#label(scene.layout !== "mpr");
+    dataset["nbannotRevision"] = String(pane.scene.source.document.revision);
+    this.element.toggleAttribute("data-nbannot-inverted", pane.view.value.inverted.includes(pane.image.id));
+    this.element.toggleAttribute("data-nbannot-active", pane.scene.pane === pane && pane.scene.panes.length > 1);
+    this.#label();
   }
 
-  #label(alone: boolean): void {
-    const { scene } = this;
-    if (this.#grow.dataset["layout"] === scene.layout) return;
-    this.#grow.dataset["layout"] = scene.layout;
-    setIcon(this.#grow, alone ? "shrink" : "grow");
-    this.#grow.hidden = scene.layout === "single";
-    this.#grow.title = alone ? "Show all views (M)" : titleWithKey("view.maximize");
+  #tell(problem: string | null): void {
+    this.#problem.hidden = problem === null;
+    if (problem === null || this.#problem.textContent === problem) return;
+    this.#problem.textContent = problem;
+    this.#canvas.width = this.#canvas.height = 1;
+    this.#picture = [];
+  }
+
+  #label(): void {
+    const { pane } = this;
+    const { maximized, arrangement } = pane.scene;
+    const title = PLANE_TITLES[pane.plane] || "Image";
+    const key = `${maximized} ${arrangement.panes.length} ${title}`;
+    if (this.#grow.dataset["layout"] === key) return;
+    this.#grow.dataset["layout"] = key;
+    this.element.setAttribute("aria-label", `${title} view`);
+    setIcon(this.#grow, maximized === null ? "grow" : "shrink");
+    this.#grow.hidden = arrangement.panes.length < 2;
+    this.#grow.title = maximized === null ? titleWithKey("view.maximize") : "Show all views (M)";
     this.#grow.setAttribute("aria-label", this.#grow.title);
   }
 
-  #layer(): ImageLayer {
-    const { scene } = this;
-    const { store, image } = scene;
-    if (store.dtype === "uint32") throw new TypeError("Images of 32-bit unsigned numbers cannot be shown.");
-    return {
-      store: store as SliceStore,
-      window: windowBounds(image, scene.window()),
-      invert: (image.photometric === "MONOCHROME1") !== scene.view.value.inverted.includes(image.id),
-      interpolate: scene.view.value.interpolate,
-    };
-  }
-
   #pointer(event: MouseEvent): Pointer | null {
-    if (!this.scene.ready || this.#width === 0) return null;
+    if (!this.pane.scene.ready || this.#width === 0) return null;
     const touch = "pointerType" in event && event.pointerType === "touch";
     this.#last = {
       clientX: event.clientX, clientY: event.clientY, altKey: event.altKey, shiftKey: event.shiftKey, touch,
@@ -149,7 +151,7 @@ export class Viewport {
 
   #again(): Pointer | null {
     const event = this.#last;
-    if (!event) return null;
+    if (!event || this.pane.problem !== null) return null;
     const { screen } = this;
     const box = this.element.getBoundingClientRect();
     // A notebook may be scaled by CSS: the box on the page is then not as wide as its layout.
@@ -167,9 +169,10 @@ export class Viewport {
 
   #hover(pointer: Pointer | null): void {
     if (!pointer) this.#last = null;
-    if (!this.scene.ready || this.#width === 0) return;
-    this.#overlay.point(this.scene, this.screen, pointer);
-    this.element.style.cursor = tools[this.scene.view.value.tool].cursor(pointer, this.scene);
+    if (!this.pane.scene.ready || this.#width === 0) return;
+    this.#overlay.point(this.pane, this.screen, pointer);
+    if (this.#renderer && !this.#renderer.lost) this.#glass.draw(this.pane, pointer, this.#renderer, devicePixelRatio || 1);
+    this.element.style.cursor = tools[this.pane.view.value.tool].cursor(pointer, this.pane);
   }
 
   close(): void {
@@ -178,20 +181,6 @@ export class Viewport {
     // Lets the browser free the picture at once.
     this.#canvas.width = this.#canvas.height = 0;
   }
-}
-
-/** Everything a picture depends on, in an order that two keys share. */
-function pictureKey(
-  renderer: Renderer, plane: PlaneRequest, image: ImageLayer, masks: readonly MaskLayer[],
-): readonly unknown[] {
-  const { origin, du, dv, width, height } = plane;
-  const { store, window, invert, interpolate } = image;
-  const key: unknown[] = [renderer, ...origin, ...du, ...dv, width, height];
-  key.push(store, store.version, window.lower, window.upper, invert, interpolate);
-  for (const mask of masks) {
-    key.push(mask.store, mask.store.version, mask.fill, mask.outline, JSON.stringify([...mask.colors]));
-  }
-  return key;
 }
 
 function sameKey(a: readonly unknown[], b: readonly unknown[]): boolean {

@@ -1,0 +1,169 @@
+/** What the commands of keyboard, toolbar and help do. */
+import type { CommandTarget } from "../commands";
+import { BRUSH_MAX, BRUSH_MIN } from "../state";
+import type { Turn } from "../state/parts";
+import type { Pane } from "./pane";
+import { removeBox } from "./panel";
+import type { Scene } from "./scene";
+import { nextSlab, thicken } from "./slab";
+
+/** What commands need of the page. */
+export interface ActionHooks {
+  /** Give up the gesture in progress; false when there is none. */
+  cancelGesture(): boolean;
+  /** Close what lies over the viewer; false when nothing does. */
+  closeDialog(): boolean;
+  needsLabel(): void;
+  play(): void;
+  panel(): void;
+  help(): void;
+}
+
+export class Actions implements CommandTarget {
+  constructor(private readonly scene: Scene, private readonly hooks: ActionHooks) {}
+
+  tool(name: Parameters<CommandTarget["tool"]>[0]): void {
+    this.hooks.cancelGesture();
+    this.scene.view.set({ tool: name });
+    if ((name === "brush" || name === "box") && this.scene.ready && !this.scene.label) this.hooks.needsLabel();
+  }
+
+  brushSize(factor: number): void {
+    const size = Math.min(BRUSH_MAX, Math.max(BRUSH_MIN, this.scene.view.value.size_mm * factor));
+    this.scene.view.set({ size_mm: Number(size.toPrecision(3)) });
+  }
+
+  scroll(slices: number): void {
+    if (this.scene.ready) this.scene.pane.scroll(slices);
+  }
+
+  scrollTo(end: "first" | "last"): void {
+    if (this.scene.ready) this.scene.pane.scrollTo(end === "first" ? 0 : Number.MAX_SAFE_INTEGER);
+  }
+
+  frame(by: number): void {
+    if (this.scene.ready) this.scene.pane.cineStep(by);
+  }
+
+  play(): void {
+    if (this.scene.ready) this.hooks.play();
+  }
+
+  zoom(factor: number): void {
+    if (this.scene.ready) this.scene.pane.zoom(factor);
+  }
+
+  fit(): void {
+    if (this.scene.ready) this.scene.pane.fit();
+  }
+
+  reset(): void {
+    if (!this.scene.ready) return;
+    this.scene.resetWindow();
+    this.scene.view.set({ zoom: {}, pan: {}, cursor: null, cursors: {}, rotation: null, turns: {} });
+  }
+
+  layout(layout: Parameters<CommandTarget["layout"]>[0]): void {
+    this.scene.view.set({ layout, panes: {}, maximized: null });
+  }
+
+  maximize(): void {
+    this.maximizePane(this.scene.active);
+  }
+
+  maximizePane(pane: string): void {
+    if (!this.scene.ready || this.scene.arrangement.panes.length < 2) return;
+    this.scene.active = pane;
+    this.scene.view.set({ maximized: this.scene.maximized === null ? pane : null });
+  }
+
+  quarter(): void {
+    if (this.scene.ready) this.#turn(this.scene.pane, ({ quarter, flip }) => ({ quarter: ((quarter + 1) % 4) as Turn["quarter"], flip }));
+  }
+
+  flip(): void {
+    // The picture on the screen is mirrored, whichever way it was turned before.
+    if (this.scene.ready) this.#turn(this.scene.pane, ({ quarter, flip }) => ({ quarter: ((4 - quarter) % 4) as Turn["quarter"], flip: !flip }));
+  }
+
+  #turn(pane: Pane, change: (turn: Turn) => Turn): void {
+    if (pane.plane === "volume") return;
+    const { turns } = this.scene.view.value;
+    pane.fit();
+    this.scene.view.set({ turns: { ...turns, [pane.id]: change(pane.turn) } });
+  }
+
+  fullSize(): void {
+    if (this.scene.ready && this.scene.pane.plane !== "volume") this.scene.pane.fullSize(devicePixelRatio || 1);
+  }
+
+  planes(to: "grid" | "patient"): void {
+    this.scene.view.set({ rotation: to === "grid" ? null : [0, 0, 0, 1] });
+  }
+
+  slab(): void {
+    if (this.scene.ready) nextSlab(this.scene.pane);
+  }
+
+  slabBy(factor: number): void {
+    if (this.scene.ready) thicken(this.scene.pane, factor);
+  }
+
+  preset(n: number): void {
+    if (!this.scene.ready) return;
+    const preset = this.scene.presets[n];
+    if (preset) this.scene.applyPreset(preset);
+  }
+
+  interpolation(): void {
+    this.scene.view.set({ interpolate: !this.scene.view.value.interpolate });
+  }
+
+  overlay(): void {
+    this.scene.view.set({ overlay: !this.scene.view.value.overlay });
+  }
+
+  label(n: number): void {
+    const label = this.scene.labels[n];
+    if (label) this.scene.view.set({ label: label.id });
+  }
+
+  crosshair(): void {
+    this.scene.view.set({ crosshair: !this.scene.view.value.crosshair });
+  }
+
+  invert(): void {
+    if (!this.scene.ready || this.scene.pane.image.color) return;
+    const { id } = this.scene.pane.image;
+    const { inverted } = this.scene.view.value;
+    this.scene.view.set({ inverted: inverted.includes(id) ? inverted.filter((one) => one !== id) : [...inverted, id] });
+  }
+
+  undo(): void {
+    this.hooks.cancelGesture();
+    if (this.scene.source.document.canUndo) this.scene.source.document.undo();
+  }
+
+  redo(): void {
+    this.hooks.cancelGesture();
+    if (this.scene.source.document.canRedo) this.scene.source.document.redo();
+  }
+
+  removeSelected(): void {
+    const box = this.scene.source.document.boxes.find((one) => one.id === this.scene.selected);
+    if (box) removeBox(this.scene, box);
+  }
+
+  cancel(): void {
+    if (this.hooks.cancelGesture()) return;
+    if (!this.hooks.closeDialog()) this.scene.selected = null;
+  }
+
+  panel(): void {
+    this.hooks.panel();
+  }
+
+  help(): void {
+    this.hooks.help();
+  }
+}

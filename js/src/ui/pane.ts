@@ -1,0 +1,380 @@
+/** What one pane shows: image, plane, cursor, camera and window, computed from state; no DOM. */
+import { add, dot, scale, subtract, type GridGeometry, type Vec3 } from "../model/geometry";
+import type { EditDraft, ImageJson, LabelItem, MaskItem, BoxItem } from "../model/protocol";
+import type { SliceStore } from "../model/masks";
+import { movePoint, type Matrix } from "../model/transform";
+import type { Arrangement, PaneSpec } from "../layout";
+import type { SegmentStyle } from "../render/renderer";
+import { without, type ViewStore } from "../state/store";
+import type { Plane, Turn } from "../state/parts";
+import {
+  clampSlice, freeFrame, gridRotation, hasPlanes, isGrid, middleVoxel, moveToSlice, planeAxes, sliceFrame,
+  type Frame, type Pair,
+} from "../tools/frame";
+import { zoomAt } from "../tools/navigate";
+import { planeLines, type PlaneLine } from "../tools/rotate";
+import type { BoxDraft, Camera, MaskVoxels, ToastAction, ToolHost, Window } from "../tools/tool";
+import type { Source } from "./source";
+import type { Spaces } from "./spaces";
+
+/** The viewer as its panes see it. */
+export interface PaneOwner {
+  readonly source: Source;
+  readonly view: ViewStore;
+  readonly ready: boolean;
+  readonly main: ImageJson;
+  readonly images: readonly ImageJson[];
+  imageById(id: string | null): ImageJson | undefined;
+  geometryOf(image: ImageJson): GridGeometry;
+  readonly spaces: Spaces;
+  readonly arrangement: Arrangement;
+  readonly layout: string;
+  readonly maximized: string | null;
+  readonly panes: readonly Pane[];
+  readonly pane: Pane;
+  /** Id of the pane that keys act on. */
+  active: string;
+  paneById(id: string): Pane;
+  /** Panes whose camera moves with this one's. */
+  fellows(pane: Pane): readonly Pane[];
+  planesOf(pane: Pane): readonly Frame[];
+  moveCursor(pane: Pane, world: Vec3, link: "slice" | "cursor"): void;
+  hungTurn(image: ImageJson): Turn;
+  window(image: ImageJson): Window;
+  setWindow(image: ImageJson, window: Window): void;
+  readonly labels: readonly LabelItem[];
+  readonly label: LabelItem | null;
+  masksOf(image: ImageJson): readonly MaskItem[];
+  segmentStyle(label: string, ratio: number): SegmentStyle | null;
+  readonly boxes: readonly BoxItem[];
+  selected: string | null;
+  voxels(mask: string): MaskVoxels | undefined;
+  activeLabel(): LabelItem | null;
+  apply(edit: EditDraft): void;
+  draft(box: BoxDraft | null): void;
+  toast(text: string, action?: ToastAction): void;
+  repaint(): void;
+}
+
+export class Pane implements ToolHost {
+  #size: Pair = [1, 1];
+  #frame: { readonly key: readonly unknown[]; readonly frame: Frame } | null = null;
+
+  constructor(readonly scene: PaneOwner, readonly id: string) {}
+
+  get view(): ViewStore {
+    return this.scene.view;
+  }
+
+  get spec(): PaneSpec {
+    const { panes } = this.scene.arrangement;
+    return panes.find(({ id }) => id === this.id) ?? { id: this.id, plane: "acquisition" };
+  }
+
+  /** Why the pane cannot show what it should, or null. */
+  get problem(): string | null {
+    const { image } = this.#wanted;
+    if (image !== undefined && !this.scene.imageById(image)) return "The layout names an image that is not here.";
+    if (this.#wanted.plane === "volume" && !hasPlanes(this.geometry)) return "This image has no volume to show in 3-D.";
+    return null;
+  }
+
+  get #wanted(): PaneSpec {
+    const { spec } = this;
+    const choice = this.view.value.panes[this.id];
+    return { id: this.id, plane: choice?.plane ?? spec.plane, image: choice?.image ?? spec.image };
+  }
+
+  /** Whether the pane has an image of its own instead of the main one. */
+  get hasOwnImage(): boolean {
+    return this.#wanted.image !== undefined;
+  }
+
+  get image(): ImageJson {
+    return this.scene.imageById(this.#wanted.image ?? null) ?? this.scene.main;
+  }
+
+  get geometry(): GridGeometry {
+    return this.scene.geometryOf(this.image);
+  }
+
+  /** The plane shown; images without patient planes show their slices as stored. */
+  get plane(): Plane {
+    const { plane } = this.#wanted;
+    return hasPlanes(this.geometry) || plane === "volume" ? plane : "acquisition";
+  }
+
+  /** Whether this pane's plane is turned freely. */
+  get free(): boolean {
+    const { rotation } = this.view.value;
+    const { plane } = this;
+    if (plane === "oblique") return true;
+    if (plane === "acquisition" || plane === "volume" || rotation === null) return false;
+    return !this.scene.arrangement.panes.some((one) => one.plane === "oblique") && this.fromMain !== null;
+  }
+
+  get time(): number {
+    return Math.min(this.view.value.frame, this.image.frames - 1);
+  }
+
+  get store(): SliceStore {
+    return this.scene.source.volumes.store(this.image.id, this.time)!;
+  }
+
+  // Place ---------------------------------------------------------------------------------------
+
+  /** The way from the world of the main image to this one's; null where there is none. */
+  get fromMain(): Matrix | null {
+    return this.scene.spaces.between(this.scene.main, this.image);
+  }
+
+  get toMain(): Matrix | null {
+    return this.scene.spaces.between(this.image, this.scene.main);
+  }
+
+  /** Whether the pane's cursor is the linked one. */
+  get follows(): boolean {
+    return !(this.image.id in this.view.value.cursors) && this.fromMain !== null;
+  }
+
+  /** Crosshair in the world of this pane's image. */
+  get cursor(): Vec3 {
+    const { cursors, cursor } = this.view.value;
+    const own = cursors[this.image.id];
+    if (own) return own;
+    const way = this.fromMain;
+    if (!way || cursor === null) return this.#start(way);
+    return movePoint(way, cursor);
+  }
+
+  #start(way: Matrix | null): Vec3 {
+    return way ? movePoint(way, middleVoxel(this.scene.geometryOf(this.scene.main))) : middleVoxel(this.geometry);
+  }
+
+  get turn(): Turn {
+    return this.view.value.turns[this.id] ?? this.scene.hungTurn(this.image);
+  }
+
+  get slice(): number {
+    const { geometry, image } = this;
+    if (!isGrid(geometry)) {
+      return clampSlice(geometry, 0, this.view.value.slice[image.id] ?? firstPlane(geometry));
+    }
+    const { axis } = planeAxes(geometry, this.plane);
+    return clampSlice(geometry, axis, geometry.toIndex(this.cursor)[axis]);
+  }
+
+  get frame(): Frame {
+    const { view, image } = this;
+    const key = [view.value, image, this.scene.arrangement];
+    if (this.#frame && this.#frame.key.every((one, n) => one === key[n])) return this.#frame.frame;
+    const frame = this.#makeFrame();
+    this.#frame = { key, frame };
+    return frame;
+  }
+
+  #makeFrame(): Frame {
+    const { geometry, plane, id, turn } = this;
+    if (!this.free) return sliceFrame(geometry, plane, this.slice, id, turn);
+    const rotation = this.view.value.rotation ?? gridRotation(geometry);
+    return freeFrame(geometry, plane, rotation, this.cursor, id, turn);
+  }
+
+  scrollTo(slice: number): void {
+    const { geometry, image, frame } = this;
+    const to = Math.min(frame.count - 1, Math.max(0, Math.round(slice)));
+    if (to === frame.slice) return;
+    if (!isGrid(geometry)) {
+      this.view.set({ slice: { ...this.view.value.slice, [image.id]: to } });
+      return;
+    }
+    const by = (to - frame.slice) * frame.thickness;
+    const next = frame.axis === null
+      ? add(this.cursor, scale(frame.normal, by))
+      : moveToSlice(frame, sliceFrame(geometry, this.plane, to, this.id, this.turn), this.cursor);
+    this.scene.moveCursor(this, next, "slice");
+  }
+
+  /** Scroll slices; where there is one slice only, frames. */
+  scroll(by: number): void {
+    const { frame } = this;
+    if (frame.count > 1) this.scrollTo(frame.slice + by);
+    else if (this.image.frames > 1) this.setTime(this.time + by);
+  }
+
+  setTime(frame: number): void {
+    this.view.set({ frame: Math.min(this.image.frames - 1, Math.max(0, Math.round(frame))) });
+  }
+
+  /** Number of pictures that play: frames, or the planes of a stack. */
+  get cineLength(): number {
+    if (this.image.frames > 1) return this.image.frames;
+    return isGrid(this.geometry) ? 1 : this.geometry.shape[0];
+  }
+
+  /** Number of the picture that is shown of those that play. */
+  get cineAt(): number {
+    return this.image.frames > 1 ? this.time : this.slice;
+  }
+
+  /** Show the picture `by` further, starting again at the end. */
+  cineStep(by: number): void {
+    const n = this.cineLength;
+    if (n < 2) return;
+    const to = (this.cineAt + by + n) % n;
+    if (this.image.frames > 1) this.setTime(to);
+    else this.scrollTo(to);
+  }
+
+  /** Where the planes of the panes that share this one's crosshair cut it. */
+  get lines(): readonly PlaneLine[] {
+    if (!this.view.value.crosshair || this.plane === "volume") return [];
+    const frames = this.scene.arrangement.panes.map(({ id }) => this.scene.paneById(id))
+      .filter((one) => one !== this && one.image.id === this.image.id && one.plane !== "volume").map((one) => one.frame);
+    if (frames.length > 0 || this.plane === "acquisition") return planeLines(this.frame, frames);
+    return planeLines(this.frame, this.scene.planesOf(this).filter((one) => one.plane !== this.plane));
+  }
+
+  pointAt(world: Vec3): void {
+    this.scene.moveCursor(this, world, "cursor");
+  }
+
+  // Camera --------------------------------------------------------------------------------------
+
+  setSize(width: number, height: number): void {
+    this.#size = [width, height];
+  }
+
+  get size(): Pair {
+    return this.#size;
+  }
+
+  get camera(): Camera {
+    const { zoom, pan } = this.view.value;
+    return { mmPerPx: zoom[this.id] ?? this.fitScale, pan: pan[this.id] ?? [0, 0] };
+  }
+
+  get fitScale(): number {
+    const [width, height] = this.#size;
+    const { extent } = this.frame;
+    return Math.max(extent[0] / width, extent[1] / height) || 1;
+  }
+
+  /** Zoom and move; panes that show the same plane of the same space follow while they are linked. */
+  setCamera(camera: Camera): void {
+    const zoom: Record<string, number> = { ...this.view.value.zoom };
+    const pan: Record<string, Pair> = { ...this.view.value.pan };
+    for (const pane of [this, ...this.scene.fellows(this)]) {
+      const middle = pane === this ? camera.pan : this.#sameMiddle(pane, camera.pan);
+      zoom[pane.id] = camera.mmPerPx;
+      pan[pane.id] = middle;
+    }
+    this.view.set({ zoom, pan });
+  }
+
+  /** Plane position in another pane of what lies at `at` in this one. */
+  #sameMiddle(other: Pane, at: Pair): Pair {
+    const way = this.scene.spaces.between(this.image, other.image);
+    return way && isGrid(this.geometry) ? other.frame.toPlane(movePoint(way, this.frame.toWorld(at))) : at;
+  }
+
+  fit(): void {
+    let { zoom, pan } = this.view.value;
+    for (const { id } of [this, ...this.scene.fellows(this)]) {
+      zoom = without(zoom, id);
+      pan = without(pan, id);
+    }
+    this.view.set({ zoom, pan });
+  }
+
+  /** One pixel of the image on one pixel of the screen. */
+  fullSize(ratio: number): void {
+    const { frame, camera } = this;
+    const step = frame.axis === null ? frame.thickness : Math.hypot(...frame.uStep);
+    this.setCamera(zoomAt(camera, camera.pan, camera.mmPerPx / (step * ratio)));
+  }
+
+  /** Zoom about the crosshair where it is in view, else about the middle. */
+  zoom(factor: number): void {
+    const [width, height] = this.#size;
+    const { camera } = this;
+    const point = this.frame.toPlane(this.cursor);
+    const inView =
+      Math.abs(point[0] - camera.pan[0]) * 2 < width * camera.mmPerPx &&
+      Math.abs(point[1] - camera.pan[1]) * 2 < height * camera.mmPerPx;
+    this.setCamera(zoomAt(camera, inView ? point : camera.pan, factor));
+  }
+
+  // What tools see ------------------------------------------------------------------------------
+
+  window(): Window {
+    return this.scene.window(this.image);
+  }
+
+  setWindow(window: Window): void {
+    this.scene.setWindow(this.image, window);
+  }
+
+  get labels(): readonly LabelItem[] {
+    return this.scene.labels;
+  }
+
+  get masks(): readonly MaskItem[] {
+    return this.scene.masksOf(this.image);
+  }
+
+  get boxes(): readonly BoxItem[] {
+    return this.scene.boxes;
+  }
+
+  get selected(): string | null {
+    return this.scene.selected;
+  }
+
+  set selected(id: string | null) {
+    this.scene.selected = id;
+  }
+
+  voxels(mask: string): MaskVoxels | undefined {
+    return this.scene.voxels(mask);
+  }
+
+  activeLabel(): LabelItem | null {
+    return this.scene.activeLabel();
+  }
+
+  apply(edit: EditDraft): void {
+    this.scene.apply(edit);
+  }
+
+  draft(box: BoxDraft | null): void {
+    this.scene.draft(box);
+  }
+
+  toast(text: string, action?: ToastAction): void {
+    this.scene.toast(text, action);
+  }
+
+  repaint(): void {
+    this.scene.repaint();
+  }
+}
+
+/** Cine starts at its first plane, a series of separate planes in the middle. */
+function firstPlane(geometry: GridGeometry): number {
+  const last = geometry.shape[0] - 1;
+  const a = geometry.plane(0).origin;
+  const b = geometry.plane(last).origin;
+  return a.every((x, n) => x === b[n]) ? 0 : Math.floor((last + 1) / 2);
+}
+
+/** Where a cursor goes when another pane scrolled `mm` along its own normal. */
+export function alongside(pane: Pane, mm: number): Vec3 {
+  return add(pane.cursor, scale(pane.frame.normal, mm));
+}
+
+/** How far `to` lies from a pane's cursor along its normal, in mm. */
+export function distance(pane: Pane, to: Vec3): number {
+  return dot(subtract(to, pane.cursor), pane.frame.normal);
+}
+

@@ -1,0 +1,18 @@
+/** What the stage keeps for each pane of the layout. */
+import type { Cell } from "../layout";
+import type { Renderer } from "../render/renderer";
+
+export interface PaneView {
+  readonly id: string;
+  readonly element: HTMLElement;
+  /** Whether it is to be drawn again. */
+  dirty: boolean;
+  /** True once everything in its picture was there. */
+  complete: boolean;
+  place(cell: Cell): void;
+  /** Draw picture and overlay; the renderer's errors come through. */
+  draw(renderer: Renderer, ratio: number): void;
+  /** Cancel the gesture in progress; false when there is none. */
+  cancel(): boolean;
+  close(): void;
+}
