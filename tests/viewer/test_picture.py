@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from nbannot.model.masks import Mask
 from nbannot.viewer.pane import Pane, Scene
 from nbannot.viewer.panes import Cell, arrange, cells
 from nbannot.viewer.picture import Picture, bar, draw, show_number
+from viewer import pictures
 
 
 def pane(
@@ -323,3 +325,36 @@ def test_layouts_tile_their_space() -> None:
     assert cells(made, 100, 50, only="axial-2") == [Cell("axial-2", 0, 0, 100, 50)]
     assert [one.image for one in arrange("compare-1x2", planes=True, images=["a", "b"]).panes] == ["a", "b"]
     assert arrange("four-up", planes=False, images=["a"]).panes[0].plane == "acquisition"
+
+
+def test_colours_planes_and_cells_are_those_that_the_browser_checks() -> None:
+    assert json.loads(json.dumps(pictures.everything())) == json.loads(
+        pictures.FILE.read_text(encoding="utf-8")
+    )
+
+
+@pytest.mark.parametrize("id", ["axial", "coronal", "sagittal", "oblique"])
+def test_a_sheared_grid_is_shown_without_distortion(id: str) -> None:
+    affine, shape = pictures.GRIDS["sheared"]
+    grid = Geometry(affine, shape)
+    # Values that grow evenly in the world show where each pixel is.
+    slope = np.array((7.0, 3.0, 5.0))
+    values = (grid.to_world(np.moveaxis(np.indices(shape), 0, -1)) @ slope).astype(np.float32)
+    image = Image(values, grid, id="s")
+    shown = pane(image, {"layout": "oblique", "rotation": [0.1, 0, 0, float(np.sqrt(0.99))]}, id, (90, 80))
+    frame, mm = shown.frame, shown.camera.mm_per_px
+    low, high = float(values.min()), float(values.max())
+    out = shown_with(shown, (low + high) / 2, high - low).paint(1.0)[..., 0]
+    x, y = np.meshgrid((np.arange(90) + 0.5 - 45) * mm, (np.arange(80) + 0.5 - 40) * mm)
+    world = frame.to_world(np.stack((x, y), axis=-1))
+    index = grid.to_index(world)
+    if frame.axes.axis is not None:
+        assert np.allclose(index[..., frame.axes.axis], frame.slice)
+    inside = ((index >= 0) & (index <= np.array(shape) - 1)).all(axis=-1)
+    assert inside.mean() > 0.1
+    assert np.abs(out[inside] - greys(world @ slope, low, high)[inside]).max() <= 1
+
+
+def shown_with(shown: Pane, center: float, width: float) -> Pane:
+    view = {**shown.view, "windows": {shown.image.id: [center, width]}}
+    return Scene(shown.scene.document, view).pane(shown.spec.id, shown.width, shown.height)

@@ -146,9 +146,25 @@ def _axes(axis: int, right: Vector, second: Vector) -> Axes:
     return Axes(axis, right, down, np.cross(right, down))
 
 
-def free_axes(plane: str, rotation: ArrayLike | None) -> Axes:
-    """Return the axes of a plane turned from the patient's by a quaternion (x, y, z, w)."""
+def free_axes(plane: str, rotation: ArrayLike) -> Axes:
+    """Return the axes of a plane turned from the patient's by a quaternion (x, y, z, w).
+
+    The rotation decides the plane; on the screen it lies as the patient's plane does after the
+    shortest turn there, so that turning about a plane's own normal leaves its picture where it is.
+    """
     right, down = (np.array(one, dtype=float) for one in SCREEN.get(plane, SCREEN["axial"]))
+    upright = np.cross(right, down)
+    normal = rotate(rotation, upright)
+    w = 1 + float(upright @ normal)
+    if w >= 1e-6:
+        swing = np.append(np.cross(upright, normal), w)
+        rotation = swing / np.linalg.norm(swing)
+    return Axes(None, rotate(rotation, right), rotate(rotation, down), normal)
+
+
+def camera_axes(rotation: ArrayLike | None) -> Axes:
+    """Return how one looks at a volume: from the front, turned by a quaternion (x, y, z, w)."""
+    right, down = (np.array(one, dtype=float) for one in SCREEN["coronal"])
     if rotation is not None:
         right, down = rotate(rotation, right), rotate(rotation, down)
     return Axes(None, right, down, np.cross(right, down))

@@ -17,7 +17,7 @@ from nbannot.model.masks import Mask
 from nbannot.viewer import drawing
 from nbannot.viewer.colormaps import colormap
 from nbannot.viewer.drawing import Look, Rgb, SegmentStyle, Slab
-from nbannot.viewer.frames import Frame, free_axes, free_frame, rotate, slice_frame, view_axes
+from nbannot.viewer.frames import Frame, camera_axes, free_axes, free_frame, rotate, slice_frame, view_axes
 from nbannot.viewer.panes import Arrangement, PaneSpec, arrange
 from nbannot.viewer.spaces import Spaces, bounds, has_planes, overlap
 
@@ -149,7 +149,7 @@ class Pane:
         geometry, (quarter, flip) = self.image.geometry, self.turn
         if self.plane == "volume" and isinstance(geometry, Geometry):
             camera = self.view.get("volume", {}).get("camera")
-            return free_frame(geometry, free_axes("coronal", camera), self.cursor)
+            return free_frame(geometry, camera_axes(camera), self.cursor)
         if self.free and isinstance(geometry, Geometry):
             rotation = self.view.get("rotation")
             axes = free_axes(self.plane, _grid_rotation(geometry) if rotation is None else rotation)
