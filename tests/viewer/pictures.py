@@ -28,7 +28,8 @@ TURNS = ({"quarter": 0, "flip": False}, {"quarter": 1, "flip": True}, {"quarter"
 ROTATION = [0.1, -0.2, 0.3, float(np.sqrt(0.86))]
 PLACES = ((0.0, 0.0), (4.5, -2.25))
 LAYOUTS = (
-    "auto", "mpr", "single", "coronal", "four-up", "oblique", "3d-primary", "compare-2x2", "compare-1x3", "longitudinal",
+    "auto", "mpr", "single", "coronal", "four-up", "oblique", "3d-primary", "compare-2x2", "compare-1x3",
+    "longitudinal",
 )  # fmt: skip
 SIZES = ((900, 540), (640, 600), (400, 700))
 

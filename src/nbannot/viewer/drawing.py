@@ -63,8 +63,9 @@ class Look:
 def look_of(image: Image, view: Mapping[str, Any], name: str = "", *, opacity: float = 1.0,
             cut: float | None = None) -> Look:  # fmt: skip
     """Return how the view state shows an image, in a colour map or in the one it has there."""
+    # Black and white are exchanged where the image stands alone; over another one its colours stay.
+    inverted = (image.photometric == "MONOCHROME1") != (not name and image.id in view.get("inverted", ()))
     name = name or view.get("colormaps", {}).get(image.id, "grey")
-    inverted = (image.photometric == "MONOCHROME1") != (image.id in view.get("inverted", ()))
     chosen = view.get("windows", {}).get(image.id)
     lower, upper = window_bounds(image, chosen)
     table = colormap(name)
