@@ -99,18 +99,21 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
   const notes: string[] = [];
   const own = view.value.colormaps[image.id];
   if (own !== undefined && !COLORMAPS.includes(own)) notes.push(`There is no colour map "${own}".`);
-  const over = (state: LayerState, look: Partial<ImageLayer> & { readonly colormap?: string }): void => {
+  const over = (
+    state: LayerState, look: Partial<ImageLayer> & { readonly colormap?: string }, masks = false,
+  ): void => {
     const other = scene.imageById(state.image);
     const found = other ? placed(pane, other, plane) : "The layer's image is not here.";
     if (typeof found === "string") notes.push(found);
     else layers.push(imageLayer(pane, other!, found.store, found.plane, look));
-    if (other && typeof found !== "string") layers.push(...maskLayers(pane, other, found.plane, ratio));
+    // A swipe cuts the picture; masks would lie on both sides of the cut.
+    if (masks && other && typeof found !== "string") layers.push(...maskLayers(pane, other, found.plane, ratio));
   };
   layers.push(...maskLayers(pane, image, plane, ratio));
   const masksAt = layers.splice(1);
   for (const state of view.value.layers[image.id] ?? []) {
     if (!COLORMAPS.includes(state.colormap)) notes.push(`There is no colour map "${state.colormap}".`);
-    if (state.visible) over(state, { opacity: state.opacity, lower: state.lower, colormap: state.colormap });
+    if (state.visible) over(state, { opacity: state.opacity, lower: state.lower, colormap: state.colormap }, true);
   }
   const { compare } = view.value;
   if (compare && compare.image !== image.id && isGrid(geometry)) {

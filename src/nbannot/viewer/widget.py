@@ -29,7 +29,9 @@ from nbannot.session import Session
 from nbannot.session.config import Config
 from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, resolve
 from nbannot.viewer.channel import Channel
+from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
+from nbannot.viewer.showing import windowed
 from nbannot.viewer.spool import Spool
 
 Backend = Literal["auto", "cpu", "webgl2"]
@@ -42,7 +44,7 @@ STATIC = Path(__file__).parent / "static"
 _PARTS = ("volume3d",)
 
 
-class Viewer(anywidget.AnyWidget):
+class Viewer(Comparing, anywidget.AnyWidget):
     """Shows images in a notebook cell and edits their annotations, live-bound to Python.
 
     Parameters
@@ -249,9 +251,7 @@ class Viewer(anywidget.AnyWidget):
 
     @window.setter
     def window(self, window: Window | tuple[float, float] | str) -> None:
-        chosen = _window(window, self.image)
-        windows = {**self.view.get("windows", {}), self.image.id: [chosen.center, chosen.width]}
-        self._set(windows=windows)
+        self._set(**windowed(self.view, self.image, window))
 
     # `layout` would be ipywidgets' CSS layout, so the planes have a name of their own.
     @property
@@ -371,21 +371,6 @@ def _option(name: str, value: str, choices: Any) -> str:
     return value
 
 
-def _window(window: Window | tuple[float, float] | str, image: Image) -> Window:
-    if isinstance(window, Window):
-        return window
-    if not isinstance(window, str):
-        center, width = window
-        return Window(float(center), float(width))
-    for known in image.windows:
-        if known.name.casefold() == window.casefold():
-            return known
-    names = ", ".join(repr(known.name) for known in image.windows if known.name) or "none"
-    raise ViewerError(
-        f"The image has no window {window!r}", hint=f"It has: {names}. Or give (centre, width)."
-    )
-
-
 def _images(shown: Shown) -> list[Image]:
     """Return the images of anything that can be shown."""
     if isinstance(shown, Session):
@@ -400,6 +385,8 @@ def _images(shown: Shown) -> list[Image]:
         return list(shown.values())
     if isinstance(shown, (list, tuple)) and all(isinstance(one, Image) for one in shown):
         return list(shown)
+    if isinstance(shown, Sliceable):
+        return [image_of(shown)]
     raise ViewerError(
         f"A viewer cannot show {type(shown).__name__}",
         hint="Give an Image (nbannot.read), a Document or an array (k, j, i).",
