@@ -1,0 +1,1 @@
+"""The viewer side by side with its peers: same browser, same data, same run."""
