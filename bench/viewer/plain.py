@@ -13,6 +13,8 @@ from viewer import data, pages
 from viewer.report import XRAY, Result
 
 VIEWERS = {"nbannot": "nbannot", "cornerstone": "Cornerstone3D", "niivue": "NiiVue"}
+CT_WINDOW = (40, 400)
+XRAY_WINDOW = (2048, 4096)
 PLANES = ("axial", "coronal", "sagittal")
 
 
@@ -32,16 +34,24 @@ class Steps:
         self.results: list[Result] = []
         self.broken = ""
 
-    def run(self, what: str, method: str, count: int, *, seconds: float = 120, before: Callable[[], Any] | None = None) -> None:
+    def run(
+        self,
+        what: str,
+        method: str,
+        count: int,
+        *more: float,
+        seconds: float = 120,
+        before: Callable[[], Any] | None = None,
+    ) -> None:
         """Measure one row of wall and one of CPU; a failure becomes the row's note."""
         try:
             if self.broken:
                 raise RuntimeError(self.broken)
             if before:
                 before()
-            pages.call(self.page, method, min(count, 4), seconds=seconds)  # warms up
+            pages.call(self.page, method, min(count, 4), *more, seconds=seconds)  # warms up
             start = processor_seconds()
-            wall = pages.call(self.page, method, count, seconds=seconds)
+            wall = pages.call(self.page, method, count, *more, seconds=seconds)
             cpu = (processor_seconds() - start) * 1000 / count
             pages.picture(self.page, re.sub(r"\W+", "-", f"{what} {self.viewer}"))
         except Exception as error:
@@ -94,11 +104,15 @@ def _scroll(page: Page, viewer: str, count: int) -> list[Result]:
 
     for name in PLANES:
         steps.run(f"scroll {name}", "scroll", count, before=plane(name))
+    if not slow:
+        steps.run("window/level axial", "window", count, *CT_WINDOW, before=plane("axial"))
     steps.run("scroll axial with labels", "scroll", count, before=plane("axial", "addLabels"))
     steps.run("scroll coronal with labels", "scroll", count, before=plane("coronal"))
     steps.run("scroll axial with PET", "scroll", count, before=plane("axial", "hideLabels", "addPet"))
-    # Last, because one of them may not come back from it.
-    steps.run("window/level axial", "window", 2 if slow else count, seconds=60)
+    if slow:
+        # Last, because it may not come back from it.
+        alone = plane("axial", "hideLabels")
+        steps.run("window/level axial", "window", 2, *CT_WINDOW, seconds=60, before=alone)
     return steps.results
 
 
@@ -156,7 +170,7 @@ def xray(*, quick: bool, gpu: bool) -> list[Result]:
                 found.append(Result(XRAY.format(size=size, place="plain page"), viewer, times, "ms", note))
                 if times:
                     steps = Steps(page, viewer)
-                    steps.run(f"X-ray {size} window/level", "window", 5 if quick else 30, seconds=60)
+                    steps.run(f"X-ray {size} window/level", "window", 5 if quick else 30, *XRAY_WINDOW, seconds=60)
                     found += steps.results
     return sorted(found, key=lambda one: [one.what for one in found].index(one.what))
 

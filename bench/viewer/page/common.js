@@ -85,3 +85,6 @@ export async function steps(act, count, canvas) {
 
 /** Slice number of step n: from the middle upwards and back, so that every viewer draws the same slices. */
 export const sliceOf = (n, count) => (count >> 1) + (n % 80 < 40 ? n % 80 : 80 - (n % 80));
+
+/** Centre and width of window step n: never the same twice in a row, never far from the first. */
+export const windowOf = (n, center, width) => [center + (width / 40) * ((n % 10) - 4), width * (1 - 0.04 * ((n % 7) + 1))];

@@ -1,7 +1,7 @@
 // Cornerstone3D in a plain page: one viewport, volumes of slices from this page's server.
 import * as core from "@cornerstonejs/core";
 import * as tools from "@cornerstonejs/tools";
-import { GRID, PET, frame, greys, load, loadPart, shown, sliceOf, steps, until } from "./common.js";
+import { GRID, PET, frame, greys, load, loadPart, shown, sliceOf, steps, until, windowOf } from "./common.js";
 
 const { Enums, metaData, imageLoader, volumeLoader, utilities, cache } = core;
 const metas = new Map();
@@ -136,10 +136,11 @@ const bench = {
       return done;
     }, count, canvas);
   },
-  window(count) {
+  window(count, center, width) {
     return steps((n) => {
       const done = rendered();
-      viewport.setProperties({ voiRange: { lower: -160 + 5 * n, upper: 240 + 9 * n } });
+      const [c, w] = windowOf(n, center, width);
+      viewport.setProperties({ voiRange: { lower: c - w / 2, upper: c + w / 2 } });
       viewport.render();
       return done;
     }, count, canvas);

@@ -1,5 +1,5 @@
 // nbannot's own module in a plain page; what a kernel does is done here, from arrays in the page.
-import { GRID, TYPES, colored, frame, greys, load, loadPart, shown, sliceOf, steps, until } from "./common.js";
+import { GRID, colored, frame, load, loadPart, shown, sliceOf, steps, until, windowOf } from "./common.js";
 
 const root = () => document.querySelector("[data-nbannot-root]");
 const canvas = () => document.querySelector("#view canvas");
@@ -131,9 +131,9 @@ const bench = {
       at = to;
     }, count, canvas);
   },
-  window(count) {
+  window(count, center, width) {
     const image = host.state.images[0].id;
-    return steps((n) => host.change({ windows: { [image]: [40 + 7 * n, 400 + 4 * n] } }), count, canvas);
+    return steps((n) => host.change({ windows: { [image]: windowOf(n, center, width) } }), count, canvas);
   },
   async addLabels() {
     host.change({ overlay: true });

@@ -1,6 +1,6 @@
 // NiiVue in a plain page: whole NIfTI files from this page's server, one slice view.
 import { Niivue } from "@niivue/niivue";
-import { GRID, colored, frame, greys, shown, sliceOf, steps, until } from "./common.js";
+import { GRID, colored, frame, greys, shown, sliceOf, steps, until, windowOf } from "./common.js";
 
 let nv;
 const canvas = () => document.querySelector("#view canvas");
@@ -43,10 +43,11 @@ const bench = {
       nv.drawScene();
     }, count, canvas);
   },
-  window(count) {
+  window(count, center, width) {
     return steps((n) => {
-      nv.volumes[0].cal_min = -160 + 5 * n;
-      nv.volumes[0].cal_max = 240 + 9 * n;
+      const [c, w] = windowOf(n, center, width);
+      nv.volumes[0].cal_min = c - w / 2;
+      nv.volumes[0].cal_max = c + w / 2;
       nv.updateGLVolume();
     }, count, canvas);
   },
