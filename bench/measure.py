@@ -73,7 +73,7 @@ def machine() -> str:
         except importlib.metadata.PackageNotFoundError:
             found.append(f"{package} not installed")
     cpu = f"{os.cpu_count()} × {model}, {memory:.0f} GiB, {platform.system()} {platform.release()}"
-    return f"{cpu}, Python {platform.python_version()}\n\n{', '.join(found)}; Chromium with software GL"
+    return f"{cpu}, Python {platform.python_version()}\n\n{', '.join(found)}; Chromium"
 
 
 def browsers(name: str = "chrom") -> list[psutil.Process]:

@@ -26,7 +26,9 @@ Array = npt.NDArray[Any]
 def body(shape: tuple[int, int, int]) -> Array:
     """Return a noisy body with lungs in HU."""
     random = np.random.default_rng(1)
-    k, j, i = (np.linspace(-1, 1, n).reshape([-1 if a == b else 1 for b in range(3)]) for a, n in enumerate(shape))
+    k, j, i = (
+        np.linspace(-1, 1, n).reshape([-1 if a == b else 1 for b in range(3)]) for a, n in enumerate(shape)
+    )
     inside = ((j / 0.7) ** 2 + (i / 0.9) ** 2 < 1) & (abs(k) < 0.97)
     lungs = ((j / 0.45) ** 2 + ((abs(i) - 0.42) / 0.3) ** 2 + (k / 0.8) ** 2) < 1
     spine = (j - 0.4) ** 2 + i**2 < 0.012 + 0 * k
@@ -74,7 +76,9 @@ def link_ct(shape: tuple[int, int, int] = (174, 512, 512)) -> tuple[Array, str]:
     array = np.asarray(nb.read(folder).array)
     count = len(array)
     order = [n if n < count else 2 * count - 2 - n for n in range(shape[0])]
-    return np.ascontiguousarray(array[order].astype(np.int16)), f"real, {count} slices, mirrored to {shape[0]}"
+    return np.ascontiguousarray(
+        array[order].astype(np.int16)
+    ), f"real, {count} slices, mirrored to {shape[0]}"
 
 
 def _nifti(name: str, array: Array, step: tuple[float, float, float]) -> None:
@@ -138,7 +142,9 @@ def _make_scenes() -> None:
     """Write the states anew each time: what Python tells the browser may have grown."""
     ct, uptake = _raw("ct", "int16", SHAPE), _raw("pet", "float32", PET_SHAPE)
     image = nb.Image(ct, grid(STEP, SHAPE), modality="CT", unit="HU", windows=[nb.Window(40, 400)], name="CT")
-    other = nb.Image(uptake, grid(PET_STEP, PET_SHAPE), modality="PT", windows=[nb.Window(5000, 10000)], name="PET")
+    other = nb.Image(
+        uptake, grid(PET_STEP, PET_SHAPE), modality="PT", windows=[nb.Window(5000, 10000)], name="PET"
+    )
     seg = np.array(_raw("labels", "uint8", SHAPE))
     mask = nb.Mask("organs", image, array=seg, segments={n: f"organ {n}" for n in range(1, 9)})
     _scene("ct", [image], [("ct", "int16")], [])

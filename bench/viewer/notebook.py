@@ -30,8 +30,8 @@ from viewer.report import (
 
 sys.path.insert(0, str(data.ROOT / "tests"))
 
-from browser.conftest import running_server  # noqa: E402
-from browser.lab import Lab, Server  # noqa: E402
+from browser.conftest import running_server
+from browser.lab import Lab, Server
 
 # What the page notes by itself: the key that runs the cell, the first request of the viewer, the
 # first bytes of an image by either road, the first picture, how much of each picture is there.
@@ -119,7 +119,10 @@ def _whole(page: Lab, viewer: str) -> list[Result]:
         ended = "watch.complete" if viewer == "nbannot" else "watch.picture"
         found = run(page, wanted=ended)
         seconds = found[ended.removeprefix("watch.")] / 1000
-        return [Result(names[0], viewer, [seconds], "s"), Result(names[1], viewer, [memory_mb() - before], "MB")]
+        return [
+            Result(names[0], viewer, [seconds], "s"),
+            Result(names[1], viewer, [memory_mb() - before], "MB"),
+        ]
     except Error as error:
         return [Result(name, viewer, note=why(error)) for name in names]
 
@@ -149,7 +152,9 @@ def scroll(*, quick: bool, gpu: bool) -> list[Result]:
             with lab(gpu=gpu) as (page, _):
                 try:
                     prepare(page, *chosen)
-                    run(page, seconds=150, wanted="watch.complete" if viewer == "nbannot" else "watch.picture")
+                    run(
+                        page, seconds=150, wanted="watch.complete" if viewer == "nbannot" else "watch.picture"
+                    )
                     if with_labels:
                         page.page.wait_for_function("watch.coloured()", timeout=120_000)
                     rows += _steps(page, what, viewer, "wheel", count)
@@ -183,7 +188,9 @@ def xray(*, quick: bool, gpu: bool) -> list[Result]:
                             since.append(found["picture"] - found["bytes"])
                 except Error as error:
                     note = why(error)
-            rows.append(Result(f"X-ray {size}: run cell → first picture, JupyterLab", viewer, whole, "ms", note))
+            rows.append(
+                Result(f"X-ray {size}: run cell → first picture, JupyterLab", viewer, whole, "ms", note)
+            )
             if viewer == "nbannot":
                 rows.append(Result(XRAY.format(size=size, place="JupyterLab"), viewer, since, "ms", note))
     return rows
@@ -196,7 +203,10 @@ def frames3d(*, quick: bool, gpu: bool) -> list[Result]:
     path = str(data.FOLDER / "ct.nii")
     cells = {
         "nbannot": (READ.format(path=path), OURS.format(more=", layout='3d'")),
-        "ipyniivue": ("import ipyniivue", THEIRS.format(path=path).replace("NiiVue()", "NiiVue(slice_type=4)", 1)),
+        "ipyniivue": (
+            "import ipyniivue",
+            THEIRS.format(path=path).replace("NiiVue()", "NiiVue(slice_type=4)", 1),
+        ),
     }
     for viewer, chosen in cells.items():
         with lab(gpu=gpu) as (page, _):
@@ -234,11 +244,18 @@ def link(*, quick: bool, gpu: bool) -> list[Result]:
                 seen = run(page, wanted="watch.complete")
                 asked = seen["asked"]
                 preview = preview_at(seen["cover"]) - asked
-                for values, one in zip(found, (seen["picture"], seen["picture"] - asked, preview, seen["complete"] - asked), strict=True):
+                for values, one in zip(
+                    found,
+                    (seen["picture"], seen["picture"] - asked, preview, seen["complete"] - asked),
+                    strict=True,
+                ):
                     values.append(one / 1000)
             except Error as error:
                 note = why(error)
-    rows = [Result(name, "nbannot", values, "s", note or f"CT: {about}") for name, values in zip(names, found, strict=True)]
+    rows = [
+        Result(name, "nbannot", values, "s", note or f"CT: {about}")
+        for name, values in zip(names, found, strict=True)
+    ]
     with lab(gpu=gpu, link=True) as (page, between):
         assert between is not None
         try:
@@ -265,5 +282,13 @@ def size(*, quick: bool, gpu: bool) -> list[Result]:
         viewer, _, part = what.partition(" ")
         title = ESM if "_esm" in part else "module or bundle, minified"
         viewer = "Cornerstone3D" if what.startswith("Cornerstone") else viewer
-        rows.append(Result(title, viewer, [plain / 1024], "KB", f"{packed / 1024:.0f} KB gzipped; {about.rstrip(')') or part}"))
+        rows.append(
+            Result(
+                title,
+                viewer,
+                [plain / 1024],
+                "KB",
+                f"{packed / 1024:.0f} KB gzipped; {about.rstrip(')') or part}",
+            )
+        )
     return rows

@@ -61,7 +61,9 @@ class Steps:
             self.results += [Result(f"{what}, {kind}", self.viewer, note=note) for kind in ("wall", "CPU")]
         else:
             self.results.append(Result(f"{what}, wall", self.viewer, wall))
-            self.results.append(Result(f"{what}, CPU", self.viewer, [cpu], note=f"of the browser, over {count} steps"))
+            self.results.append(
+                Result(f"{what}, CPU", self.viewer, [cpu], note=f"of the browser, over {count} steps")
+            )
 
 
 def scroll(*, quick: bool, gpu: bool) -> list[Result]:
@@ -170,7 +172,9 @@ def xray(*, quick: bool, gpu: bool) -> list[Result]:
                 found.append(Result(XRAY.format(size=size, place="plain page"), viewer, times, "ms", note))
                 if times:
                     steps = Steps(page, viewer)
-                    steps.run(f"X-ray {size} window/level", "window", 5 if quick else 30, *XRAY_WINDOW, seconds=60)
+                    steps.run(
+                        f"X-ray {size} window/level", "window", 5 if quick else 30, *XRAY_WINDOW, seconds=60
+                    )
                     found += steps.results
     return sorted(found, key=lambda one: [one.what for one in found].index(one.what))
 

@@ -87,7 +87,11 @@ def keep(part: str, results: Sequence[Result]) -> None:
     """Write the results of a part; they replace what an earlier run found."""
     KEPT.mkdir(parents=True, exist_ok=True)
     load = os.getloadavg()[0]
-    kept = {"date": time.strftime("%Y-%m-%d %H:%M"), "load": load, "results": [asdict(one) for one in results]}
+    kept = {
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "load": load,
+        "results": [asdict(one) for one in results],
+    }
     (KEPT / f"{part}.json").write_text(json.dumps(kept, indent=1))
 
 
@@ -100,7 +104,9 @@ def kept(part: str) -> tuple[str, list[Result]] | None:
     return f"{found['date']}, load {found['load']:.1f}", [Result(**one) for one in found["results"]]
 
 
-HEADER = "| what | viewer | n | median | p95 | unit | nbannot / it | note |\n|---|---|---|---|---|---|---|---|"
+HEADER = (
+    "| what | viewer | n | median | p95 | unit | nbannot / it | note |\n|---|---|---|---|---|---|---|---|"
+)
 
 
 def table(results: Sequence[Result]) -> str:
@@ -127,7 +133,9 @@ def markdown(parts: Sequence[str], head: str) -> str:
     found = {part: known for part in parts if (known := kept(part))}
     every = [one for _, results in found.values() for one in results]
     goals = "\n".join(["| goal | measured | met |", "|---|---|---|", *(goal.row(every) for goal in GOALS)])
-    sections = [f"## {part.capitalize()}\n\n{when}\n\n{table(results)}" for part, (when, results) in found.items()]
+    sections = [
+        f"## {part.capitalize()}\n\n{when}\n\n{table(results)}" for part, (when, results) in found.items()
+    ]
     return f"{head}\n\n## Goals\n\n{goals}\n\n" + "\n\n".join(sections) + "\n"
 
 
