@@ -218,7 +218,8 @@ def test_a_notebook_host(host: str, browser: Browser, tmp_path: Path) -> None:
             painted = paint_and_undo(lab.page)
             assert lab.run_python("print(int((mask.array > 0).sum()))") == str(painted)
             fetched = lab.page.evaluate(
-                "() => performance.getEntriesByType('resource').filter(e => /nbannot\\/v1.*\\d-\\d+$/.test(e.name)).length"
+                "() => performance.getEntriesByType('resource').filter("
+                "e => /nbannot\\/v1.*\\d-\\d+$/.test(e.name)).length"
             )
             assert fetched > 0, "voxels come by HTTP where the server extension runs"
             lab.screenshot(f"host-{host}")
