@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator
 
 from browser.conftest import opened_page, running_server
-from browser.lab import SETTINGS, Lab
+from browser.lab import Lab
 
 SLEEP_S = 60
 
@@ -44,6 +43,10 @@ UNTIL = """
 from pathlib import Path
 while not Path("go").exists(): time.sleep(0.1)
 print(len(viewer.document.history))
+"""
+NO_SUBSHELLS = """
+from ipykernel.ipkernel import IPythonKernel
+IPythonKernel._supports_kernel_subshells = property(lambda kernel: False)
 """
 HISTORY = "print([int(edit.id.split(':')[1]) for edit in viewer.document.history])"
 
@@ -156,9 +159,10 @@ def test_without_subshells_everything_is_kept_until_the_cell_ends(
     browser: Browser, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     with running_server(tmp_path / "server", extension=True) as server:
-        never = {"@jupyterlab/apputils-extension:kernels-settings": {"commsOverSubshells": "disabled"}}
-        overrides = tmp_path / "server" / "settings" / "overrides.json"
-        overrides.write_text(json.dumps({**SETTINGS, **never}))
+        # A kernel like those before ipykernel 7: it offers no subshells, so nobody uses any.
+        profile = tmp_path / "server" / "ipython" / "profile_default"
+        profile.mkdir(parents=True)
+        (profile / "ipython_kernel_config.py").write_text(NO_SUBSHELLS)
         with opened_page(server, browser, request) as lab:
             show(lab, 0, UNTIL)
             lab.until(lambda: have(lab) > 20, "some slices are here, by HTTP")
