@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,105 +26,8 @@ mask = viewer.document.masks["liver"]
 viewer
 """
 
-CONTROLS = """() => [...document.querySelectorAll('[data-nbannot-root] :is(button, input, select, textarea, a[href], [tabindex], '
-  + '[role=slider], [role=button], [role=menuitemradio])')].filter(e => e.checkVisibility({visibilityProperty: false}))"""
-
-NAMES = f"""() => ({CONTROLS})().map(e => ({{
-  html: e.outerHTML.slice(0, 140),
-  name: (e.getAttribute('aria-label') || e.getAttribute('title') || [...(e.labels ?? [])].map(l => l.textContent).join(' ')
-    || e.textContent || '').trim(),
-  width: e.getBoundingClientRect().width, height: e.getBoundingClientRect().height,
-}}))"""
-
-# Text against what lies behind it, with the opacity of everything around it; pictures are not judged: their
-# words have a dark shadow of their own.
-CONTRAST = """() => {
-  const parse = (text) => {
-    const n = (text.match(/[\\d.]+/g) ?? []).map(Number);
-    const scale = text.startsWith('color(') ? 255 : 1;
-    return [n[0] * scale, n[1] * scale, n[2] * scale, n.length > 3 ? n[3] : 1];
-  };
-  const over = (top, under, alpha) => top.map((v, n) => n < 3 ? v * alpha + under[n] * (1 - alpha) : 1);
-  const light = (c) => {
-    const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
-  const behind = (element) => {
-    const chain = [];
-    for (let e = element; e; e = e.parentElement) chain.push(e);
-    let color = [255, 255, 255, 1];
-    for (const e of chain.reverse()) {
-      const own = parse(getComputedStyle(e).backgroundColor);
-      color = over(own, color, own[3]);
-    }
-    return color;
-  };
-  const faded = (element) => {
-    let all = 1;
-    for (let e = element; e && !e.matches('[data-nbannot-root]'); e = e.parentElement) all *= Number(getComputedStyle(e).opacity);
-    return all;
-  };
-  const found = [];
-  const judge = (element, text, least) => {
-    if (!element.checkVisibility({visibilityProperty: true}) || element.closest(':disabled, .nbannot-view, [aria-disabled=true]')) return;
-    const under = behind(element);
-    const own = parse(getComputedStyle(element).color);
-    const seen = over(own, under, own[3] * faded(element));
-    const value = ratio(seen, under);
-    if (value < least) found.push(`${value.toFixed(2)} < ${least}: ${text} ${element.className?.baseVal ?? element.className}`);
-  };
-  for (const root of document.querySelectorAll('[data-nbannot-root]')) {
-    const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-    for (let node = walk.nextNode(); node; node = walk.nextNode()) {
-      if (node.data.trim()) judge(node.parentElement, `"${node.data.trim()}"`, 4.5);
-    }
-    for (const field of root.querySelectorAll('input[type=number], input:not([type]), select')) judge(field, 'field', 4.5);
-    for (const icon of root.querySelectorAll('svg.nbannot-icon')) judge(icon, `icon of ${icon.closest('button')?.title}`, 3);
-  }
-  return found;
-}"""
-
-FOCUS = """() => {
-  const e = document.activeElement;
-  const root = e?.closest('[data-nbannot-root]');
-  if (!root) return null;
-  const style = getComputedStyle(e);
-  const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1.5;
-  const all = [...root.querySelectorAll('*')];
-  return {at: all.indexOf(e), html: e.outerHTML.slice(0, 120), ring: ring || style.boxShadow !== 'none' || e === root,
-    seen: e.checkVisibility({visibilityProperty: true, opacityProperty: true})};
-}"""
-
-REACHABLE = """() => {
-  const root = document.querySelector('[data-nbannot-root]');
-  const all = [...root.querySelectorAll('*')];
-  return all.map((e, n) => [n, e]).filter(([, e]) => e.matches('button:not(:disabled), input:not(:disabled), select')
-    && e.checkVisibility({visibilityProperty: false}) && e.tabIndex >= 0).map(([n, e]) => [n, e.outerHTML.slice(0, 120)]);
-}"""
-
-CUT_OFF = """() => {
-  const root = document.querySelector('[data-nbannot-root]');
-  const edge = root.getBoundingClientRect();
-  const found = [];
-  for (const e of root.querySelectorAll('.nbannot-toolbar :is(button, input, select), .nbannot-panel, .nbannot-view, .nbannot-menu')) {
-    if (!e.checkVisibility()) continue;
-    const box = e.getBoundingClientRect();
-    if (box.left < edge.left - 1 || box.right > edge.right + 1 || box.bottom > edge.bottom + 1) found.push(`outside: ${e.outerHTML.slice(0, 100)}`);
-    if (e.matches('button') && e.scrollWidth > e.clientWidth + 1) found.push(`too narrow: ${e.outerHTML.slice(0, 100)}`);
-  }
-  const controls = [...root.querySelectorAll('.nbannot-toolbar :is(button, input, select)')].filter(e => e.checkVisibility());
-  for (const [n, one] of controls.entries()) {
-    const a = one.getBoundingClientRect();
-    for (const other of controls.slice(n + 1)) {
-      const b = other.getBoundingClientRect();
-      const lap = Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
-      if (lap) found.push(`${one.title} lies over ${other.title}`);
-    }
-  }
-  if (root.scrollWidth > root.clientWidth + 1) found.push('the viewer is wider than its cell');
-  return found;
-}"""
+# What is looked at in the page: names, sizes, contrast, focus, what is cut off.
+LOOK = (Path(__file__).parent / "access_page.js").read_text(encoding="utf-8")
 
 
 @contextmanager
@@ -132,6 +36,7 @@ def page_of(server: Server, browser: Browser, **options: Any) -> Iterator[Lab]:
     options = {"viewport": {"width": 1400, "height": 1000}, "device_scale_factor": 1, **options}
     context = browser.new_context(**options)
     context.set_default_timeout(30_000)
+    context.add_init_script(LOOK)
     lab = Lab(server, context, ROOT / "test-output")
     try:
         lab.open_notebook([SHOW, "0"])
@@ -170,7 +75,7 @@ def everything_open(page: Page) -> Iterator[str]:
 def test_every_control_has_a_name_and_the_size_of_a_finger(shown: Lab) -> None:
     wrong = []
     for where in everything_open(shown.page):
-        controls = shown.page.evaluate(NAMES)
+        controls = shown.page.evaluate("() => access.names()")
         assert len(controls) > 15
         wrong += [f"{where}: no name: {one['html']}" for one in controls if not one["name"]]
         wrong += [
@@ -183,13 +88,13 @@ def test_every_control_has_a_name_and_the_size_of_a_finger(shown: Lab) -> None:
 
 def test_every_control_is_reached_by_keyboard_with_a_visible_focus(shown: Lab) -> None:
     page = shown.page
-    wanted = dict(page.evaluate(REACHABLE))
+    wanted = dict(page.evaluate("() => access.reachable()"))
     page.evaluate("() => document.querySelector('[data-nbannot-root]').focus()")
     page.mouse.move(5, 5)
     reached: dict[int, str] = {}
     for _ in range(2 * len(wanted) + 10):
         page.keyboard.press("Tab")
-        now = page.evaluate(FOCUS)
+        now = page.evaluate("() => access.focus()")
         if now is None:
             break
         assert now["ring"], f"no visible focus: {now['html']}"
@@ -218,8 +123,9 @@ def test_menus_open_move_and_close_by_keyboard(shown: Lab) -> None:
 def test_contrast_is_aa(shown: Lab, theme: str) -> None:
     shown.set_theme(theme)
     shown.page.mouse.move(5, 5)
-    found = {where: shown.page.evaluate(CONTRAST) for where in everything_open(shown.page)}
+    found = {where: shown.page.evaluate("() => access.contrast()") for where in everything_open(shown.page)}
     shown.screenshot(f"access-{theme}")
+    shown.set_theme("light")  # the server keeps it for the pages that follow
     assert not any(found.values()), found
 
 
@@ -229,7 +135,7 @@ def test_browser_zoom(lab_server: Server, browser: Browser, percent: int) -> Non
     viewport = {"width": round(1400 / scale), "height": round(1000 / scale)}
     with page_of(lab_server, browser, viewport=viewport, device_scale_factor=scale) as lab:
         lab.screenshot(f"access-zoom-{percent}")
-        found = {where: lab.page.evaluate(CUT_OFF) for where in everything_open(lab.page)}
+        found = {where: lab.page.evaluate("() => access.cutOff()") for where in everything_open(lab.page)}
         assert not any(found.values()), found
         canvas = lab.page.locator("[data-nbannot-view] canvas").first
         # Pictures keep the sharpness of the screen.
