@@ -61,7 +61,10 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=list(viewer.PARTS), default=[], help="parts of the viewer's"
     )
+    peers = ["ipyniivue", "Cornerstone3D", "NiiVue"]
+    parser.add_argument("--skip", nargs="+", choices=peers, default=[], help="peers to leave out")
     options = parser.parse_args()
+    viewer.report.SKIPPED.update(options.skip)
     if options.what != "viewer" and not options.only:
         core(quick=options.quick)
     if options.what != "core":

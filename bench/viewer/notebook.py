@@ -22,10 +22,12 @@ from viewer.report import (
     FIRST,
     LINK_ALL,
     LINK_ASKED,
+    LINK_BYTES,
     LINK_FIRST,
     LINK_PREVIEW,
     XRAY,
     Result,
+    wanted,
 )
 
 sys.path.insert(0, str(data.ROOT / "tests"))
@@ -83,6 +85,7 @@ def run(page: Lab, *, seconds: float = 90, wanted: str = "watch.picture") -> dic
 
 
 def _setup(viewer: str, file: str, more: str = "") -> tuple[str, str]:
+    wanted(viewer)
     path = str(data.FOLDER / f"{file}.nii")
     if viewer == "nbannot":
         return READ.format(path=path), OURS.format(more=more)
@@ -100,7 +103,7 @@ def start(*, quick: bool, gpu: bool) -> list[Result]:
                 try:
                     prepare(page, *_setup(viewer, "ct"))
                     times.append(run(page)["picture"] / 1000)
-                except Error as error:
+                except (Error, RuntimeError) as error:
                     notes[viewer] = why(error)
     for viewer, times in firsts.items():
         rows.append(Result(FIRST, viewer, times, "s", notes.get(viewer, "")))
@@ -123,7 +126,7 @@ def _whole(page: Lab, viewer: str) -> list[Result]:
             Result(names[0], viewer, [seconds], "s"),
             Result(names[1], viewer, [memory_mb() - before], "MB"),
         ]
-    except Error as error:
+    except (Error, RuntimeError) as error:
         return [Result(name, viewer, note=why(error)) for name in names]
 
 
@@ -148,9 +151,10 @@ def scroll(*, quick: bool, gpu: bool) -> list[Result]:
         ours = (READ.format(path=path) + LABELLED.format(labels=raw), OURS.format(more=", masks=[mask]"))
         theirs = ("import ipyniivue", THEIR_LABELS.format(path=path, labels=labels))
         for viewer, cells in (("nbannot", ours), ("ipyniivue", theirs)):
-            chosen = cells if with_labels else _setup(viewer, "ct")
             with lab(gpu=gpu) as (page, _):
                 try:
+                    wanted(viewer)
+                    chosen = cells if with_labels else _setup(viewer, "ct")
                     prepare(page, *chosen)
                     run(
                         page, seconds=150, wanted="watch.complete" if viewer == "nbannot" else "watch.picture"
@@ -158,7 +162,7 @@ def scroll(*, quick: bool, gpu: bool) -> list[Result]:
                     if with_labels:
                         page.page.wait_for_function("watch.coloured()", timeout=120_000)
                     rows += _steps(page, what, viewer, "wheel", count)
-                except Error as error:
+                except (Error, RuntimeError) as error:
                     rows += [Result(f"{what}, {kind}", viewer, note=why(error)) for kind in ("wall", "CPU")]
     return sorted(rows, key=lambda one: [row.what for row in rows].index(one.what))
 
@@ -186,7 +190,7 @@ def xray(*, quick: bool, gpu: bool) -> list[Result]:
                         whole.append(found["picture"])
                         if found["bytes"] is not None:
                             since.append(found["picture"] - found["bytes"])
-                except Error as error:
+                except (Error, RuntimeError) as error:
                     note = why(error)
             rows.append(
                 Result(f"X-ray {size}: run cell → first picture, JupyterLab", viewer, whole, "ms", note)
@@ -211,6 +215,7 @@ def frames3d(*, quick: bool, gpu: bool) -> list[Result]:
     for viewer, chosen in cells.items():
         with lab(gpu=gpu) as (page, _):
             try:
+                wanted(viewer)
                 prepare(page, *chosen)
                 page.page.evaluate("() => { watch.least = 6; }")
                 if viewer == "nbannot":
@@ -224,7 +229,7 @@ def frames3d(*, quick: bool, gpu: bool) -> list[Result]:
                 rows.append(Result(names[0], viewer, [found["picture"]]))
                 rows += _steps(page, names[1], viewer, "turn", 3 if quick else 10)
                 page.page.screenshot(path=data.ROOT / "build" / "bench" / "viewer" / f"3d-{viewer}.png")
-            except Error as error:
+            except (Error, RuntimeError) as error:
                 rows += [Result(name, viewer, note=why(error)) for name in names]
     return rows
 
@@ -232,8 +237,8 @@ def frames3d(*, quick: bool, gpu: bool) -> list[Result]:
 def link(*, quick: bool, gpu: bool) -> list[Result]:
     """A 512×512×174 CT at 30 Mbit/s with a round trip of 10 ms, for HTTP and websocket alike."""
     about = (data.FOLDER / "link.txt").read_text()
-    names = (LINK_FIRST, LINK_ASKED, LINK_PREVIEW, LINK_ALL)
-    found: list[list[float]] = [[], [], [], []]
+    names = (LINK_FIRST, LINK_BYTES, LINK_ASKED, LINK_PREVIEW, LINK_ALL)
+    found: list[list[float]] = [[] for _ in names]
     note = ""
     for _ in range(1 if quick else 3):
         with lab(gpu=gpu, link=True) as (page, between):
@@ -244,13 +249,12 @@ def link(*, quick: bool, gpu: bool) -> list[Result]:
                 seen = run(page, wanted="watch.complete")
                 asked = seen["asked"]
                 preview = preview_at(seen["cover"]) - asked
-                for values, one in zip(
-                    found,
-                    (seen["picture"], seen["picture"] - asked, preview, seen["complete"] - asked),
-                    strict=True,
-                ):
+                first = seen["picture"] - asked
+                data_at = (seen["bytes"] if seen["bytes"] is not None else seen["picture"]) - asked
+                times = (seen["picture"], data_at, first, preview, seen["complete"] - asked)
+                for values, one in zip(found, times, strict=True):
                     values.append(one / 1000)
-            except Error as error:
+            except (Error, RuntimeError) as error:
                 note = why(error)
     rows = [
         Result(name, "nbannot", values, "s", note or f"CT: {about}")
@@ -262,7 +266,7 @@ def link(*, quick: bool, gpu: bool) -> list[Result]:
             prepare(page, *_setup("ipyniivue", "link"))
             between.slow(megabits=30, round_trip=0.010)
             rows.append(Result(LINK_FIRST, "ipyniivue", [run(page, seconds=150)["picture"] / 1000], "s"))
-        except Error as error:
+        except (Error, RuntimeError) as error:
             rows.append(Result(LINK_FIRST, "ipyniivue", note=why(error)))
     return sorted(rows, key=lambda one: names.index(one.what))
 

@@ -10,11 +10,18 @@ from measure import memory_mb, processor_seconds
 from playwright.sync_api import Error, Page
 
 from viewer import data, pages
-from viewer.report import XRAY, Result
+from viewer.report import SKIPPED, XRAY, Result
 
 VIEWERS = {"nbannot": "nbannot", "cornerstone": "Cornerstone3D", "niivue": "NiiVue"}
 CT_WINDOW = (40, 400)
 XRAY_WINDOW = (2048, 4096)
+
+
+def viewers() -> dict[str, str]:
+    """Return page and name of the viewers that this run measures."""
+    return {page: name for page, name in VIEWERS.items() if name not in SKIPPED}
+
+
 PLANES = ("axial", "coronal", "sagittal")
 
 
@@ -69,7 +76,7 @@ class Steps:
 def scroll(*, quick: bool, gpu: bool) -> list[Result]:
     """Scroll and window one 512 × 512 view of each engine."""
     found: list[Result] = []
-    for name, viewer in VIEWERS.items():
+    for name, viewer in viewers().items():
         with pages.page(name, gpu=gpu) as page:
             found += _scroll(page, viewer, 10 if quick else 60)
     return sorted(found, key=lambda one: ORDER.index(one.what))
@@ -121,7 +128,7 @@ def _scroll(page: Page, viewer: str, count: int) -> list[Result]:
 def start(*, quick: bool, gpu: bool) -> list[Result]:
     """First slice, whole volume and memory in a plain page, slices by HTTP from this machine."""
     found: list[Result] = []
-    for name, viewer in VIEWERS.items():
+    for name, viewer in viewers().items():
         runs = 1 if quick or viewer == "NiiVue" else 3
         firsts, fulls, heaps, privates, note = [], [], [], [], ""
         for _ in range(runs):
@@ -162,7 +169,7 @@ def xray(*, quick: bool, gpu: bool) -> list[Result]:
     found: list[Result] = []
     for file, (rows, columns) in data.XRAYS.items():
         size = f"{rows}×{columns}"
-        for name, viewer in VIEWERS.items():
+        for name, viewer in viewers().items():
             times, note = [], ""
             with pages.page(name, gpu=gpu) as page:
                 try:
@@ -182,7 +189,7 @@ def xray(*, quick: bool, gpu: bool) -> list[Result]:
 def frames3d(*, quick: bool, gpu: bool) -> list[Result]:
     """One turn of the 3-D picture of the CT in the peers' plain pages."""
     found: list[Result] = []
-    for name, viewer in VIEWERS.items():
+    for name, viewer in viewers().items():
         if name == "nbannot":
             continue
         with pages.page(name, gpu=gpu) as page:

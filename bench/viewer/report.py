@@ -17,6 +17,8 @@ from viewer import data
 KEPT = data.ROOT / "build" / "bench" / "viewer"
 RESULTS = data.ROOT / "bench" / "RESULTS-viewer.md"
 OURS = "nbannot"
+SKIPPED: set[str] = set()
+"""Viewers that this run leaves out."""
 
 
 @dataclass
@@ -61,6 +63,7 @@ class Goal:
 FIRST = "run cell → first picture, CT 512×512×300, JupyterLab"
 LINK_FIRST = "30 Mbit/s + 10 ms: run cell → first slice"
 LINK_ASKED = "30 Mbit/s + 10 ms: first slice, from the browser's asking"
+LINK_BYTES = "30 Mbit/s + 10 ms: first bytes, from the browser's asking"
 LINK_PREVIEW = "30 Mbit/s + 10 ms: preview of the whole, from the browser's asking"
 LINK_ALL = "30 Mbit/s + 10 ms: complete, from the browser's asking"
 LABELS = "scroll axial with labels, CPU"
@@ -81,6 +84,12 @@ GOALS = (
 def find(results: Iterable[Result], what: str, viewer: str | None) -> Result | None:
     """Return a viewer's result in a measure."""
     return next((one for one in results if one.what == what and one.viewer == viewer), None)
+
+
+def wanted(viewer: str) -> None:
+    """Raise where this run leaves a viewer out."""
+    if viewer in SKIPPED:
+        raise RuntimeError("left out with --skip")
 
 
 def keep(part: str, results: Sequence[Result]) -> None:

@@ -206,11 +206,11 @@ const bench = {
       const camera = viewport.getCamera();
       const [x, y, z] = camera.position;
       const [fx, fy] = camera.focalPoint;
-      const [c, s] = [Math.cos(0.2), Math.sin(0.2)];
+      const [c, s] = [Math.cos(0.6), Math.sin(0.6)];
       viewport.setCamera({ position: [fx + (x - fx) * c - (y - fy) * s, fy + (x - fx) * s + (y - fy) * c, z] });
       const done = rendered();
       viewport.render();
-      return done;
+      return done.then(frame);
     }, count, canvas);
   },
   version: () => core.version ?? "",
