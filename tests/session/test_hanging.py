@@ -106,7 +106,7 @@ def test_pet_lies_over_ct_where_both_share_a_space() -> None:
     assert found is not None
     assert found.view["image"] == "ct"
     assert found.view["layers"] == {
-        "ct": [{"image": "pt", "colormap": "hot", "opacity": 0.5, "visible": True, "lower": None}]
+        "ct": [{"image": "pt", "colormap": "hot iron", "opacity": 0.5, "visible": True, "lower": None}]
     }
     assert found.view["layout"]["column"][0]["row"] == [
         {"plane": "axial", "image": "ct"}, {"plane": "axial", "image": "pt"},

@@ -37,8 +37,9 @@ function mine(event: KeyboardEvent, root: HTMLElement): boolean {
 const ROOT = "[data-nbannot-root]";
 const CONTROL_KEYS = /^( |Enter|Tab|Arrow.*|Home|End|PageUp|PageDown)$/;
 
-/** Enter, space and arrows belong to a focused control; on a tool button only the first two do. */
+/** Enter, space and arrows belong to a focused control (on a tool button only the first two), Escape to an open menu. */
 function freeKey(from: Element, key: string): boolean {
+  if (key === "Escape" && from.closest("[role=menu]")) return false;
   const control = from.closest("button, input, [role=menu]");
   if (!control || !CONTROL_KEYS.test(key)) return true;
   return control.matches("button[data-nbannot-command]") && ![" ", "Enter", "Tab"].includes(key);

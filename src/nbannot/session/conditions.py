@@ -17,7 +17,8 @@ from nbannot.session.problems import Misfit, join, nearest, shown
 ORIENTATIONS = ("axial", "coronal", "sagittal", "oblique", "none")
 TIME_POINTS = ("current", "prior", "baseline")
 _TEXTS = ("modality", "laterality", "view_position", "body_part", "name", "id")
-KEYS = (*_TEXTS, "description", "orientation", "time_point", "count", "index")
+KINDS = ("volume", "picture")
+KEYS = (*_TEXTS, "description", "kind", "orientation", "time_point", "count", "index")
 
 _PATTERN = re.compile(r"/(.*)/i?", re.DOTALL)
 _MAX_PATTERN = 200
@@ -89,6 +90,8 @@ class Condition:
         (attribute, texts of which it must equal one, whatever the case).
     description
         Pattern that is found in the series description.
+    kind
+        "volume": a regular grid of several slices; "picture": all else, scouts and clips too.
     orientation
         Orientations of the stored slices.
     time
@@ -101,6 +104,7 @@ class Condition:
 
     texts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     description: re.Pattern[str] | None = None
+    kind: tuple[str, ...] = ()
     orientation: tuple[str, ...] = ()
     time: tuple[int | str, ...] = ()
     count: tuple[int, int | None] = (1, None)
@@ -112,6 +116,8 @@ class Condition:
             if seen.text(key).casefold() not in values:
                 return False
         if self.description is not None and self.description.search(seen.text("description")) is None:
+            return False
+        if self.kind and _kind(seen.image) not in self.kind:
             return False
         if self.orientation and seen.orientation not in self.orientation:
             return False
@@ -157,11 +163,16 @@ def read_condition(value: Any, key: str) -> Condition:
     return Condition(
         texts,
         _pattern(value["description"], join(key, "description")) if "description" in value else None,
+        _choices(value, "kind", KINDS, key),
         _choices(value, "orientation", ORIENTATIONS, key),
         _times(value["time_point"], join(key, "time_point")) if "time_point" in value else (),
         _count(value.get("count", [1, None]), join(key, "count")),
         _whole(value.get("index", 0), join(key, "index")),
     )
+
+
+def _kind(image: Image) -> str:
+    return "volume" if isinstance(image.geometry, Geometry) and min(image.shape) > 1 else "picture"
 
 
 def _at(seen: Seen, point: int | str) -> bool:

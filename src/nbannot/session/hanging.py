@@ -388,7 +388,7 @@ def _layer(value: Any, key: str) -> Layer:
     return Layer(
         _condition(value["image"], join(key, "image")),
         None if over is None else _condition(over, join(key, "over")),
-        _text(value.get("colormap", "hot"), join(key, "colormap")),
+        _text(value.get("colormap", "hot iron"), join(key, "colormap")),
         float(opacity),
         _by_modality(value.get("window"), join(key, "window"), _window),
         None if lower is None else float(lower),
@@ -463,12 +463,13 @@ def _breast(side: str, view: str) -> dict[str, Any]:
 
 
 def _then_and_now(modality: str, plane: str) -> dict[str, Any]:
-    now, before = ({"modality": modality, "time_point": time} for time in ("current", "prior"))
+    kind = "picture" if plane == "acquisition" else "volume"
+    now, before = ({"modality": modality, "kind": kind, "time_point": time} for time in ("current", "prior"))
     cells = [{"plane": plane, "image": now}, {"plane": plane, "image": before}]
     return {"name": f"{modality}, current and prior", "when": [now, before], "layout": [cells]}
 
 
-_CT, _PT = {"modality": "CT"}, {"modality": "PT"}
+_CT, _PT = {"modality": "CT", "kind": "volume"}, {"modality": "PT", "kind": "volume"}
 
 BUILT_IN: tuple[Rule, ...] = tuple(read_rules([
     {
@@ -484,7 +485,7 @@ BUILT_IN: tuple[Rule, ...] = tuple(read_rules([
             [{"plane": "axial", "image": _CT}, {"plane": "axial", "image": _PT}],
             [{"plane": "coronal", "image": _CT}, {"plane": "sagittal", "image": _CT}],
         ],
-        "layers": [{"image": _PT, "over": _CT, "colormap": "hot", "opacity": 0.5}],
+        "layers": [{"image": _PT, "over": _CT, "colormap": "hot iron", "opacity": 0.5}],
     },
     *[_then_and_now(modality, "axial") for modality in ("CT", "MR", "PT")],
     *[_then_and_now(modality, "acquisition") for modality in ("DX", "CR", "MG")],
