@@ -85,6 +85,21 @@ def test_left_is_right_and_a_click_finds_the_marker(page: Page) -> None:
     assert page.locator("[data-nbannot-side=P]").get_attribute("visibility") == "visible"
 
 
+@pytest.mark.parametrize("tilt", [-0.5, 0.0, 0.7])
+def test_a_tilted_series_is_not_distorted(page: Page, tilt: float) -> None:
+    affine = STRAIGHT.copy()
+    affine[1, 0] = tilt  # each slice lies further back by this much
+    place = Geometry(affine, SHAPE).to_world(np.moveaxis(np.indices(SHAPE), 0, -1))
+    # 20 mm from front to back, 28 mm high, parallel to the axes of the world.
+    inside = np.abs(place - Geometry(affine, SHAPE).to_world([20, 24, 28])) <= (8, 10, 14)
+    image = image_of(np.where(inside.all(axis=-1), 1000, -1000).astype(np.int16), affine)
+    pane = Pane(page, Document(image))
+    pane.mount(image, size=(320, 320), settings={"camera": LEFT})
+    rows, columns = np.nonzero(pane.picture().sum(axis=2) > 60)
+    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    assert abs(width / height - 20 / 28) < 0.05 and len(rows) / (height * width) > 0.94
+
+
 def test_a_projection_is_that_of_numpy(page: Page) -> None:
     random = np.random.default_rng(3)
     # Smooth: between the samples of the ray a single voxel would lose its peak.
