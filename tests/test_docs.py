@@ -22,7 +22,7 @@ STORE = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
 INTERNAL = {
     "Mask": {
         "from_info", "unknown_values", "check_values", "recorded", "changed_slices", "pending", "forget",
-        "absorb", "revert", "write", "describe",
+        "absorb", "revert", "write", "describe", "fingerprint",
     },
     "NbannotError": {"payload"},
     "Viewer": {"open"},
