@@ -266,6 +266,8 @@ class Viewer(Comparing, anywidget.AnyWidget):
     def planes(self, layout: Layout) -> None:
         # What was turned or put into a pane belongs to the panes of the layout before.
         gone: dict[str, Any] = {key: {} for key in ("panes", "turns") if self.view.get(key)}
+        if self.view.get("maximized"):
+            gone["maximized"] = None
         self._set(layout=resolve(layout, self._config, self._document.images), **gone)
 
     @property
