@@ -16,6 +16,11 @@ export interface CommandTarget {
   reset(): void;
   layout(name: string): void;
   maximize(): void;
+  /** Open the menu of the active pane. */
+  paneMenu(): void;
+  thumbnails(): void;
+  /** Show the other of two compared images. */
+  flip(): void;
   /** Choose the n-th window preset, counted from 0. */
   preset(n: number): void;
   interpolation(): void;
@@ -65,6 +70,9 @@ const LOOK_ROWS: readonly Row[] = [
   ["view.fit", "Fit the view", "f", (t) => t.fit()],
   ["view.reset", "Reset views and window", "r", (t) => t.reset()],
   ["view.maximize", "Maximize or restore the view", "m", (t) => t.maximize()],
+  ["view.menu", "Menu of the view", "shift+f10 contextmenu", (t) => t.paneMenu()],
+  ["view.thumbnails", "Open or close the thumbnails", "shift+t", (t) => t.thumbnails()],
+  ["compare.flip", "Show the other of two compared images", "shift+f", (t) => t.flip()],
   ["layout.mpr", "Axial, coronal and sagittal", "shift+m", (t) => t.layout("mpr")],
   ["view.interpolation", "Smooth or raw pixels", "i", (t) => t.interpolation()],
   ["view.invert", "Exchange black and white", "n", (t) => t.invert()],
@@ -152,7 +160,7 @@ export function commandFor(event: KeyLike): Command | undefined {
 }
 
 const NAMES: Readonly<Record<string, string>> = {
-  arrowup: "↑", arrowdown: "↓", arrowleft: "←", arrowright: "→", pageup: "Page Up",
+  contextmenu: "Menu", arrowup: "↑", arrowdown: "↓", arrowleft: "←", arrowright: "→", pageup: "Page Up",
   pagedown: "Page Down", home: "Home", end: "End", space: "Space", delete: "Del",
   backspace: "Backspace", escape: "Esc", ctrl: "Ctrl", alt: "Alt", shift: "Shift",
 };

@@ -88,6 +88,8 @@ export class Volumes {
   readonly #wanted = new Map<string, Wanted>();
   readonly #background = new Map<AbortController, Volume>();
   readonly #masksBusy = new Set<string>();
+  readonly #glances: { readonly volume: Volume; readonly k: number }[] = [];
+  #glancing = false;
   #urgent = 0;
   #batch = FIRST_BATCH;
   #scheduled = false;
@@ -131,6 +133,14 @@ export class Volumes {
     const before = this.#wanted.get(image);
     this.#wanted.delete(image);
     if (before) this.#cancel(before.volume);
+  }
+
+  /** Fetch this one slice when nothing in view is waiting, and nothing else of its image. */
+  glance(image: string, frame: number, k: number): void {
+    const volume = this.store(image, frame);
+    if (!volume?.needs(k)) return;
+    this.#glances.push({ volume, k });
+    this.#schedule();
   }
 
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): () => void {
@@ -190,6 +200,7 @@ export class Volumes {
     // The first slice has the road for itself.
     const first = wishes[0];
     if (first && first.volume.have === 0 && first.ks.length && this.#urgent) return;
+    if (!this.#urgent) this.#startGlance();
     const limit = this.channel.health.carrier === "http" ? 4 : 2;
     for (const wish of wishes) {
       while (this.#background.size < limit) {
@@ -198,6 +209,19 @@ export class Volumes {
         this.#start(next.volume, next.ks);
       }
     }
+  }
+
+  /** One small picture at a time. */
+  #startGlance(): void {
+    if (this.#glancing) return;
+    const next = this.#glances.shift();
+    if (!next) return;
+    if (!next.volume.needs(next.k)) return this.#startGlance();
+    this.#glancing = true;
+    void this.#fetch(next.volume, [next.k], this.#abort.signal, false).finally(() => {
+      this.#glancing = false;
+      this.#schedule();
+    });
   }
 
   /** Slices to fetch next: in view, then outwards from there, then the same in later frames. */

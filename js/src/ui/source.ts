@@ -15,6 +15,8 @@ export interface Voxels {
   want(image: string, frame: number, slices: readonly number[]): void;
   /** The image is not shown any more. */
   unwant(image: string): void;
+  /** Fetch one slice when nothing in view is waiting, for a small picture. */
+  glance?(image: string, frame: number, k: number): void;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
 }
