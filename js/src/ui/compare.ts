@@ -133,10 +133,13 @@ class Handle {
   readonly element = h("div", {
     class: "nbannot-swipe", role: "slider", tabindex: 0, "aria-label": "Swipe", "aria-valuemin": 0, "aria-valuemax": 100,
     "data-nbannot-swipe": true, hidden: true,
-  }, h("span", { "aria-hidden": "true" }));
+  }, h("span", { class: "nbannot-swipe-grip", "aria-hidden": "true" }));
+  readonly #left = h("span", { class: "nbannot-swipe-name nbannot-swipe-left", "aria-hidden": "true" });
+  readonly #right = h("span", { class: "nbannot-swipe-name nbannot-swipe-right", "aria-hidden": "true" });
 
   constructor(private readonly scene: Scene, readonly view: PaneView, signal: AbortSignal) {
     const { element } = this;
+    element.append(this.#left, this.#right);
     view.element.append(element);
     listen(element, "pointerdown", signal, (event) => this.#press(event, signal));
     listen(element, "keydown", signal, (event) => this.#key(event));
@@ -184,6 +187,8 @@ class Handle {
     this.element.hidden = !shown;
     if (!shown) return;
     this.element.style.left = `${compare.at * 100}%`;
+    setText(this.#left, imageTitle(this.scene, pane.image.id));
+    setText(this.#right, imageTitle(this.scene, compare.image));
     setAttribute(this.element, "aria-valuenow", Math.round(compare.at * 100));
     setAttribute(this.element, "aria-valuetext", `${imageTitle(this.scene, pane.image.id)} left of ${Math.round(compare.at * 100)} %`);
   }

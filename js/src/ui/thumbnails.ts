@@ -35,11 +35,11 @@ export interface ThumbnailEvents {
 /** Number of the slice that stands for an image. */
 export const middleSlice = ({ shape }: ImageJson): number => Math.floor(shape[0] / 2);
 
-/** "174 × 512 × 512", slices first; "40 frames" where it is a film. */
+/** "512 × 512 × 174": columns, rows, slices; "40 frames" where it is a film. */
 export function sizeText({ shape: [k, j, i], frames, geometry }: ImageJson): string {
   const film = frames > 1 ? frames : geometry.kind === "stack" && k > 1 ? k : 0;
   const slices = geometry.kind === "grid" && k > 1 ? [`${k}`] : [];
-  return [[...slices, `${j}`, `${i}`].join(" × "), film > 1 ? `${film} frames` : ""].filter(Boolean).join(", ");
+  return [[`${i}`, `${j}`, ...slices].join(" × "), film > 1 ? `${film} frames` : ""].filter(Boolean).join(", ");
 }
 
 export class Thumbnails {
