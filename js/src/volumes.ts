@@ -138,7 +138,7 @@ export class Volumes {
   /** Fetch this one slice when nothing in view is waiting, and nothing else of its image. */
   glance(image: string, frame: number, k: number): void {
     const volume = this.store(image, frame);
-    if (!volume?.needs(k)) return;
+    if (!volume?.needs(k) || this.#glances.some((one) => one.volume === volume && one.k === k)) return;
     this.#glances.push({ volume, k });
     this.#schedule();
   }

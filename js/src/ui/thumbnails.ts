@@ -48,7 +48,7 @@ export class Thumbnails {
   });
   readonly #thumbs = new Map<string, Thumb>();
   readonly #renderer = new CpuRenderer();
-  #images: readonly ImageJson[] = [];
+  #key = "";
   #drag: Drag | null = null;
 
   constructor(
@@ -73,7 +73,8 @@ export class Thumbnails {
   draw(): void {
     const { scene } = this;
     if (!scene.ready || this.element.hidden) return;
-    if (this.#images !== scene.images) this.#rebuild();
+    const key = JSON.stringify(scene.images.map(({ id, shape }) => [id, shape]));
+    if (key !== this.#key) this.#rebuild(key);
     const shown = new Set(scene.panes.map((pane) => pane.image.id));
     for (const image of scene.images) {
       const thumb = this.#thumbs.get(image.id)!;
@@ -84,12 +85,14 @@ export class Thumbnails {
     }
   }
 
-  #rebuild(): void {
-    this.#images = this.scene.images;
-    const ids = new Set(this.#images.map(({ id }) => id));
+  /** Other images came: those that were there keep their pictures, and the focus. */
+  #rebuild(key: string): void {
+    this.#key = key;
+    const { images } = this.scene;
+    const ids = new Set(images.map(({ id }) => id));
     for (const id of this.#thumbs.keys()) if (!ids.has(id)) this.#thumbs.delete(id);
-    for (const image of this.#images) if (!this.#thumbs.has(image.id)) this.#thumbs.set(image.id, this.#make(image));
-    this.element.replaceChildren(...this.#images.map(({ id }) => this.#thumbs.get(id)!.button));
+    for (const image of images) if (!this.#thumbs.has(image.id)) this.#thumbs.set(image.id, this.#make(image));
+    this.element.replaceChildren(...images.map(({ id }) => this.#thumbs.get(id)!.button));
     this.fetch();
   }
 
