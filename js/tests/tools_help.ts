@@ -82,6 +82,8 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
     get cursor() {
       return view.value.cursor ?? [0, 0, 0];
     },
+    lines: [],
+    size: [400, 400],
     pointAt: (world) => view.set({ cursor: world }),
     apply(edit) {
       edits.push(edit);

@@ -14,6 +14,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
+import nbannot as nb
 from nbannot.demo.anatomy import Plan
 from nbannot.demo.phantom import BQML_PER_SUV, ChestSeries, write_chest
 
@@ -67,6 +68,9 @@ def test_the_pet_gives_the_planned_uptake(chest: ChestSeries) -> None:
     left = float(tracer.RadionuclideTotalDose) * 0.5 ** (waited / float(tracer.RadionuclideHalfLife))
     factor = float(header.PatientWeight) * 1000 / left
     assert factor == pytest.approx(1 / BQML_PER_SUV, rel=1e-9)
+    series = nb.read(chest.pet)
+    assert isinstance(series, nb.Image)
+    assert series.suv_factor("bw") == pytest.approx(1 / BQML_PER_SUV, rel=1e-9)
     assert (header.Units, header.DecayCorrection) == ("BQML", "START")
     assert (tracer.RadiopharmaceuticalStartTime, header.SeriesTime) == ("110000", "120000")
     assert ball(image, (-92, -20, 62), 10).mean() * factor == pytest.approx(2.1, abs=0.1)

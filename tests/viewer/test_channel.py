@@ -19,12 +19,12 @@ from nbannot.model.annotations import Box
 from nbannot.model.codec import encode_edit
 from nbannot.model.document import Document
 from nbannot.model.edits import Edit, Paint, Put
-from nbannot.model.geometry import Geometry
-from nbannot.model.image import Image
+from nbannot.model.geometry import Geometry, Stack
+from nbannot.model.image import Image, Suv, VoiLut, Window
 from nbannot.model.labels import Label
 from nbannot.model.runs import Runs
 from nbannot.viewer.channel import Channel
-from nbannot.viewer.messages import PROTOCOL
+from nbannot.viewer.messages import PROTOCOL, image_json
 from nbannot.viewer.pixels import decode
 from nbannot.viewer.spool import Spool
 
@@ -107,6 +107,37 @@ def test_state_tells_everything_the_browser_needs(document: Document, tab: Tab) 
     assert [label["name"] for label in state["labels"]] == ["liver", "lesion"]
     assert state["boxes"][0]["index"] == ((0.0, 0.0, 0.0), (1.0, 2.0, 3.0))
     assert state["can_undo"] and not state["can_redo"] and state["http"] is None
+
+
+def test_an_image_tells_what_its_display_needs_and_no_names() -> None:
+    geometry = Geometry(np.eye(4)[[2, 1, 0, 3]], (2, 6, 5), frame_of_reference="1.2.840.99.1")
+    image = Image(
+        np.zeros((3, 2, 6, 5), np.uint16),
+        geometry,
+        modality="PT",
+        series_description="MISTER^CT",
+        series_uid="1.2.840.99.2",
+        laterality="L",
+        view_position="MLO",
+        voi_luts=[VoiLut(np.array([0, 1023, 4095], np.uint16), -4.0, 12, "HARD")],
+        windows=[Window(5, 2, function="SIGMOID")],
+        frame_label="b-value",
+        frame_values=[0, 50, 400],
+        burned_in=True,
+        suv=Suv({"bw": 0.5}, {"lbm": "Patient's Size (0010,1020) is missing"}),
+    )
+    json = image_json(image, image.windows)
+    assert json["luts"] == [{"name": "HARD", "first": -4.0, "values": [0, 64, 255]}]
+    assert json["windows"][0]["function"] == "SIGMOID"
+    assert (json["frame_label"], json["frame_values"]) == ("b-value", [0.0, 50.0, 400.0])
+    assert (json["laterality"], json["view_position"], json["burned_in"]) == ("L", "MLO", True)
+    assert json["suv"] == {"bw": 0.5, "reason": {"lbm": "Patient's Size (0010,1020) is missing"}}
+    assert len(json["frame_of_reference"]) == 16
+    assert json["frame_of_reference"] == image_json(
+        Image(np.zeros((2, 6, 5), np.uint8), geometry), ())["frame_of_reference"]  # fmt: skip
+    assert "1.2.840" not in str(json) and "MISTER" not in str(json)
+    plain = image_json(Image(np.zeros((1, 6, 5), np.uint8), Stack.picture((6, 5))), ())
+    assert (plain["frame_of_reference"], plain["suv"], plain["luts"]) == (None, None, [])
 
 
 def test_both_sides_name_the_same_protocol(root: Path) -> None:
@@ -404,8 +435,8 @@ class Wishes:
     def __init__(self) -> None:
         self.all: list[Any] = []
 
-    def focus(self, *place: Any) -> None:
-        self.all.append(place)
+    def focus(self, places: Any) -> None:
+        self.all += places
 
     def rest(self) -> None:
         self.all.append("rest")
@@ -415,7 +446,7 @@ def test_publishing_follows_the_tabs_that_are_left(document: Document) -> None:
     spool = Wishes()
     tab = Tab(document, spool)  # type: ignore[arg-type]
     for name, k in (("T", 1), ("U", 2)):
-        tab.channel.receive({"type": "focus", "tab": name, "image": "img", "frame": 0, "k": k})
+        tab.channel.receive({"type": "focus", "tab": name, "places": [["img", 0, k]]})
     for name in ("U", "U", "T"):
         tab.channel.receive({"type": "bye", "tab": name})
     assert spool.all == [("img", 0, 1), ("img", 0, 2), ("img", 0, 1), "rest"]

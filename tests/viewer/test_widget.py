@@ -163,6 +163,33 @@ def test_arrays_are_shown_in_px_with_a_warning(
     assert (image.shape, image.dtype.name, image.geometry.kind) == (shape, dtype, kind)
 
 
+class Lazy:
+    """Sliced like an array, as zarr and h5py are."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self._array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.asked: list[Any] = []
+
+    def __getitem__(self, key: Any) -> Any:
+        self.asked.append(key)
+        return self._array[key]
+
+
+def test_what_is_sliced_like_an_array_is_not_read_whole(tmp_path: Path) -> None:
+    lazy = Lazy(np.arange(60.0).reshape(3, 4, 5))
+    with pytest.warns(GeometryWarning, match="px"):
+        viewer = Viewer(lazy)
+    assert lazy.asked == [] and viewer.image.dtype == np.float32
+    np.testing.assert_array_equal(viewer.image.plane_array(1), lazy._array[1])
+    assert lazy.asked == [1]
+    mapped = np.memmap(tmp_path / "a", np.float64, mode="w+", shape=(3, 4, 5))
+    with pytest.warns(GeometryWarning, match="px"):
+        image = image_of(mapped)
+    assert image.dtype == np.float32 and not image.is_loaded
+    with pytest.warns(GeometryWarning, match="px"):
+        assert image_of(Lazy(np.zeros((4, 5)))).shape == (1, 4, 5)
+
+
 def test_arrays_that_are_no_images() -> None:
     for array in (np.zeros(5), np.zeros((0, 4, 4)), np.zeros((1, 2, 3, 4, 5))):
         with pytest.raises(GeometryError, match="shape"):
@@ -182,6 +209,18 @@ def test_the_loader_gets_the_module_with_its_fingerprint(
     assert text.decode() == (widget.STATIC / "viewer.js").read_text()
     assert answer == {"type": "module", "hash": hashlib.sha256(text).hexdigest()[:16]}
     assert len(viewer._esm) < 5000
+
+
+def test_a_part_of_the_module_is_given_by_name(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[Any, list[bytes]]] = []
+    monkeypatch.setattr(viewer, "send", lambda content, buffers: sent.append((content, buffers)))
+    (widget.STATIC / "volume3d.js").write_text("export default () => 3;")
+    for name in ("volume3d", "loader", "../secret", 5, ["volume3d"]):
+        viewer._receive(None, {"type": "module", "name": name}, [])
+    [(answer, [packed])] = sent
+    text = gzip.decompress(packed)
+    assert text == b"export default () => 3;"
+    assert answer == {"type": "module", "name": "volume3d", "hash": hashlib.sha256(text).hexdigest()[:16]}
 
 
 def test_a_missing_bundle_says_what_to_do(image: Image, bundle: Path) -> None:

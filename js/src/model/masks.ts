@@ -93,6 +93,11 @@ export class MaskStore implements SliceStore {
     return this.#changes.version;
   }
 
+  /** Bytes of the slices that hold labels. */
+  get bytes(): number {
+    return this.#slices.size * this.shape[1] * this.shape[2] * (this.dtype === "uint8" ? 1 : 2);
+  }
+
   changedSince(version: number): number[] | "all" {
     return this.#changes.since(version);
   }

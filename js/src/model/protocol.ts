@@ -155,17 +155,25 @@ export interface WindowJson {
   readonly center: number;
   readonly width: number;
   readonly name: string;
-  /** PS3.3 C.11.2.1.2 and C.11.2.1.3.2: how centre and width become black and white. */
+  /** PS3.3 C.11.2.1.2 and C.11.2.1.3: how centre and width become black and white. */
   readonly function: "LINEAR" | "LINEAR_EXACT" | "SIGMOID";
 }
 
-/** A look-up table of the file (PS3.3 C.11.2.1.1). */
+/** A table of greys of the file (VOI LUT, PS3.3 C.11.2.1.1). */
 export interface LutJson {
   readonly name: string;
-  /** The value that gets the first entry. */
+  /** Value of the image, in its stored unit, that values[0] belongs to; each step is one unit. */
   readonly first: number;
+  /** Grey of each step, 0 (black) to 255 (white). */
   readonly values: readonly number[];
 }
+
+export type SuvKind = "bw" | "lbm" | "bsa";
+
+/** SUV = factor × stored value; where a factor is missing, `reason` says why. */
+export type SuvJson = Readonly<Partial<Record<SuvKind, number>>> & {
+  readonly reason: Readonly<Partial<Record<SuvKind, string>>>;
+};
 
 export interface ImageJson {
   readonly id: string;
@@ -184,16 +192,69 @@ export interface ImageJson {
   /** Seconds, one for each frame. */
   readonly frame_times: readonly number[] | null;
   readonly orientation_labels: readonly [string, string] | null;
-  /** Images with the same one share a space; a hash, not the UID. */
+  /** Equal where images share one world: a hash of the Frame of Reference UID. */
   readonly frame_of_reference?: string | null;
   readonly laterality?: "R" | "L" | "";
+  /** "CC", "MLO", "PA", … */
   readonly view_position?: string;
   readonly luts?: readonly LutJson[];
+  /** What tells the frames apart: "time" (s), "b-value" (s/mm²), "echo time" (ms), …; "" without frames. */
+  readonly frame_label?: string;
+  /** One number for each frame. */
+  readonly frame_values?: readonly number[] | null;
+  /** The file says that its pixels show who the patient is. */
+  readonly burned_in?: boolean;
+  /** For PET images from DICOM. */
+  readonly suv?: SuvJson | null;
 }
+
+/**
+ * One element of a file's header: 0 for elements of the file, 1 for items of a sequence, 2 for their
+ * elements, …; "(gggg,eeee)" in DICOM; name; value representation; value as text.
+ */
+export type HeaderRow = readonly [depth: number, tag: string, name: string, vr: string, value: string];
+/** One line about an image, without anything that names the patient. */
+export type InfoRow = readonly [what: string, value: string];
 
 export interface MaskState extends MaskItem {
   /** Slices that hold anything but zero. */
   readonly nonzero: readonly number[];
+}
+
+export interface PresetJson {
+  readonly name: string;
+  readonly center: number;
+  readonly width: number;
+  /** Empty: of every modality. */
+  readonly modality: string;
+}
+/** A layout with ids of images. */
+export type LayoutJson =
+  | { readonly plane: "axial" | "coronal" | "sagittal" | "acquisition" | "oblique" | "volume"; readonly image?: string; readonly id?: string }
+  | { readonly row: readonly LayoutJson[]; readonly sizes?: readonly number[] }
+  | { readonly column: readonly LayoutJson[]; readonly sizes?: readonly number[] };
+/** A part of the configuration that was left out. */
+export interface ProblemJson {
+  readonly file: string | null;
+  /** Folders above the image; null where the file was named. */
+  readonly up: number | null;
+  readonly line: number | null;
+  readonly key: string;
+  readonly value: string;
+  readonly message: string;
+  readonly hint: string;
+}
+export interface ConfigJson {
+  readonly layouts: Readonly<Record<string, LayoutJson>>;
+  readonly layout: string | null;
+  readonly shortcuts: readonly {
+    readonly action: string; readonly keys: readonly string[]; readonly file: string | null; readonly line: number | null;
+  }[];
+  readonly windowing: readonly [number, number] | null;
+  readonly presets: readonly PresetJson[];
+  /** Types of views that are not offered: "2D", "3D", "Oblique". */
+  readonly disabled: readonly string[];
+  readonly problems: readonly ProblemJson[];
 }
 
 export interface StateMessage {
@@ -212,6 +273,7 @@ export interface StateMessage {
   readonly can_redo: boolean;
   readonly http: { readonly url: string; readonly nonce: string } | null;
   readonly author: string;
+  readonly config?: ConfigJson | null;
 }
 export interface EditedMessage {
   readonly type: "edited";
@@ -250,7 +312,16 @@ export interface BytesMessage {
   readonly shape: readonly number[];
   readonly codec: Codec;
   readonly revision?: number;
+  /** Of previews: index (k, j, i) to world, 4 x 4; voxels of the full grid that one stands for; value to unit. */
+  readonly affine?: readonly (readonly number[])[];
+  readonly factors?: Triple;
+  readonly slope?: number;
+  readonly intercept?: number;
+  /** A part of a large slice: number, count, first row, rows, step (see docs/protocol.md). */
+  readonly band?: BandJson;
 }
+/** [n, count, first row, rows, step]; with a step above 1 every such row and column, else all of them. */
+export type BandJson = readonly [number, number, number, number, number];
 export interface BytesErrorMessage {
   readonly type: "bytes_error";
   readonly tab: string;
@@ -297,13 +368,12 @@ export interface CancelMessage {
   readonly tab: string;
   readonly rid: number;
 }
-/** The slice in view, sent where HTTP works: the host publishes slices there from it outwards. */
+/** The slices in view, sent where HTTP works: the host publishes slices there from them outwards. */
 export interface FocusMessage {
   readonly type: "focus";
   readonly tab: string;
-  readonly image: string;
-  readonly frame: number;
-  readonly k: number;
+  /** [image, frame, slice], the most wanted first. */
+  readonly places: readonly (readonly [string, number, number])[];
 }
 /** The revision that the page has; the host answers with its state where that is another one. */
 export interface SyncMessage {
@@ -317,7 +387,13 @@ export interface ByeMessage {
   readonly tab: string;
 }
 export type BrowserMessage =
-  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage;
+  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage | ModuleMessage;
+
+/** A module of the page is wanted: the viewer itself, or by its name a part that few need. */
+export interface ModuleMessage {
+  readonly type: "module";
+  readonly name?: string;
+}
 
 /** Return the runs as unsigned LEB128 numbers: for each run gap, length, old, new. */
 export function encodeRuns(runs: Runs): Uint8Array<ArrayBuffer> {
@@ -446,7 +522,22 @@ export function imageKey(image: string, frame: number, k: number): string {
   return `image/${image}/${frame}/${k}`;
 }
 
+/** Key of the header of the file that a slice comes from. */
+export function headerKey(image: string, frame: number, k: number): string {
+  return `header/${image}/${frame}/${k}`;
+}
+
+/** Key of what is known of an image. */
+export function infoKey(image: string): string {
+  return `info/${image}`;
+}
+
 /** Key of one slice of a mask. */
 export function maskKey(mask: string, k: number): string {
   return `mask/${mask}/${k}`;
+}
+
+/** Key of the down-sampled copy of an image frame (k, j, i up to `edge`), or of a mask where frame is null. */
+export function previewKey(id: string, frame: number | null, edge: number): string {
+  return frame === null ? `q/${id}/${edge}` : `p/${id}/${frame}/${edge}`;
 }

@@ -82,8 +82,8 @@ export const NO_TURN: Turn = { quarter: 0, flip: false };
 export function readTurn(value: unknown): Turn | null {
   const raw = object(value);
   const quarter = finite(raw["quarter"]) ? (((Math.round(raw["quarter"]) % 4) + 4) % 4) as Turn["quarter"] : 0;
-  const flip = flag(raw["flip"], false);
-  return quarter || flip ? { quarter, flip } : null;
+  // A turn of nothing is kept: it overrides how the picture would be hung.
+  return "quarter" in raw || "flip" in raw ? { quarter, flip: flag(raw["flip"], false) } : null;
 }
 
 /** An image drawn over a base image. */

@@ -213,10 +213,27 @@ export function gridRotation(geometry: GridGeometry): Quaternion {
   return rotationOf(right, down);
 }
 
+/**
+ * Directions of a turned plane.
+ *
+ * The rotation decides the plane; on the screen it lies as the patient plane does after the shortest
+ * turn there. So turning about a plane's own normal leaves its picture where it is.
+ */
 export function freeDirections(plane: Plane, rotation: Quaternion): Directions {
-  const [right, down] = PATIENT[plane === "coronal" || plane === "sagittal" ? plane : "axial"]
-    .map((v) => rotate(rotation, v)) as [Vec3, Vec3];
-  return { right, down, normal: cross(right, down) };
+  const [right, down] = PATIENT[plane === "coronal" || plane === "sagittal" ? plane : "axial"];
+  const upright = cross(right, down);
+  const normal = rotate(rotation, upright);
+  const swing = shortestTurn(upright, normal) ?? rotation;
+  return { right: rotate(swing, right), down: rotate(swing, down), normal };
+}
+
+/** The shortest rotation from one unit vector to another; null for opposite ones, which have many. */
+function shortestTurn(from: Vec3, to: Vec3): Quaternion | null {
+  const w = 1 + dot(from, to);
+  if (w < 1e-6) return null;
+  const [x, y, z] = cross(from, to);
+  const size = Math.hypot(x, y, z, w);
+  return [x / size, y / size, z / size, w / size];
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Tools that change how the image is shown: crosshair, window, pan and zoom. */
 import type { ViewPatch } from "../state";
 import type { ViewStore } from "../state/store";
+import { beginTurn, onHandle } from "./rotate";
 import type { Gesture, Pointer, Tool, Window } from "./tool";
 import type { Camera } from "./tool";
 import type { Pair } from "./frame";
@@ -15,8 +16,9 @@ function viewGesture(view: ViewStore, before: ViewPatch, move: (p: Pointer) => v
 
 export const crosshair: Tool = {
   name: "crosshair",
-  cursor: () => "crosshair",
+  cursor: (pointer, host) => (pointer && onHandle(pointer, host, host.lines, host.size) ? "grab" : "crosshair"),
   begin(pointer, host) {
+    if (onHandle(pointer, host, host.lines, host.size)) return beginTurn(pointer, host);
     const { cursor, cursors } = host.view.value;
     const move = (p: Pointer): void => host.pointAt(p.world);
     move(pointer);

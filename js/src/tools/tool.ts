@@ -4,6 +4,7 @@ import type {
   BoxItem, EditDraft, ImageJson, IndexBox, LabelItem, MaskItem, Runs,
 } from "../model/protocol";
 import type { ToolName } from "../state";
+import type { Plane } from "../state/parts";
 import type { ViewStore } from "../state/store";
 import type { Frame, Pair, SliceFrame } from "./frame";
 
@@ -86,6 +87,10 @@ export interface ToolHost {
   /** Crosshair in the world of the pane's image. */
   readonly cursor: Vec3;
   pointAt(world: Vec3): void;
+  /** Lines in which other planes cut this one, to turn them by; none while they are not shown. */
+  readonly lines: readonly { readonly plane: Plane; readonly direction: Pair }[];
+  /** CSS px. */
+  readonly size: Pair;
   apply(edit: EditDraft): void;
   draft(box: BoxDraft | null): void;
   toast(text: string, action?: ToastAction): void;

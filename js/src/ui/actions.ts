@@ -1,9 +1,12 @@
 /** What the commands of keyboard, toolbar and help do. */
 import type { CommandTarget } from "../commands";
 import { BRUSH_MAX, BRUSH_MIN } from "../state";
-import { flip } from "./compare";
+import { flip as flipCompared } from "./compare";
+import type { Turn } from "../state/parts";
+import type { Pane } from "./pane";
 import { removeBox } from "./panel";
 import type { Scene } from "./scene";
+import { nextSlab, thicken } from "./slab";
 
 /** What commands need of the page. */
 export interface ActionHooks {
@@ -85,8 +88,40 @@ export class Actions implements CommandTarget {
     this.hooks.thumbnails();
   }
 
+  otherImage(): void {
+    flipCompared(this.scene);
+  }
+
+  quarter(): void {
+    if (this.scene.ready) this.#turn(this.scene.pane, ({ quarter, flip }) => ({ quarter: ((quarter + 1) % 4) as Turn["quarter"], flip }));
+  }
+
   flip(): void {
-    flip(this.scene);
+    // The picture on the screen is mirrored, whichever way it was turned before.
+    if (this.scene.ready) this.#turn(this.scene.pane, ({ quarter, flip }) => ({ quarter: ((4 - quarter) % 4) as Turn["quarter"], flip: !flip }));
+  }
+
+  #turn(pane: Pane, change: (turn: Turn) => Turn): void {
+    if (pane.plane === "volume") return;
+    const { turns } = this.scene.view.value;
+    pane.fit();
+    this.scene.view.set({ turns: { ...turns, [pane.id]: change(pane.turn) } });
+  }
+
+  fullSize(): void {
+    if (this.scene.ready && this.scene.pane.plane !== "volume") this.scene.pane.fullSize(devicePixelRatio || 1);
+  }
+
+  planes(to: "grid" | "patient"): void {
+    this.scene.view.set({ rotation: to === "grid" ? null : [0, 0, 0, 1] });
+  }
+
+  slab(): void {
+    if (this.scene.ready) nextSlab(this.scene.pane);
+  }
+
+  slabBy(factor: number): void {
+    if (this.scene.ready) thicken(this.scene.pane, factor);
   }
 
   preset(n: number): void {
@@ -106,6 +141,14 @@ export class Actions implements CommandTarget {
   label(n: number): void {
     const label = this.scene.labels[n];
     if (label) this.scene.view.set({ label: label.id });
+  }
+
+  labelStep(by: number): void {
+    const { labels, label } = this.scene;
+    if (labels.length === 0) return;
+    const at = labels.findIndex(({ id }) => id === label?.id);
+    const next = labels[(Math.max(at, by > 0 ? -1 : 0) + by + labels.length) % labels.length]!;
+    this.scene.view.set({ label: next.id });
   }
 
   crosshair(): void {

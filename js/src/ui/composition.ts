@@ -7,6 +7,7 @@ import { COLORMAPS } from "../render/colormaps";
 import { planeRequest, type PlaneRequest } from "../render/plane";
 import type { ImageLayer, Layer, MaskLayer, SegmentStyle, Slab, SliceStore } from "../render/renderer";
 import { hasPlanes, isGrid, type Frame } from "../tools/frame";
+import type { Camera } from "../tools/tool";
 import { Difference } from "./difference";
 import type { Pane } from "./pane";
 import { windowBounds } from "./presets";
@@ -19,10 +20,10 @@ export interface Composition {
   readonly notes: readonly string[];
 }
 
-/** The plane of a pane in the grid of its own image. */
-export function basePlane(pane: Pane, width: number, height: number): PlaneRequest {
-  const { geometry, frame, camera, size } = pane;
-  const mmPerPx = (camera.mmPerPx * size[0]) / width;
+/** The plane of a pane in the grid of its own image, seen by the pane's camera or another; `ratio`: device px per CSS px. */
+export function basePlane(pane: Pane, width: number, height: number, ratio: number, camera = pane.camera): PlaneRequest {
+  const { geometry, frame } = pane;
+  const mmPerPx = camera.mmPerPx / ratio;
   const middle = frame.toWorld(camera.pan);
   const plane = frame.axis === null
     ? freePlane(geometry, frame, middle, mmPerPx, width, height)
@@ -79,7 +80,7 @@ function imageLayer(
   if (store.dtype === "uint32") throw new TypeError("Images of 32-bit unsigned numbers cannot be shown.");
   const { value } = pane.view;
   const wanted = (look.colormap || value.colormaps[image.id]) ?? "grey";
-  const { table, window } = tableOf(image, value, COLORMAPS.includes(wanted) ? wanted : "grey");
+  const { table, window } = tableOf(image, value, COLORMAPS.includes(wanted) ? wanted : "grey", !look.colormap);
   return {
     kind: "image", store: store as SliceStore, plane, table,
     window: window ?? windowBounds(image, pane.scene.window(image)),
@@ -90,10 +91,10 @@ function imageLayer(
   };
 }
 
-/** Everything drawn in a pane of `width` × `height` device px, bottom first. */
-export function compose(pane: Pane, width: number, height: number, ratio: number): Composition {
+/** Everything drawn in `width` × `height` device px by the pane's camera or another, bottom first. */
+export function compose(pane: Pane, width: number, height: number, ratio: number, camera = pane.camera): Composition {
   const { scene, image, view } = pane;
-  const plane = basePlane(pane, width, height);
+  const plane = basePlane(pane, width, height, ratio, camera);
   const notes: string[] = [];
   const layers: Layer[] = [];
   const find = (id: string): { readonly other: ImageJson; readonly found: Placed } | null => {
@@ -106,7 +107,7 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
   const { compare } = view.value;
   const against = compare && compare.image !== image.id ? find(compare.image) : null;
   const edge = !against ? width
-    : compare!.mode === "swipe" ? Math.round(compare!.at * width) : scene.flickered ? 0 : width;
+    : compare!.mode === "swipe" ? edgeOf(pane, compare!.at, width, ratio, camera) : scene.flickered ? 0 : width;
   const clip: ImageLayer["clip"] = edge < width ? [0, edge] : null;
   layers.push(imageLayer(pane, image, pane.store, plane, { clip }));
   tellMap(view.value.colormaps[image.id], notes);
@@ -127,6 +128,17 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
   }
   return { layers, notes };
 }
+
+/** Column of a swipe's edge, which stands in one place of the pane, also under a magnifier. */
+function edgeOf(pane: Pane, at: number, width: number, ratio: number, camera: Camera): number {
+  if (sameCamera(camera, pane.camera)) return Math.round(at * width);
+  const { mmPerPx, pan } = pane.camera;
+  const mm = pan[0] + (at - 0.5) * pane.size[0] * mmPerPx - camera.pan[0];
+  return Math.min(width, Math.max(0, Math.round(width / 2 + (mm / camera.mmPerPx) * ratio)));
+}
+
+const sameCamera = (a: Camera, b: Camera): boolean =>
+  a.mmPerPx === b.mmPerPx && a.pan[0] === b.pan[0] && a.pan[1] === b.pan[1];
 
 function tellMap(name: string | undefined, notes: string[]): void {
   if (name !== undefined && !COLORMAPS.includes(name)) notes.push(`There is no colour map "${name}".`);

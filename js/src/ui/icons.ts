@@ -14,6 +14,7 @@ const PATHS: Readonly<Record<string, string>> = {
   redo: "M13 4l4 4l-4 4M17 8h-9a5 5 0 0 0 0 9h4",
   reset: "M4 10a6 6 0 1 0 2-4.500M3 3v4h4",
   help: "M7 7.500a3 3 0 1 1 4.500 2.500c-1 .7-1.500 1.200-1.500 2.500M10 15.500v.5",
+  slab: "M3 13l7 3.500l7-3.500M3 10l7 3.500l7-3.500M3 7l7-3.500l7 3.500l-7 3.500z",
   mpr: "M3 3h6v6h-6zM11 3h6v6h-6zM3 11h6v6h-6zM11 11h6v6h-6z",
   panel: "M3 4h14v12h-14zM12.500 4v12",
   eye: "M2 10c3-5 13-5 16 0c-3 5-13 5-16 0M10 8a2 2 0 1 0 0 4a2 2 0 1 0 0-4",

@@ -1,6 +1,6 @@
 /** The menu of layouts: each with a small picture, and a grid to choose how many images stand side by side. */
-import { arrange, computeCells, PRESETS } from "../layout";
-import type { LayoutTree, Plane } from "../state/parts";
+import { arrange, computeCells, PRESETS, shows } from "../layout";
+import type { LayoutTree } from "../state/parts";
 import { hasPlanes } from "../tools/frame";
 import { h, s, setText } from "./dom";
 import { PLANE_COLORS } from "./overlay";
@@ -32,16 +32,12 @@ interface Entry {
 
 /** The layouts that make sense for what is shown. */
 export function layoutEntries(scene: Scene): { readonly presets: readonly Entry[]; readonly own: readonly Entry[] } {
-  const usable = (tree: LayoutTree | "mpr"): boolean => tree === "mpr" || !planesOf(tree).some((one) => scene.disabled.includes(one));
+  const usable = (name: string, tree: LayoutTree | "mpr"): boolean =>
+    !Object.hasOwn(scene.named, name) && !scene.disabled.some((kind) => shows(tree, kind));
   const presets = hasPlanes(scene.geometryOf(scene.main))
-    ? Object.entries(PRESETS).filter(([, { tree }]) => usable(tree)).map(([name, { title }]) => ({ name, title }))
+    ? Object.entries(PRESETS).filter(([name, { tree }]) => usable(name, tree)).map(([name, { title }]) => ({ name, title }))
     : [{ name: "single", title: "One image" }];
   return { presets, own: Object.keys(scene.named).map((name) => ({ name, title: name })) };
-}
-
-function planesOf(tree: LayoutTree): Plane[] {
-  if ("plane" in tree) return [tree.plane];
-  return ("row" in tree ? tree.row : tree.column).flatMap(planesOf);
 }
 
 /** Build the menu; `choose` takes the name of a layout, `done` closes the menu. */

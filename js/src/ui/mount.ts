@@ -5,7 +5,7 @@ import { Actions } from "./actions";
 import { h, listen } from "./dom";
 import { buildHelp } from "./help";
 import { listenKeys } from "./keyboard";
-import { errorOf, Messages } from "./messages";
+import { configError, errorOf, Messages } from "./messages";
 import { Panel } from "./panel";
 import type { PaneView } from "./paneview";
 import { Places } from "./places";
@@ -43,6 +43,8 @@ class Viewer {
   readonly #player: Player;
   readonly #actions: Actions;
   #help: HTMLElement | null = null;
+  #helpOpen: AbortController | null = null;
+  #told = "";
   #frame = 0;
   #progressTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -113,7 +115,7 @@ class Viewer {
     });
     listen(this.#stage.element, "pointerdown", signal, () => this.#root.focus({ preventScroll: true }));
     listen(grip, "pointerdown", signal, (event) => this.#dragHeight(grip, event));
-    listenKeys(this.#root, this.#actions, (key) => this.#chooseByKey(key), signal);
+    listenKeys(this.#root, this.#scene.keys, this.#actions, (key) => this.#chooseByKey(key), signal);
     const observer = new ResizeObserver(() => this.#resized());
     observer.observe(this.#root);
     signal.addEventListener("abort", () => observer.disconnect());
@@ -130,6 +132,7 @@ class Viewer {
         const message = arrival.k < 0 ? arrival.message : `A slice cannot be shown: ${arrival.message}`;
         this.#messages.error({ kind: "SliceError", message, hint: "Show the viewer again to retry." });
       }
+      if (arrival.kind === "limit") this.#messages.error({ kind: "MemoryLimit", message: arrival.message, hint: "" });
       this.#progressLater();
       this.#stage.arrived(arrival.k);
       if (!this.#places.pictured(arrival.image, arrival.k)) return;
@@ -140,6 +143,7 @@ class Viewer {
     client.onView((view) => this.#view.follow(view), signal);
     this.#view.on((_, changed) => {
       if (ARRANGING.some((key) => changed.has(key))) this.#arrange();
+      if (changed.has("shortcuts")) this.#bindKeys();
       if (changed.has("panel") || changed.has("height") || changed.has("thumbnails")) this.#resized();
       this.#refresh();
     });
@@ -149,9 +153,23 @@ class Viewer {
 
   #documentChanged(whole: boolean): void {
     if (this.#scene.ready) this.#stage.element.querySelector(".nbannot-waiting")?.remove();
+    if (whole) this.#configure();
     if (whole) this.#arrange();
     this.#progress();
     this.#refresh();
+  }
+
+  /** Take over the configuration, and say once what was left out of it. */
+  #configure(): void {
+    const { config } = this.client.document;
+    this.#bindKeys();
+    const told = configError(config?.problems ?? [], this.#scene.keys.problems);
+    if (told && told.hint !== this.#told) this.#messages.error(told);
+    this.#told = told?.hint ?? "";
+  }
+
+  #bindKeys(): void {
+    this.#scene.keys.set(this.client.document.config?.shortcuts ?? [], this.#view.value.shortcuts);
   }
 
   #arrange(): void {
@@ -264,18 +282,26 @@ class Viewer {
 
   #toggleHelp(): void {
     if (this.#closeDialog()) return;
-    this.#help = buildHelp(() => this.#toggleHelp());
+    const open = new AbortController();
+    this.#help = buildHelp(this.#scene.keys, {
+      close: () => this.#toggleHelp(),
+      change: (shortcuts) => this.#view.set({ shortcuts }),
+      say: (text) => this.#messages.toast(text),
+    }, open.signal);
+    this.#helpOpen = open;
     this.#root.append(this.#help);
   }
 
   #closeDialog(): boolean {
     const open = this.#help !== null;
+    this.#helpOpen?.abort();
     this.#help?.remove();
     this.#help = null;
     return open;
   }
 
   #close(): void {
+    this.#helpOpen?.abort();
     if (this.#frame !== 0) cancelAnimationFrame(this.#frame);
     this.#view.close();
     this.#root.remove();

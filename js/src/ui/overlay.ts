@@ -1,9 +1,9 @@
 /** What lies over a picture: crosshair, boxes, brush ring, letters, scale bar and corner texts. */
-import { cross, dot, length } from "../model/geometry";
 import type { BoxItem } from "../model/protocol";
 import type { Plane } from "../state/parts";
 import { boxOutline, boxPoint, boxShown, HANDLES } from "../tools/box";
 import type { Frame, Pair, SliceFrame } from "../tools/frame";
+import { handles, type PlaneLine } from "../tools/rotate";
 import type { Pointer } from "../tools/tool";
 import { h, s, setAttribute, setText } from "./dom";
 import {
@@ -59,7 +59,8 @@ const EDGES = ["w", "e", "n", "s"] as const;
 export class Overlay {
   readonly svg: SVGSVGElement;
   readonly texts: HTMLElement;
-  readonly #lines = [s("path", { class: "nbannot-cross" }), s("path", { class: "nbannot-cross" })];
+  readonly #lines = [1, 2, 3].map(() => s("path", { class: "nbannot-cross" }));
+  readonly #handles = s("g", { class: "nbannot-handles" });
   /** Dark under the lines: they must show on white, too. */
   readonly #lineShadow = s("path", { class: "nbannot-cross nbannot-cross-shadow" });
   readonly #dot = s("circle", { class: "nbannot-dot", r: 2.5 });
@@ -82,7 +83,7 @@ export class Overlay {
     this.#ring.append(s("circle", { class: "nbannot-ring-shadow" }), s("circle", {}));
     this.svg = s(
       "svg", { class: "nbannot-overlay", "aria-hidden": "true" },
-      this.#lineShadow, ...this.#lines, this.#references, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
+      this.#lineShadow, ...this.#lines, this.#references, this.#handles, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
     );
     const corner = (name: string): HTMLElement => h("div", { class: `nbannot-corner nbannot-${name}` });
     const edge = (name: string): HTMLElement => h("div", { class: `nbannot-edge nbannot-edge-${name}` });
@@ -127,7 +128,7 @@ export class Overlay {
     const { frame } = screen;
     const [x, y] = toPx(screen, frame.toPlane(pane.cursor));
     const { crosshair, cursor } = pane.view.value;
-    const lines = crosshair ? otherPlanes(pane, frame) : [];
+    const { lines } = pane;
     const paths = lines.map((line) => crossLine([x, y], line.direction, screen));
     setAttribute(this.#lineShadow, "d", paths.join(""));
     this.#lines.forEach((path, n) => {
@@ -137,6 +138,7 @@ export class Overlay {
       setAttribute(path, "stroke", PLANE_COLORS[line.plane]);
       setAttribute(path, "d", paths[n] ?? "");
     });
+    this.#drawHandles(pane, [x, y], lines);
     const single = lines.length === 0 && crosshair && cursor !== null && frame.plane === "acquisition";
     setAttribute(this.#dot, "visibility", single ? "visible" : "hidden");
     setAttribute(this.#dot, "cx", fixed(x));
@@ -152,6 +154,21 @@ export class Overlay {
       s("path", { class: "nbannot-reference nbannot-cross-shadow", d }),
       s("path", { class: "nbannot-reference", d, stroke: PLANE_COLORS[plane], "data-nbannot-reference": id }),
     ]));
+  }
+
+  /** Where the lines can be taken to turn the planes. */
+  #drawHandles(pane: Pane, [x, y]: Pair, lines: readonly PlaneLine[]): void {
+    const shown = pane.view.value.tool === "crosshair" ? lines : [];
+    const places = shown.flatMap((line) => handles(line, pane.size).map((at) => ({ line, at })));
+    while (this.#handles.children.length < places.length) this.#handles.append(s("circle", { r: 4 }));
+    [...this.#handles.children].forEach((circle, n) => {
+      const place = places[n];
+      setAttribute(circle, "visibility", place ? "visible" : "hidden");
+      if (!place) return;
+      setAttribute(circle, "cx", fixed(x + place.at[0]));
+      setAttribute(circle, "cy", fixed(y + place.at[1]));
+      setAttribute(circle, "stroke", PLANE_COLORS[place.line.plane]);
+    });
   }
 
   #drawBoxes(pane: Pane, screen: Screen): void {
@@ -210,36 +227,6 @@ export class Overlay {
 /** A screen over a slice of the grid. */
 interface SliceScreen extends Screen {
   readonly frame: SliceFrame;
-}
-
-interface PlaneLine {
-  readonly plane: Plane;
-  /** Along the line, plane mm. */
-  readonly direction: Pair;
-}
-
-/** Below this the planes are parallel: they have no line in common. */
-const PARALLEL = 0.02;
-
-/** Where the other planes through the same crosshair cut this one. */
-function otherPlanes(pane: Pane, frame: Frame): PlaneLine[] {
-  const lines: PlaneLine[] = [];
-  for (const plane of crossing(pane)) {
-    const along = cross(frame.normal, plane.normal);
-    if (length(along) < PARALLEL) continue;
-    const direction: Pair = [dot(along, frame.right), dot(along, frame.down)];
-    lines.push({ plane: plane.plane, direction });
-  }
-  return lines.slice(0, 2);
-}
-
-/** The planes of the panes that share this one's crosshair; the three patient planes even where they are not shown. */
-function crossing(pane: Pane): readonly Frame[] {
-  const { scene } = pane;
-  const frames = scene.arrangement.panes.map(({ id }) => scene.paneById(id))
-    .filter((one) => one !== pane && one.image.id === pane.image.id && one.plane !== "volume").map((one) => one.frame);
-  if (frames.length > 0 || pane.plane === "acquisition") return frames;
-  return pane.scene.planesOf(pane).filter((one) => one.plane !== pane.plane);
 }
 
 /** "MIP 20 mm" */

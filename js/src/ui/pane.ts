@@ -3,6 +3,7 @@ import { add, scale, type GridGeometry, type Vec3 } from "../model/geometry";
 import type { EditDraft, ImageJson, LabelItem, MaskItem, BoxItem } from "../model/protocol";
 import type { SliceStore } from "../model/masks";
 import { movePoint, type Matrix } from "../model/transform";
+import type { Keymap } from "../commands/keymap";
 import type { Arrangement, PaneSpec } from "../layout";
 import type { SegmentStyle } from "../render/renderer";
 import { without, type ViewStore } from "../state/store";
@@ -12,6 +13,7 @@ import {
   type Frame, type Pair,
 } from "../tools/frame";
 import { zoomAt } from "../tools/navigate";
+import { planeLines, type PlaneLine } from "../tools/rotate";
 import type { BoxDraft, Camera, MaskVoxels, ToastAction, ToolHost, Window } from "../tools/tool";
 import type { Source } from "./source";
 import type { Spaces } from "./spaces";
@@ -20,6 +22,7 @@ import type { Spaces } from "./spaces";
 export interface PaneOwner {
   readonly source: Source;
   readonly view: ViewStore;
+  readonly keys: Keymap;
   readonly ready: boolean;
   readonly main: ImageJson;
   readonly images: readonly ImageJson[];
@@ -228,6 +231,15 @@ export class Pane implements ToolHost {
     const to = (this.cineAt + by + n) % n;
     if (this.image.frames > 1) this.setTime(to);
     else this.scrollTo(to);
+  }
+
+  /** Where the planes of the panes that share this one's crosshair cut it. */
+  get lines(): readonly PlaneLine[] {
+    if (!this.view.value.crosshair || this.plane === "volume") return [];
+    const frames = this.scene.arrangement.panes.map(({ id }) => this.scene.paneById(id))
+      .filter((one) => one !== this && one.image.id === this.image.id && one.plane !== "volume").map((one) => one.frame);
+    if (frames.length > 0 || this.plane === "acquisition") return planeLines(this.frame, frames);
+    return planeLines(this.frame, this.scene.planesOf(this).filter((one) => one.plane !== this.plane));
   }
 
   pointAt(world: Vec3): void {

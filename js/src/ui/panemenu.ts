@@ -1,4 +1,5 @@
 /** The menu of one pane: its image, its plane, and its size. */
+import { shows } from "../layout";
 import { PLANES, type Plane } from "../state/parts";
 import { hasPlanes } from "../tools/frame";
 import type { MenuItem } from "./menu";
@@ -11,7 +12,7 @@ export const PLANE_NAMES: Readonly<Record<Plane, string>> = {
 
 /** Planes that can be chosen for a pane. */
 export function planesFor(scene: Scene, pane: Pane): readonly Plane[] {
-  return hasPlanes(pane.geometry) ? PLANES.filter((one) => !scene.disabled.includes(one)) : ["acquisition"];
+  return hasPlanes(pane.geometry) ? PLANES.filter((plane) => !scene.disabled.some((kind) => shows({ plane }, kind))) : ["acquisition"];
 }
 
 export function paneItems(scene: Scene, id: string, maximize: () => void): MenuItem[] {

@@ -7,15 +7,18 @@ import { arrange, type Arrangement } from "../layout";
 import type { Rgb, SegmentStyle } from "../render/renderer";
 import type { ViewPatch } from "../state";
 import { without, type ViewStore } from "../state/store";
-import { NO_TURN, type LayoutTree, type Links, type PaneChoice, type Plane, type Turn } from "../state/parts";
-import { clampSlice, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
+import { NO_TURN, type LayoutTree, type Links, type PaneChoice, type Turn } from "../state/parts";
+import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
 import type { BoxDraft, MaskVoxels, ToastAction, Window } from "../tools/tool";
 import { follow } from "./follow";
 import { fellowsOf, movedCursors } from "./links";
 import { Pane, type PaneOwner } from "./pane";
+import { Keymap } from "../commands/keymap";
 import { autoWindow, fullWindow, presetsOf, type Preset } from "./presets";
 import type { Source } from "./source";
 import { Spaces } from "./spaces";
+
+const NONE: Readonly<Record<string, LayoutTree>> = {};
 
 export interface SceneEvents {
   toast(text: string, action?: ToastAction): void;
@@ -63,12 +66,11 @@ export class Scene implements PaneOwner {
   active = "axial";
   /** Id of the pane that was pressed last: the active one while the pointer is over none. */
   chosen: string | null = null;
-  /** Layouts of the configuration, by name. */
-  named: Readonly<Record<string, LayoutTree>> = {};
-  /** Planes that the configuration takes out of the menus. */
-  disabled: readonly Plane[] = [];
   /** Which of two images a running flicker shows; null: it stands as the view state says. */
   flicker: boolean | null = null;
+
+  /** The keys of this viewer. */
+  readonly keys = new Keymap();
 
   constructor(
     readonly source: Source,
@@ -111,6 +113,16 @@ export class Scene implements PaneOwner {
       const others = this.images.filter((one) => one !== this.main).map(({ id }) => id);
       return arrange(layout, hasPlanes(geometryOf(this.main)), [this.main.id, ...others], this.named);
     });
+  }
+
+  /** Layouts of the configuration, by name. */
+  get named(): Readonly<Record<string, LayoutTree>> {
+    return this.source.document.config?.layouts ?? NONE;
+  }
+
+  /** Kinds of panes that the configuration takes out of the menus: "2D", "3D", "Oblique". */
+  get disabled(): readonly string[] {
+    return this.source.document.config?.disabled ?? [];
   }
 
   /** Name of the layout in use. */
@@ -240,8 +252,10 @@ export class Scene implements PaneOwner {
 
   /** The frames of the three patient planes through a pane's crosshair. */
   planesOf(pane: Pane): Frame[] {
-    const { geometry, cursor } = pane;
+    const { geometry, cursor, free } = pane;
+    const { rotation } = this.view.value;
     return (["axial", "coronal", "sagittal"] as const).map((plane) => {
+      if (free && rotation) return freeFrame(geometry, plane, rotation, cursor, plane);
       const { axis } = planeAxes(geometry, plane);
       return sliceFrame(geometry, plane, clampSlice(geometry, axis, geometry.toIndex(cursor)[axis]), plane);
     });
@@ -299,7 +313,7 @@ export class Scene implements PaneOwner {
   }
 
   get presets(): readonly Preset[] {
-    return presetsOf(this.pane.image);
+    return presetsOf(this.pane.image, this.source.document.config?.presets);
   }
 
   applyPreset(preset: Preset): void {
@@ -318,7 +332,10 @@ export class Scene implements PaneOwner {
   }
 
   resetWindow(): void {
-    this.view.set({ windows: without(this.view.value.windows, this.pane.image.id) });
+    const { windowing } = this.source.document.config ?? {};
+    const { id } = this.pane.image;
+    const windows = without(this.view.value.windows, id);
+    this.view.set({ windows: windowing ? { ...windows, [id]: windowing } : windows });
   }
 
   // Labels --------------------------------------------------------------------------------------

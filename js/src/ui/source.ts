@@ -2,7 +2,9 @@
 import type { DocumentMirror } from "../model/document";
 import type { SliceStore } from "../model/masks";
 import type { WireError } from "../model/protocol";
-import type { Arrival } from "../volumes";
+import type { ModuleRoad } from "../channel/modules";
+import type { Arrival, Want } from "../volumes";
+import type { Preview } from "../volumes/previews";
 
 export interface Progress {
   readonly have: number;
@@ -11,14 +13,14 @@ export interface Progress {
 
 export interface Voxels {
   store(image: string, frame?: number): SliceStore | undefined;
-  /** Fetch these slices first, in this order. */
-  want(image: string, frame: number, slices: readonly number[]): void;
-  /** The image is not shown any more. */
-  unwant(image: string): void;
+  /** Say all that is in view, most important first; it is fetched first and kept. */
+  wantAll(wants: readonly Want[]): void;
   /** Fetch one slice when nothing in view is waiting, for a small picture. */
   glance?(image: string, frame: number, k: number): void;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
+  /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels. */
+  preview(id: string, frame: number | null, edge: number, signal?: AbortSignal): Promise<Preview>;
 }
 
 export interface Connection {
@@ -32,6 +34,7 @@ export interface Source {
   readonly channel: Connection;
   readonly document: DocumentMirror;
   readonly volumes: Voxels;
+  readonly road: ModuleRoad;
   view(): unknown;
   setView(patch: Record<string, unknown>): void;
   onView(callback: (view: unknown) => void, signal?: AbortSignal): unknown;

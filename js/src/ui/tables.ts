@@ -1,6 +1,6 @@
 /** From values to colours: the table of an image as it is to be shown. */
 import type { ImageJson } from "../model/protocol";
-import { colormap, greyTable, lutTable, sigmoidTable } from "../render/colormaps";
+import { colormap, greyTable, lutTable, lutWindow, sigmoidTable, sigmoidWindow } from "../render/colormaps";
 import type { ViewState } from "../state";
 
 interface Shown {
@@ -12,8 +12,9 @@ interface Shown {
 const kept = new WeakMap<ImageJson, Map<string, Shown>>();
 
 /** Tables are kept for each image: a picture that has not changed is known by its table, too. */
-export function tableOf(image: ImageJson, view: ViewState, name: string): Shown {
-  const inverted = (image.photometric === "MONOCHROME1") !== view.inverted.includes(image.id);
+export function tableOf(image: ImageJson, view: ViewState, name: string, base: boolean): Shown {
+  // Black and white are exchanged where the image stands alone; over another one its colours stay.
+  const inverted = (image.photometric === "MONOCHROME1") !== (base && view.inverted.includes(image.id));
   const lut = view.luts[image.id];
   const key = `${name} ${inverted} ${lut ?? ""} ${image.id in view.windows}`;
   let tables = kept.get(image);
@@ -25,15 +26,11 @@ export function tableOf(image: ImageJson, view: ViewState, name: string): Shown 
 
 function make(image: ImageJson, name: string, inverted: boolean, lut: number | undefined, set: boolean): Shown {
   const own = lut === undefined ? undefined : image.luts?.[lut];
-  if (own) {
-    return {
-      table: lutTable(own, inverted),
-      window: { lower: own.first, upper: own.first + own.values.length - 1 },
-    };
-  }
+  if (own) return { table: lutTable(own, inverted), window: lutWindow(own) };
   // The sigmoid belongs to the file's window; a window that somebody set is linear.
-  if (name === "grey" && !set && image.windows[0]?.function === "SIGMOID") {
-    return { table: sigmoidTable(inverted), window: null };
+  const first = image.windows[0];
+  if (name === "grey" && !set && first?.function === "SIGMOID") {
+    return { table: sigmoidTable(inverted), window: sigmoidWindow(first.center, first.width) };
   }
   if (name === "grey") return { table: greyTable(inverted), window: null };
   const colors = colormap(name);

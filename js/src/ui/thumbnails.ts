@@ -141,7 +141,7 @@ export class Thumbnails {
     const slice = store?.slice(k);
     if (!store || !slice || store.dtype === "uint32") return;
     const { value } = scene.view;
-    const { table, window } = tableOf(image, value, value.colormaps[image.id] ?? "grey");
+    const { table, window } = tableOf(image, value, value.colormaps[image.id] ?? "grey", true);
     const range = window ?? windowBounds(image, scene.window(image));
     const ratio = devicePixelRatio || 1;
     const key = [slice, table, range.lower, range.upper, ratio];

@@ -1,5 +1,5 @@
 /** The row of buttons on top. */
-import { command, keyTitle, titleWithKey, type CommandTarget } from "../commands";
+import { command, type CommandTarget } from "../commands";
 import { BACKENDS, TOOLS } from "../state";
 import { hasPlanes } from "../tools/frame";
 import { h, listen, setAttribute, setText } from "./dom";
@@ -10,6 +10,7 @@ import { linkItems } from "./links";
 import { attachMenu, attachPopup, type MenuItem } from "./menu";
 import { windowText } from "./readout";
 import type { Scene } from "./scene";
+import { slabItems, slabPossible } from "./slab";
 
 const BACKEND_TITLES = { auto: "Automatic", cpu: "CPU", webgl2: "WebGL2" } as const;
 
@@ -21,6 +22,7 @@ export class Toolbar {
   readonly #layout: HTMLButtonElement;
   readonly #links = menuButton("Links between images", "links");
   readonly #compare = menuButton("Compare", "compare");
+  readonly #slab: HTMLButtonElement;
   readonly #size = h("input", {
     type: "number", class: "nbannot-size", min: 0.2, max: 300, step: "any",
     "aria-label": "Brush diameter", title: "Brush diameter ([ and ], or Shift+wheel)",
@@ -42,6 +44,7 @@ export class Toolbar {
   ) {
     this.#window = h("button", { type: "button", class: "nbannot-button nbannot-window", title: "Window presets (Alt+1, Alt+2, …)" });
     this.#layout = h("button", { type: "button", class: "nbannot-button", title: "Layout", "aria-label": "Layout" }, icon("mpr"));
+    this.#slab = h("button", { type: "button", class: "nbannot-button", title: "Thick slices (T)", "aria-label": "Thick slices" }, icon("slab"));
     const more = h("button", { type: "button", class: "nbannot-button", title: "More", "aria-label": "More" }, icon("more"));
     this.#sizeBox = h("label", { class: "nbannot-sizebox" }, this.#size, this.#sizeUnit);
     const group = (...nodes: Node[]): HTMLElement => h("div", { class: "nbannot-group" }, ...nodes);
@@ -49,7 +52,7 @@ export class Toolbar {
       this.#button("view.thumbnails", "thumbs", true), this.#images,
       group(...TOOLS.map((name) => this.#button(`tool.${name}`, name, true))),
       this.#sizeBox,
-      group(this.#window, this.#layout, this.#links, this.#compare, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
+      group(this.#window, this.#layout, this.#slab, this.#links, this.#compare, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
       group(this.#button("edit.undo", "undo"), this.#button("edit.redo", "redo")),
       h("div", { class: "nbannot-space" }),
       group(this.#button("labels.overlay", "eye", true), this.#opacity),
@@ -59,12 +62,25 @@ export class Toolbar {
     attachPopup(this.#layout, root, (done) => layoutPopup(scene, (name) => target.layout(name), done), "dialog", signal);
     attachPopup(this.#compare, root, (done) => comparePopup(scene, done), "dialog", signal);
     attachMenu(this.#links, root, () => linkItems(scene), signal);
+    attachMenu(this.#slab, root, () => slabItems(this.scene.pane), signal);
     attachMenu(more, root, () => this.#moreItems(), signal);
     this.#listen();
+    scene.keys.on(() => this.#retitle(), signal);
+    this.#retitle();
+  }
+
+  /** Tooltips name the keys. */
+  #retitle(): void {
+    const { keys } = this.scene;
+    for (const [id, button] of this.#buttons) setAttribute(button, "title", keys.title(id));
+    const presets = [1, 2].map((n) => keys.hint(`window.preset_${n}`)).filter(Boolean);
+    setAttribute(this.#window, "title", presets.length ? `Window presets (${presets.join(", ")}, …)` : "Window presets");
+    const sizes = [keys.hint("brush.smaller"), keys.hint("brush.larger")].filter(Boolean);
+    setAttribute(this.#size, "title", `Brush diameter (${[sizes.join(" and "), "Shift+wheel"].filter(Boolean).join(", or ")})`);
   }
 
   #button(id: string, picture: string, toggles = false): HTMLButtonElement {
-    const title = titleWithKey(id);
+    const title = this.scene.keys.title(id);
     const button = h(
       "button",
       { type: "button", class: "nbannot-button", title, "aria-label": command(id).title, "data-nbannot-command": id },
@@ -111,6 +127,7 @@ export class Toolbar {
     this.#opacity.value = String(opacity);
     this.#window.hidden = scene.pane.image.color;
     setText(this.#window, windowText(scene.window()));
+    this.#slab.hidden = !slabPossible(scene.pane);
     this.#layout.hidden = !hasPlanes(scene.geometryOf(scene.main)) && scene.images.length < 2;
     this.#links.hidden = scene.images.length < 2;
     this.#compare.hidden = !canCompare(scene);
@@ -141,7 +158,7 @@ export class Toolbar {
     const items = this.scene.presets.map((preset, n): MenuItem => ({
       id: preset.id,
       title: preset.title,
-      hint: [preset.window ? windowText(preset.window) : "", n < 9 ? keyTitle(`alt+${n + 1}`) : ""].filter(Boolean).join("   "),
+      hint: [preset.window ? windowText(preset.window) : "", n < 9 ? this.scene.keys.hint(`window.preset_${n + 1}`) : ""].filter(Boolean).join("   "),
       checked: preset.window?.center === now.center && preset.window.width === now.width,
       run: () => this.scene.applyPreset(preset),
     }));
@@ -152,12 +169,19 @@ export class Toolbar {
     const { view } = this.scene;
     const { interpolate, crosshair, inverted } = view.value;
     const toggle = (id: string, title: string, checked: boolean): MenuItem => ({
-      id, title, checked, hint: keyTitle(command(id).keys[0] ?? ""), run: () => command(id).run(this.target),
+      id, title, checked, hint: this.scene.keys.hint(id), run: () => command(id).run(this.target),
     });
     return [
       toggle("view.interpolation", "Smooth pixels", interpolate),
       toggle("view.crosshair", "Crosshair", crosshair),
       toggle("view.invert", "Black and white exchanged", inverted.includes(this.scene.pane.image.id)),
+      toggle("view.flip", "Left and right exchanged", this.scene.pane.turn.flip),
+      toggle("view.quarter", "Turn the picture clockwise", false),
+      toggle("view.full_size", "Original size", false),
+      ...(hasPlanes(this.scene.pane.geometry) ? [
+        toggle("planes.grid", "Planes along the voxels", view.value.rotation === null),
+        toggle("planes.patient", "Planes along the patient", view.value.rotation?.[3] === 1),
+      ] : []),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,

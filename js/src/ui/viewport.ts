@@ -1,11 +1,11 @@
 /** One slice in the page: canvas, overlay and input. */
-import { titleWithKey } from "../commands";
 import type { Cell } from "../layout";
 import type { Renderer } from "../render/renderer";
 import { tools } from "../tools/index";
 import type { Pointer } from "../tools/tool";
 import { compose, pictureKey } from "./composition";
 import { h, listen } from "./dom";
+import { Glass } from "./glass";
 import { icon, setIcon } from "./icons";
 import { fromPx, Overlay, PLANE_TITLES, type Screen } from "./overlay";
 import type { Pane } from "./pane";
@@ -27,6 +27,8 @@ export class Viewport implements PaneView {
   readonly #grow: HTMLButtonElement;
   readonly #input: PointerInput;
   readonly #abort = new AbortController();
+  readonly #glass = new Glass();
+  #renderer: Renderer | null = null;
   #width = 0;
   #height = 0;
   /** Last pointer event over the view, to point again after the picture moved below it. */
@@ -39,7 +41,7 @@ export class Viewport implements PaneView {
     this.#grow = h("button", { class: "nbannot-grow", type: "button", tabindex: -1 }, icon("grow"));
     this.element = h(
       "div", { class: "nbannot-view", "data-nbannot-view": pane.id, role: "group" },
-      this.#canvas, this.#overlay.svg, this.#overlay.texts, this.#problem, this.#grow,
+      this.#canvas, this.#overlay.svg, this.#overlay.texts, this.#glass.element, this.#problem, this.#grow,
     );
     const { signal } = this.#abort;
     listen(this.#grow, "click", signal, () => events.maximize(pane.id));
@@ -91,15 +93,19 @@ export class Viewport implements PaneView {
     }
     const width = Math.max(1, Math.round(this.#width * ratio));
     const height = Math.max(1, Math.round(this.#height * ratio));
-    const { layers, notes } = compose(pane, width, height, ratio);
+    // The canvas has whole pixels, so they may be a little narrower than the screen's.
+    const { layers, notes } = compose(pane, width, height, width / this.#width);
     const picture = pictureKey(renderer, layers);
     // Moving the crosshair dirties every view, but the pictures of the others stay as they are.
     if (!sameKey(picture, this.#picture)) {
       this.complete = !renderer.draw(this.#canvas, width, height, layers).missing;
       this.#picture = picture;
     }
+    this.#renderer = renderer;
     this.#overlay.notes = notes;
-    this.#overlay.draw(pane, screen, this.#again());
+    const pointer = this.#again();
+    this.#overlay.draw(pane, screen, pointer);
+    this.#glass.draw(pane, pointer, renderer, ratio);
     const { dataset } = this.element;
     dataset["nbannotSlice"] = String(screen.frame.slice);
     dataset["nbannotImage"] = pane.image.id;
@@ -123,13 +129,15 @@ export class Viewport implements PaneView {
     const { pane } = this;
     const { maximized, arrangement } = pane.scene;
     const title = PLANE_TITLES[pane.plane] || "Image";
-    const key = `${maximized} ${arrangement.panes.length} ${title}`;
+    const grow = maximized === null ? pane.scene.keys.title("view.maximize")
+      : `Show all views${pane.scene.keys.hint("view.maximize") && ` (${pane.scene.keys.hint("view.maximize")})`}`;
+    const key = `${grow} ${maximized} ${arrangement.panes.length} ${title}`;
     if (this.#grow.dataset["layout"] === key) return;
     this.#grow.dataset["layout"] = key;
     this.element.setAttribute("aria-label", `${title} view`);
     setIcon(this.#grow, maximized === null ? "grow" : "shrink");
     this.#grow.hidden = arrangement.panes.length < 2;
-    this.#grow.title = maximized === null ? titleWithKey("view.maximize") : "Show all views (M)";
+    this.#grow.title = grow;
     this.#grow.setAttribute("aria-label", this.#grow.title);
   }
 
@@ -164,6 +172,7 @@ export class Viewport implements PaneView {
     if (!pointer) this.#last = null;
     if (!this.pane.scene.ready || this.#width === 0) return;
     this.#overlay.point(this.pane, this.screen, pointer);
+    if (this.#renderer && !this.#renderer.lost) this.#glass.draw(this.pane, pointer, this.#renderer, devicePixelRatio || 1);
     this.element.style.cursor = tools[this.pane.view.value.tool].cursor(pointer, this.pane);
   }
 

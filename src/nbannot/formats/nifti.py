@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import struct
+import tempfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +28,8 @@ _SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
 _KEPT = ("uint8", "int8", "uint16", "int16", "int32", "float32")
 # Corner distance above which qform and sform are said to disagree, share of a voxel.
 _DISAGREEMENT = 0.1
+# Bytes of voxels above which nothing looks at or keeps all of them.
+_LARGE = 1 << 30
 _LENGTH = {1: 1000.0, 2: 1.0, 3: 0.001}
 _TIME = {8: 1.0, 16: 1e-3, 24: 1e-6}
 
@@ -86,6 +90,7 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
     pixels = _NiftiPixels(path, volume, _plain_shape(path, shape))
     geometry, warnings = _geometry(path, header, affine, pixels.grid)
     frames = pixels.frames
+    times = _times(header, frames)
     image = Image(
         pixels,
         geometry,
@@ -93,7 +98,9 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
         id=content_id(path),
         photometric="RGB" if pixels.color else "MONOCHROME2",
         sources=[SliceSource(None, None, path)] * (pixels.grid[0] * frames),
-        frame_times=_times(header, frames),
+        frame_times=times,
+        frame_label="time" if times else "",
+        frame_values=times,
         uri=path,
         rescale=pixels.rescale,
         notes=pixels.notes,
@@ -190,7 +197,11 @@ def _times(header: Any, frames: int) -> tuple[float, ...] | None:
 
 
 class _NiftiPixels:
-    """Voxels as (t,) k, j, i; uncompressed files are mapped, compressed ones read once."""
+    """Voxels as (t,) k, j, i.
+
+    Uncompressed files are mapped, so that a slice is read alone. Compressed ones are unpacked once at
+    the first slice: in memory, those above 1 GiB into a temporary file that is mapped.
+    """
 
     def __init__(self, path: str, volume: Any, shape: tuple[int, int, int, int]) -> None:
         self._path = path
@@ -199,6 +210,7 @@ class _NiftiPixels:
         self._lock = Lock()
         self._stored: Pixels | None = None
         self.notes: list[str] = []
+        self._bytes = int(np.prod(shape, dtype=np.int64)) * self._proxy.dtype.itemsize
         x, y, z, self.frames = shape
         self.grid = (z, y, x)
         stored: np.dtype[Any] = self._proxy.dtype
@@ -226,6 +238,9 @@ class _NiftiPixels:
             return np.dtype(stored.name)
         limits = np.iinfo(stored)
         ends = [slope * float(limits.min) + intercept, slope * float(limits.max) + intercept]
+        if stored.itemsize > 2 and self._bytes > _LARGE:
+            self.notes.append(f"{stored.name} shown as 32-bit floating point: the file is too large to look")
+            return np.dtype(np.float32)
         if stored.itemsize > 2:  # the range says little: look at the numbers
             raw = self._raw()
             ends = [slope * float(raw.min()) + intercept, slope * float(raw.max()) + intercept]
@@ -249,7 +264,9 @@ class _NiftiPixels:
             if self._stored is None:
                 try:
                     with quiet():
-                        stored = np.asanyarray(self._proxy.get_unscaled())
+                        stored = self._read()
+                except FormatError:
+                    raise
                 except Exception as cause:  # gzip, OS and nibabel errors of damaged files
                     raise FormatError(
                         f"{self._path} is damaged: its voxels cannot be read",
@@ -257,6 +274,26 @@ class _NiftiPixels:
                     ) from cause
                 self._stored = stored.reshape(self._size, order="F").T
             return self._stored
+
+    def _read(self) -> Pixels:
+        """Map the voxels, or read compressed ones; large compressed ones go to a temporary file."""
+        data = str(getattr(self._proxy.file_like, "name", self._proxy.file_like))
+        if not data.lower().endswith(".gz") or self._bytes <= _LARGE:
+            return np.asanyarray(self._proxy.get_unscaled())
+        folder = tempfile.gettempdir()
+        if shutil.disk_usage(folder).free < self._bytes:
+            raise FormatError(
+                f"{self._path} needs {self._bytes / 1e9:.1f} GB in {folder} to be unpacked",
+                hint="Unpack it with gunzip, or set TMPDIR to a folder with more room.",
+            )
+        with gzip.open(data, "rb") as packed, tempfile.TemporaryFile() as plain:
+            packed.seek(int(self._proxy.offset))
+            shutil.copyfileobj(packed, plain, 1 << 22)
+            if plain.tell() < self._bytes:
+                raise EOFError
+            plain.flush()
+            size, dtype = self._bytes // self._proxy.dtype.itemsize, self._proxy.dtype
+            return np.memmap(plain, dtype, mode="r", shape=(size,))
 
     def plane(self, k: int, t: int = 0) -> Pixels:
         return self._values(self._raw()[t, k])

@@ -5,24 +5,24 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from nbannot.errors import GeometryError, NbannotError, UnknownItemError
+from nbannot.errors import GeometryError, NbannotError, SuvError, UnknownItemError
 from nbannot.model.geometry import Grid
+from nbannot.model.sliced import DTYPES, Sliceable, SlicedPixels
 
 Pixels = NDArray[Any]
 Photometric = Literal["MONOCHROME1", "MONOCHROME2", "RGB"]
-VoiFunction = Literal["LINEAR", "LINEAR_EXACT"]
+VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
+SuvKind = Literal["bw", "lbm", "bsa"]
 
 # Customary windows by modality, used when the file names none: (centre, width), HU.
 DEFAULT_WINDOWS: Mapping[str, tuple[float, float]] = {"CT": (40.0, 400.0)}
-
-_DTYPES = ("uint8", "int8", "uint16", "int16", "int32", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ class Window:
         Name given by the file, e.g. "LUNG".
     function
         "LINEAR_EXACT" spans centre ± width / 2 (PS3.3 C.11.2.1.3.2); "LINEAR", the default of
-        DICOM for whole numbers, spans centre - 0.5 ± (width - 1) / 2 (C.11.2.1.2.1).
+        DICOM for whole numbers, spans centre - 0.5 ± (width - 1) / 2 (C.11.2.1.2.1); "SIGMOID" is
+        the S-shaped curve 1 / (1 + exp(-4 (value - centre) / width)), whose steepest part spans
+        centre ± width / 2 and which has neither a black nor a white end (C.11.2.1.3.1).
 
     Raises
     ------
@@ -66,6 +68,14 @@ class Window:
         """Value shown white."""
         return self._middle + self._half
 
+    def apply(self, values: ArrayLike) -> NDArray[np.float32]:
+        """Return the grey of values, of any shape: 0 is black, 1 is white."""
+        numbers = np.asarray(values, dtype=np.float64)
+        if self.function == "SIGMOID":
+            with np.errstate(over="ignore"):
+                return (1 / (1 + np.exp(-4 * (numbers - self.center) / self.width))).astype(np.float32)
+        return np.clip((numbers - self.lower) / (self.upper - self.lower), 0, 1).astype(np.float32)
+
     @property
     def _middle(self) -> float:
         return self.center - 0.5 if self.function == "LINEAR" else self.center
@@ -74,6 +84,62 @@ class Window:
     def _half(self) -> float:
         # A LINEAR window of width 1 is a step; a little width keeps the division sound.
         return max(self.width - 1, 1e-3) / 2 if self.function == "LINEAR" else self.width / 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VoiLut:
+    """A table of grey values that the file brings along (PS3.3 C.11.2.1.1).
+
+    Parameters
+    ----------
+    values
+        Grey of each step of one unit, uint16 from 0 (black) to 2**bits - 1 (white).
+    first
+        Value of the image, in its unit (rescale applied), that ``values[0]`` belongs to. Lower
+        values take the first grey, values beyond the end the last one.
+    bits
+        Depth of the grey values, 8 to 16.
+    name
+        The file's explanation, e.g. "HARD".
+    """
+
+    values: NDArray[np.uint16]
+    first: float
+    bits: int
+    name: str = ""
+
+    def apply(self, values: ArrayLike) -> NDArray[np.float32]:
+        """Return the grey of values, of any shape: 0 is black, 1 is white."""
+        steps = np.floor(np.asarray(values, dtype=np.float64) - self.first)
+        index = np.clip(np.nan_to_num(steps), 0, len(self.values) - 1).astype(np.intp)
+        return np.asarray(self.values[index] / np.float32(2**self.bits - 1), dtype=np.float32)
+
+    def greys(self) -> NDArray[np.uint8]:
+        """Return the grey of each step in 8 bits."""
+        greys: NDArray[np.uint8] = np.rint(self.apply(self.first + np.arange(len(self.values))) * 255).astype(
+            np.uint8
+        )
+        return greys
+
+
+@dataclass(frozen=True, slots=True)
+class Suv:
+    """Factors from the values of a PET image to standardized uptake values.
+
+    Parameters
+    ----------
+    factors
+        SUV = factor × value. "bw" by body weight (g/ml), "lbm" by lean body mass (g/ml), "bsa" by
+        body surface area (cm²/ml).
+    reasons
+        Why a factor cannot be computed: names the attribute, never its value.
+    notes
+        How the factors were found, e.g. which time the dose was decayed to.
+    """
+
+    factors: Mapping[SuvKind, float]
+    reasons: Mapping[SuvKind, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +186,9 @@ class Image:
     pixels
         ndarray or `PixelSource`: (k, j, i), (t, k, j, i), and with a last axis of 3 for colour
         (uint8). dtype uint8, int8, uint16, int16, int32 or float32. MONOCHROME1 is kept as
-        stored: the display inverts it.
+        stored: the display inverts it. Whatever else is sliced like an array (zarr, h5py, dask) is
+        read slice by slice when needed; its bool is shown as uint8, float16 and float64 as float32,
+        other whole numbers as int32.
     geometry
         Grid or stack; its shape is (k, j, i).
     name
@@ -139,10 +207,26 @@ class Image:
         Time of each frame or plane of a cine, in s.
     orientation_labels
         Patient letters along a row and down a column of a 2-D image (PS3.3 C.7.6.1.1.1).
+    study_date
+        Date of the study, "YYYYMMDD", with " HHMMSS" where the time is known; orders studies in time
+        and never leaves Python.
     rescale
         (slope, intercept) already applied to the values; for information.
     notes
         What a reader should know, e.g. "gantry tilt 14.0°".
+    series_description
+        The file's own words, for choosing layouts in Python; not sent to the browser.
+    laterality, view_position
+        "R" or "L", and e.g. "CC", "MLO", "PA"; empty where the file does not say.
+    voi_luts
+        Tables of grey values of the file, best first.
+    burned_in
+        Whether the file says that its pixels show who the patient is.
+    frame_label, frame_values
+        What tells the frames apart ("time" in s, "b-value" in s/mm², "echo time" in ms, …) and its
+        value for each frame.
+    suv
+        For a PET image: factors, or why there are none.
 
     Raises
     ------
@@ -152,7 +236,7 @@ class Image:
 
     def __init__(
         self,
-        pixels: Pixels | PixelSource,
+        pixels: Pixels | PixelSource | Sliceable,
         geometry: Grid,
         *,
         name: str = "",
@@ -166,14 +250,22 @@ class Image:
         orientation_labels: tuple[str, str] | None = None,
         series_uid: str | None = None,
         study_uid: str | None = None,
+        study_date: str | None = None,
         uri: str | None = None,
         rescale: tuple[float, float] = (1.0, 0.0),
         notes: Sequence[str] = (),
+        series_description: str = "",
+        laterality: str = "",
+        view_position: str = "",
+        voi_luts: Sequence[VoiLut] = (),
+        burned_in: bool = False,
+        frame_label: str = "",
+        frame_values: Sequence[float] | None = None,
+        suv: Suv | None = None,
     ) -> None:
-        self._pixels = pixels
         self.geometry = geometry
         self.is_color = photometric == "RGB"
-        _check(pixels, geometry, self.is_color)
+        self._pixels = _source(pixels, geometry, self.is_color)
         self.name = name
         self.modality = modality
         self.unit = unit
@@ -184,11 +276,20 @@ class Image:
         self.orientation_labels = orientation_labels
         self.series_uid = series_uid
         self.study_uid = study_uid
+        self.study_date = study_date
         self.uri = uri
         self.rescale = rescale
         self.notes = tuple(notes)
+        self.series_description = series_description
+        self.laterality = laterality
+        self.view_position = view_position
+        self.voi_luts = tuple(voi_luts)
+        self.burned_in = burned_in
+        self.frame_label = frame_label
+        self.frame_values = None if frame_values is None else tuple(map(float, frame_values))
+        self.suv = suv
         self.id = id or self._identity()
-        self._array: Pixels | None = pixels if isinstance(pixels, np.ndarray) else None
+        self._array: Pixels | None = self._pixels if isinstance(self._pixels, np.ndarray) else None
         self._lock = Lock()
 
     def _identity(self) -> str:
@@ -213,6 +314,11 @@ class Image:
         """Number of frames in time (or b-value, echo) at each place; 1 without such an axis."""
         shape = self._pixels.shape
         return shape[0] if len(shape) == 4 + self.is_color else 1
+
+    @property
+    def frame_of_reference(self) -> str | None:
+        """DICOM Frame of Reference UID: images that share it share their world."""
+        return self.geometry.frame_of_reference
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -251,6 +357,29 @@ class Image:
         plane: Pixels = array[k]
         return plane
 
+    def suv_factor(self, kind: SuvKind = "bw") -> float:
+        """Return what the values are multiplied with to become standardized uptake values.
+
+        Parameters
+        ----------
+        kind
+            "bw" (body weight, g/ml), "lbm" (lean body mass, g/ml) or "bsa" (body surface area, cm²/ml).
+
+        Raises
+        ------
+        SuvError
+            When the file does not hold what is needed; the attribute is named.
+        """
+        if self.suv is not None and kind in self.suv.factors:
+            return self.suv.factors[kind]
+        reason = "the image is no PET image read from DICOM"
+        if self.suv is not None:
+            reason = self.suv.reasons.get(kind, f"{kind!r} is none of 'bw', 'lbm' and 'bsa'")
+        raise SuvError(
+            f"There is no SUV factor: {reason}",
+            hint='PET images from DICOM have "bw", "lbm" and "bsa" where their header says enough.',
+        )
+
     def default_window(self) -> Window:
         """Return the file's first window, else the modality's, else percentiles 1–99 of the middle slice."""
         if self.windows:
@@ -269,11 +398,15 @@ def _values(pixels: Pixels | PixelSource) -> Pixels:
     return pixels if isinstance(pixels, np.ndarray) else pixels.load()
 
 
-def _check(source: Pixels | PixelSource, geometry: Grid, color: bool) -> None:
-    if source.dtype.name not in _DTYPES:
+def _source(pixels: Pixels | PixelSource | Sliceable, geometry: Grid, color: bool) -> Pixels | PixelSource:
+    """Return the pixels as something that gives slices, when they fit the geometry."""
+    source: Pixels | PixelSource = (
+        pixels if isinstance(pixels, (np.ndarray, PixelSource)) else SlicedPixels(pixels, color=color)
+    )
+    if source.dtype.name not in DTYPES:
         raise GeometryError(
             f"Pixels of dtype {source.dtype} are not shown",
-            hint=f"Convert them to one of {', '.join(_DTYPES)}, e.g. array.astype('float32').",
+            hint=f"Convert them to one of {', '.join(DTYPES)}, e.g. array.astype('float32').",
         )
     shape = source.shape[:-1] if color else source.shape
     if color and (source.shape[-1] != 3 or source.dtype != np.uint8):
@@ -283,6 +416,7 @@ def _check(source: Pixels | PixelSource, geometry: Grid, color: bool) -> None:
             f"Pixels of shape {source.shape} do not fit a geometry of shape {geometry.shape}",
             hint="Give (k, j, i) or (t, k, j, i) in the order of the geometry.",
         )
+    return source
 
 
 class Images(Mapping[str, Image]):

@@ -11,10 +11,13 @@ import numpy as np
 
 from nbannot.errors import FormatError, NewerVersionError
 from nbannot.model.geometry import Geometry, Plane, Stack
-from nbannot.model.image import Image, Window
+from nbannot.model.image import Image, Suv, VoiLut, Window
 
 SUFFIX = ".nbimage"
 VERSION = 1
+_PLAIN = (
+    "series_description", "laterality", "view_position", "burned_in", "frame_label", "frame_values",
+)  # fmt: skip
 
 
 def write_pixels(file: IO[bytes], image: Image) -> None:
@@ -25,10 +28,10 @@ def write_pixels(file: IO[bytes], image: Image) -> None:
         "version": VERSION, "dtype": image.array.dtype.name, "shape": list(image.array.shape),
         "id": image.id, "name": image.name, "modality": image.modality, "unit": image.unit,
         "photometric": image.photometric,
-        "windows": [[w.center, w.width, w.name] for w in image.windows],
+        "windows": [[w.center, w.width, w.name, w.function] for w in image.windows],
         "frame_times": image.frame_times, "orientation_labels": image.orientation_labels,
         "rescale": list(image.rescale), "notes": list(image.notes),
-        "geometry": _describe(image.geometry),
+        "geometry": _describe(image.geometry), **_more(image),
     }  # fmt: skip
     values = np.ascontiguousarray(image.array).tobytes()
     with zipfile.ZipFile(file, "w") as archive:
@@ -65,7 +68,20 @@ def read_pixels(path: Path) -> Image:
         windows=[Window(*window) for window in header["windows"]], frame_times=times,
         orientation_labels=(labels[0], labels[1]) if labels else None, uri=str(path),
         rescale=(header["rescale"][0], header["rescale"][1]), notes=header["notes"],
+        voi_luts=[VoiLut(np.array(lut[0], np.uint16), *lut[1:]) for lut in header.get("voi_luts", ())],
+        suv=Suv(header["suv"][0], header["suv"][1], tuple(header["suv"][2])) if "suv" in header else None,
+        **{name: header[name] for name in _PLAIN if name in header},
     )  # fmt: skip
+
+
+def _more(image: Image) -> dict[str, Any]:
+    """Return what few images have, where this one has it."""
+    found: dict[str, Any] = {name: getattr(image, name) for name in _PLAIN if getattr(image, name)}
+    if image.voi_luts:
+        found["voi_luts"] = [[lut.values.tolist(), lut.first, lut.bits, lut.name] for lut in image.voi_luts]
+    if image.suv is not None:
+        found["suv"] = [dict(image.suv.factors), dict(image.suv.reasons), list(image.suv.notes)]
+    return found
 
 
 def _describe(grid: Geometry | Stack) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nbannot.errors import NbannotError
+from nbannot.formats import header, image_info
 from nbannot.model.codec import encode_edit, encode_item
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Paint
@@ -25,7 +28,8 @@ MAX_RUNS = 256 * 1024
 
 
 def image_json(image: Image, windows: Sequence[Window]) -> Json:
-    """Return what the browser must know of an image."""
+    """Return what the browser must know of an image; nothing in it says who the patient is."""
+    reference = image.frame_of_reference
     return {
         "id": image.id,
         "name": image.name,
@@ -40,6 +44,16 @@ def image_json(image: Image, windows: Sequence[Window]) -> Json:
         "geometry": geometry_json(image.geometry),
         "frame_times": None if image.frame_times is None else list(image.frame_times),
         "orientation_labels": image.orientation_labels and list(image.orientation_labels),
+        "frame_of_reference": reference and hashlib.sha256(reference.encode()).hexdigest()[:16],
+        "laterality": image.laterality,
+        "view_position": image.view_position,
+        "luts": [
+            {"name": lut.name, "first": lut.first, "values": lut.greys().tolist()} for lut in image.voi_luts
+        ],
+        "frame_label": image.frame_label,
+        "frame_values": None if image.frame_values is None else list(image.frame_values),
+        "burned_in": image.burned_in,
+        "suv": image.suv and {**image.suv.factors, "reason": dict(image.suv.reasons)},
     }
 
 
@@ -63,6 +77,16 @@ def geometry_json(geometry: Grid) -> Json:
         "unit": geometry.unit,
         "patient_space": geometry.patient_space,
     }
+
+
+def header_bytes(image: Image, k: int, t: int) -> bytes:
+    """Return the header of a slice's file as UTF-8 JSON: [[depth, tag, name, vr, value], …]."""
+    return json.dumps(header(image, k, t=t), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def info_bytes(image: Image) -> bytes:
+    """Return what is known of an image, without names, as UTF-8 JSON: [[what, value], …]."""
+    return json.dumps(image_info(image), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def document_json(document: Document) -> Json:

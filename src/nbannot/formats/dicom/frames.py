@@ -10,9 +10,11 @@ from typing import Any
 
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.header import Header
-from nbannot.formats.dicom.scaling import Scaling, scaling_of, windows_of
+from nbannot.formats.dicom.scaling import Scaling, luts_of, scaling_of, windows_of
 from nbannot.formats.dicom.spacing import PixelSize, pixel_size_of
-from nbannot.model.image import Window
+from nbannot.formats.dicom.suv import Uptake, uptake_of
+from nbannot.formats.dicom.views import laterality_of, view_of
+from nbannot.model.image import VoiLut, Window
 
 Vector3 = tuple[float, float, float]
 
@@ -77,6 +79,8 @@ class Frame:
     labels: tuple[str, str] | None = None
     tilt: float | None = None
     notes: tuple[str, ...] = ()
+    luts: tuple[VoiLut, ...] = ()
+    uptake: Uptake | None = None
 
     @property
     def has_place(self) -> bool:
@@ -94,12 +98,18 @@ def frames_of(header: Header) -> list[Frame]:
     """Return the frames of a file and let go of its data set."""
     ds = header.ds
     header.description = el.decoded_text(ds, 0x0008103E) or el.decoded_text(ds, 0x00181030)
+    header.laterality, header.view = laterality_of(ds), view_of(ds)
+    header.burned_in = el.text(ds, 0x00280301).upper() == "YES"
     if 0x52009230 in ds or (0x52009229 in ds and header.frames >= 1):
         found = _enhanced(header, ds)
     elif header.frames > 1:
         found = _multi_frame(header, ds)
     else:
         found = [_classic(header, ds)]
+    if header.modality == "PT":
+        uptake = uptake_of(ds)
+        for frame in found:
+            frame.uptake = uptake
     header.ds = None
     return found
 
@@ -128,7 +138,8 @@ def _is_projection(header: Header) -> bool:
 
 
 def _classic(header: Header, ds: Any) -> Frame:
-    frame = Frame(header, scaling=scaling_of(ds, ds, header), windows=windows_of(ds, ds, header))
+    frame = Frame(header, scaling=scaling_of(ds, ds, header), windows=windows_of(ds, header))
+    frame.luts = luts_of(ds, header, frame.scaling)
     frame.size, frame.notes = pixel_size_of(ds, header)
     if not _is_projection(header):
         position = _place(ds, 0x00200032, 3)
@@ -194,13 +205,14 @@ def _private_b_value(ds: Any, keys: dict[str, Any]) -> None:
 
 def _multi_frame(header: Header, ds: Any) -> list[Frame]:
     size, notes = pixel_size_of(ds, header)
-    scaling, windows = scaling_of(ds, ds, header), windows_of(ds, ds, header)
+    scaling, windows = scaling_of(ds, ds, header), windows_of(ds, header)
+    luts = luts_of(ds, header, scaling)
     times = frame_times_of(ds, header.frames)
     offsets = el.numbers(ds, 0x3004000C) if header.modality == "RTDOSE" else ()
     places = _offset_places(ds, offsets) if len(offsets) == header.frames else None
     frames = []
     for index in range(header.frames):
-        frame = Frame(header, index, size=size, scaling=scaling, windows=windows, notes=notes)
+        frame = Frame(header, index, size=size, scaling=scaling, windows=windows, notes=notes, luts=luts)
         frame.time = times[index] if times else None
         frame.keys = {"image type": "", "instance number": float(index)}
         frame.stack = "frames" if places is None else ""
@@ -299,7 +311,8 @@ def _enhanced_frame(
     transform, voi = group(0x00289145), group(0x00289132)
     frame = Frame(header, index)
     frame.scaling = scaling_of(transform if transform is not _EMPTY else ds, ds, header, groups)
-    frame.windows = windows_of(voi if voi is not _EMPTY else ds, ds, header)
+    frame.windows = windows_of(voi if voi is not _EMPTY else ds, header)
+    frame.luts = luts_of(voi if voi is not _EMPTY else ds, header, frame.scaling)
     position = _place(group(0x00209113), 0x00200032, 3)
     frame.position = (position[0], position[1], position[2]) if position else None
     frame.orientation = orientation_of(group(0x00209116))

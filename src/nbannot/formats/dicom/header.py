@@ -13,6 +13,7 @@ from nbannot.formats.dicom.fragments import Part, frame_parts
 from nbannot.formats.dicom.tables import Palette, palette_of
 
 _HEAD = 1 << 16
+_GROWTH = 7
 _PIXELS = {
     0x7FE00008: "FloatPixelData",
     0x7FE00009: "DoubleFloatPixelData",
@@ -36,9 +37,13 @@ class Header:
     sop_uid: str = ""
     series_uid: str = ""
     study_uid: str = ""
+    study_date: str = ""
     frame_of_reference: str = ""
     modality: str = ""
     description: str = ""
+    laterality: str = ""
+    view: str = ""
+    burned_in: bool = False
     series_number: int | None = None
     instance: int | None = None
     image_type: tuple[str, ...] = ()
@@ -111,12 +116,12 @@ def read_header(path: str) -> Header:
             if forced and not _looks_like_dicom(head):
                 raise NotDicomError(f"{path} is not a DICOM file")
             found = _parse(path, head, whole=len(head) == size, forced=forced)
-            if found is None:
-                head += file.read()
-                found = _parse(path, head, whole=True, forced=forced)
+            while found is None:  # a long header: read on, but never the pixels of a large file
+                more = file.read(len(head) * _GROWTH)
+                head += more
+                found = _parse(path, head, whole=not more or len(head) >= size, forced=forced)
     except OSError as cause:
         raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause
-    assert found is not None
     _check_length(found, size)
     return found
 
@@ -187,6 +192,7 @@ def _identify(header: Header, ds: Any) -> None:
     header.sop_uid = el.text(ds, 0x00080018)
     header.series_uid = el.text(ds, 0x0020000E)
     header.study_uid = el.text(ds, 0x0020000D)
+    header.study_date = f"{el.text(ds, 0x00080020)} {el.text(ds, 0x00080030)[:6]}".strip()
     header.frame_of_reference = el.text(ds, 0x00200052)
     header.modality = el.text(ds, 0x00080060)
     header.series_number = el.integer(ds, 0x00200011)

@@ -10,8 +10,8 @@ import numpy as np
 from nbannot.errors import FormatError
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.header import Header
-from nbannot.formats.dicom.tables import ModalityTable, modality_table_of
-from nbannot.model.image import Window
+from nbannot.formats.dicom.tables import ModalityTable, modality_table_of, voi_table_of
+from nbannot.model.image import VoiFunction, VoiLut, Window
 
 _PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
 _SMALL = ("uint8", "int8", "uint16", "int16")
@@ -121,32 +121,40 @@ def value_dtype(pairs: list[tuple[Header, Scaling]]) -> np.dtype[Any]:
     return np.dtype(np.int32) if low >= -(2**31) and high < 2**31 else np.dtype(np.float32)
 
 
-def windows_of(ds: Any, top: Any, header: Header) -> tuple[Window, ...]:
+def windows_of(ds: Any, header: Header) -> tuple[Window, ...]:
     """Return the windows of a data set or functional group (PS3.3 C.11.2)."""
     centers, widths = el.numbers(ds, 0x00281050), el.numbers(ds, 0x00281051)
     names = el.words(ds, 0x00281055)
-    exact = (el.text(ds, 0x00281056) or "LINEAR").upper() != "LINEAR"
-    exact = exact or header.keyword != "PixelData"  # LINEAR is meant for whole numbers
+    function = (el.text(ds, 0x00281056) or "LINEAR").upper()
+    # LINEAR is meant for whole numbers
+    exact = function != "LINEAR" or header.keyword != "PixelData"
     found = []
     for n, (center, width) in enumerate(zip(centers, widths, strict=False)):
         name = names[n] if n < len(names) else ""
         if width > 0:
             # widths below 1 are not allowed for LINEAR, but written for float images
-            linear = not exact and width >= 1
-            found.append(Window(center, width, name, "LINEAR" if linear else "LINEAR_EXACT"))
-    return tuple(found) or _voi_tables(top)
-
-
-def _voi_tables(top: Any) -> tuple[Window, ...]:
-    """Return windows that span the look-up tables of the file."""
-    found = []
-    for item in el.items(top, 0x00283010):
-        descriptor = el.numbers(item, 0x00283002)
-        if len(descriptor) != 3:
-            continue
-        count, first = int(descriptor[0]) or 65536, descriptor[1]
-        if el.integer(top, 0x00280103) == 1 and first > 32767:
-            first -= 65536
-        if count > 1:
-            found.append(Window(first + (count - 1) / 2, count - 1, el.decoded_text(item, 0x00283003)))
+            kind: VoiFunction = "LINEAR" if not exact and width >= 1 else "LINEAR_EXACT"
+            found.append(Window(center, width, name, "SIGMOID" if function == "SIGMOID" else kind))
     return tuple(found)
+
+
+def luts_of(ds: Any, header: Header, scaling: Scaling) -> tuple[VoiLut, ...]:
+    """Return the tables of greys of a data set or functional group (PS3.3 C.11.2.1.1).
+
+    Their first value counts in rescaled values, and is signed where those can be below 0.
+    """
+    if header.is_color:
+        return ()
+    signed = value_range(header, scaling)[0] < 0
+    found = []
+    for item in el.items(ds, 0x00283010):
+        table = voi_table_of(item, signed=signed)
+        if table is not None:
+            first, values, bits = table
+            found.append(VoiLut(values, float(first), bits, el.decoded_text(item, 0x00283003)))
+    return tuple(found)
+
+
+def lut_window(lut: VoiLut) -> Window:
+    """Return the window that spans a table of greys."""
+    return Window(lut.first + (len(lut.values) - 1) / 2, max(len(lut.values) - 1, 1), lut.name)

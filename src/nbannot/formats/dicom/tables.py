@@ -139,3 +139,17 @@ def modality_table_of(ds: Any) -> ModalityTable | None:
     if values is None or not len(values):
         return None
     return ModalityTable(_signed_first(item, first, ds), values.astype(np.int32))
+
+
+def voi_table_of(item: Any, *, signed: bool) -> tuple[int, NDArray[np.uint16], int] | None:
+    """Return first value, greys and their bits of a VOI LUT item; None when it is unusable."""
+    descriptor = _descriptor(item, 0x00283002)
+    if descriptor is None:
+        return None
+    count, first, bits = descriptor
+    values = _entries(getattr(el.raw(item, 0x00283006), "value", None), count, bits, _little(item))
+    if values is None or len(values) < 2 or not 8 <= bits <= 16:
+        return None
+    if bits < 16 and int(values.max()) >= 1 << bits:
+        bits = int(values.max()).bit_length()  # some files state fewer bits than they use
+    return (first - 65536 if signed and first > 32767 else first), values, bits

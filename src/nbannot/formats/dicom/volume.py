@@ -15,6 +15,8 @@ from nbannot.errors import GeometryError
 from nbannot.formats.dicom.frames import Frame
 from nbannot.formats.dicom.groups import Volume
 from nbannot.formats.dicom.pixels import DicomPixels
+from nbannot.formats.dicom.scaling import lut_window
+from nbannot.formats.dicom.suv import suv_of
 from nbannot.formats.identity import content_id
 from nbannot.model.geometry import GRID_TOLERANCE, Geometry, Grid, Plane, Stack
 from nbannot.model.image import Image, Photometric, SliceSource, Window
@@ -36,6 +38,9 @@ def image_of(volume: Volume, *, name: str, uri: str, damaged: Sequence[str] = ()
     if not color:
         photometric = "MONOCHROME1" if header.photometric == "MONOCHROME1" else "MONOCHROME2"
     scaling = first.scaling
+    times = _times(volume)
+    label, values = axis_of(volume, times)
+    uptakes = [frame.uptake for frame in volume.frames]
     return Image(
         DicomPixels(volume.rows),
         geometry,
@@ -44,15 +49,24 @@ def image_of(volume: Volume, *, name: str, uri: str, damaged: Sequence[str] = ()
         modality=header.modality,
         unit="" if color else scaling.unit,
         photometric=photometric,
-        windows=() if color else _windows(volume),
+        windows=() if color else _windows(volume) or tuple(map(lut_window, first.luts)),
         sources=[_source(frame) for frame in volume.frames],
-        frame_times=_times(volume),
+        frame_times=times,
         orientation_labels=first.labels if not first.has_place else None,
         series_uid=header.series_uid or None,
         study_uid=header.study_uid or None,
+        study_date=header.study_date or None,
         uri=uri,
         rescale=(1.0, 0.0) if color or scaling.table else (scaling.slope, scaling.intercept),
         notes=[*notes, *_notes(volume)],
+        series_description=header.description,
+        laterality=header.laterality,
+        view_position=header.view,
+        voi_luts=first.luts,
+        burned_in=any(frame.header.burned_in for frame in volume.frames),
+        frame_label=label,
+        frame_values=values,
+        suv=None if any(one is None for one in uptakes) else suv_of([one for one in uptakes if one]),
     )
 
 
@@ -214,6 +228,44 @@ def _times(volume: Volume) -> tuple[float, ...] | None:
         if (np.diff(starts) > 0).all():
             return tuple(float(time) for time in starts)
     return None
+
+
+_NUMBERED = (
+    "temporal position", "echo", "echo time", "b-value", "inversion time", "flip angle", "cardiac phase",
+    "acquisition number", "trigger time", "frame reference time",
+)  # fmt: skip
+
+
+def axis_of(volume: Volume, times: Sequence[float] | None) -> tuple[str, tuple[float, ...] | None]:
+    """Return what tells the frames of the t axis apart, and its value for each, where it is a number.
+
+    Times are in s, b-values in s/mm², echo and inversion times in ms, flip angles in degrees.
+    """
+    if len(volume.rows) == 1:
+        return "", None
+    if times is not None:
+        return "time", tuple(times)
+    name = volume.axis.split(" and ")[0]
+    if name == "echo" and _axis_numbers(volume, "echo time") is not None:
+        name = "echo time"
+    if name not in (*_NUMBERED, "gradient direction"):
+        return "frame", None
+    values = _axis_numbers(volume, name)
+    if values is not None and name in ("trigger time", "frame reference time"):
+        return name, tuple(value / 1000 for value in values)
+    return name, values
+
+
+def _axis_numbers(volume: Volume, name: str) -> tuple[float, ...] | None:
+    """Return the number of each frame, when all its slices agree on it."""
+    found = []
+    for row in volume.rows:
+        values = {frame.keys.get(name) for frame in row}
+        value = values.pop()
+        if values or not isinstance(value, float):
+            return None
+        found.append(value)
+    return tuple(found)
 
 
 def _notes(volume: Volume) -> list[str]:
