@@ -13,6 +13,7 @@ from browser.places_help import (
     centre_of,
     drag_onto,
     image_of,
+    middle,
     pair,
     pane,
     panes,
@@ -126,7 +127,7 @@ def test_thumbnails_by_keyboard_with_the_picture_of_the_middle_slice(lab: Lab) -
     world = pixels_to_world("axial", pixels.shape, mm, centre_of(array, affine, 0, 15))
     values, inside = sampled(array, affine, world)
     assert np.abs(pixels - window(values))[inside].max() <= 1.01
-    lab.page.mouse.click(*[n + 20 for n in (pane(lab, "axial-2").bounding_box() or {}).values()][:2])
+    lab.page.mouse.click(*middle(pane(lab, "axial-2")))
     thumb = root.locator("[data-nbannot-thumb]").first
     thumb.focus()
     lab.page.keyboard.press("ArrowDown")
