@@ -16,6 +16,11 @@ export interface CommandTarget {
   reset(): void;
   layout(name: string): void;
   maximize(): void;
+  /** Open the menu of the active pane. */
+  paneMenu(): void;
+  thumbnails(): void;
+  /** Show the other of two compared images. */
+  otherImage(): void;
   /** Turn the picture of the active view a quarter clockwise. */
   quarter(): void;
   /** Exchange left and right of the active view. */
@@ -78,6 +83,9 @@ const LOOK_ROWS: readonly Row[] = [
   ["view.fit", "Fit the view", "f", (t) => t.fit()],
   ["view.reset", "Reset views and window", "r", (t) => t.reset()],
   ["view.maximize", "Maximize or restore the view", "m", (t) => t.maximize()],
+  ["view.menu", "Menu of the view", "shift+f10 contextmenu", (t) => t.paneMenu()],
+  ["view.thumbnails", "Open or close the thumbnails", "shift+t", (t) => t.thumbnails()],
+  ["compare.other", "Show the other of two compared images", "shift+o", (t) => t.otherImage()],
   ["layout.mpr", "Axial, coronal and sagittal", "shift+m", (t) => t.layout("mpr")],
   ["view.full_size", "Original size: pixel for pixel", "o", (t) => t.fullSize()],
   ["view.quarter", "Turn the picture clockwise", "shift+r", (t) => t.quarter()],
@@ -170,7 +178,7 @@ export function keyName(event: KeyLike): string {
 }
 
 const NAMES: Readonly<Record<string, string>> = {
-  arrowup: "↑", arrowdown: "↓", arrowleft: "←", arrowright: "→", pageup: "Page Up",
+  contextmenu: "Menu", arrowup: "↑", arrowdown: "↓", arrowleft: "←", arrowright: "→", pageup: "Page Up",
   pagedown: "Page Down", home: "Home", end: "End", space: "Space", delete: "Del",
   backspace: "Backspace", escape: "Esc", ctrl: "Ctrl", alt: "Alt", shift: "Shift",
 };

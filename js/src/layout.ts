@@ -64,9 +64,6 @@ export function shows(tree: LayoutTree | "mpr", kind: string): boolean {
   return kind === (tree.plane === "volume" ? "3D" : tree.plane === "oblique" ? "Oblique" : "2D");
 }
 
-/** Compare layouts of the menu: rows × columns. */
-export const COMPARE: readonly (readonly [number, number])[] = [[1, 2], [2, 1], [1, 3], [2, 2], [2, 3], [3, 3]];
-
 function grid(rows: number, columns: number, images: readonly string[]): LayoutTree {
   const line = (r: number): LayoutTree =>
     row(...Array.from({ length: columns }, (_, c) => pane("axial", images[r * columns + c] ?? images.at(-1))));

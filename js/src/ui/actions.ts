@@ -1,6 +1,7 @@
 /** What the commands of keyboard, toolbar and help do. */
 import type { CommandTarget } from "../commands";
 import { BRUSH_MAX, BRUSH_MIN } from "../state";
+import { flip as flipCompared } from "./compare";
 import type { Turn } from "../state/parts";
 import type { Pane } from "./pane";
 import { removeBox } from "./panel";
@@ -17,6 +18,8 @@ export interface ActionHooks {
   play(): void;
   panel(): void;
   help(): void;
+  paneMenu(): void;
+  thumbnails(): void;
 }
 
 export class Actions implements CommandTarget {
@@ -75,6 +78,18 @@ export class Actions implements CommandTarget {
     if (!this.scene.ready || this.scene.arrangement.panes.length < 2) return;
     this.scene.active = pane;
     this.scene.view.set({ maximized: this.scene.maximized === null ? pane : null });
+  }
+
+  paneMenu(): void {
+    if (this.scene.ready) this.hooks.paneMenu();
+  }
+
+  thumbnails(): void {
+    this.hooks.thumbnails();
+  }
+
+  otherImage(): void {
+    flipCompared(this.scene);
   }
 
   quarter(): void {

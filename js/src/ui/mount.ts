@@ -7,6 +7,8 @@ import { buildHelp } from "./help";
 import { listenKeys } from "./keyboard";
 import { configError, errorOf, Messages } from "./messages";
 import { Panel } from "./panel";
+import type { PaneView } from "./paneview";
+import { Places } from "./places";
 import { Player } from "./player";
 import { Scene } from "./scene";
 import type { Source } from "./source";
@@ -34,6 +36,7 @@ class Viewer {
   readonly #view: ViewStore;
   readonly #scene: Scene;
   readonly #stage: Stage;
+  readonly #places: Places;
   readonly #toolbar: Toolbar;
   readonly #panel: Panel;
   readonly #messages: Messages;
@@ -61,8 +64,13 @@ class Viewer {
       play: () => this.#player.toggle(),
       panel: () => this.#togglePanel(),
       help: () => this.#toggleHelp(),
+      paneMenu: () => this.#places.openMenu(),
+      thumbnails: () => this.#places.toggleThumbnails(),
     });
     this.#stage = new Stage(this.#scene, this.#stageEvents(), signal);
+    this.#places = new Places(
+      this.#scene, this.#stage.element, this.#root, (pane) => this.#actions.maximizePane(pane), this.#messages, signal,
+    );
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
     this.#panel = new Panel(this.#scene, signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
@@ -77,6 +85,7 @@ class Viewer {
       brushSize: (factor: number) => this.#actions.brushSize(factor),
       maximize: (pane: string) => this.#actions.maximizePane(pane),
       failed: (error: unknown, hint: string) => this.#messages.error({ ...errorOf(error), hint }),
+      opened: (view: PaneView) => this.#places.opened(view),
       drawn: (complete: boolean) => this.#drawn(complete),
       backend: (name: string, note: string) => {
         this.#root.dataset["nbannotBackend"] = name;
@@ -90,7 +99,7 @@ class Viewer {
     const waiting = h("div", { class: "nbannot-waiting" }, "Waiting for the image …");
     this.#stage.element.append(waiting);
     const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
-    this.#body.append(this.#stage.element, this.#panel.element, notices);
+    this.#body.append(this.#places.element, this.#panel.element, notices);
     this.#root.append(
       this.#toolbar.element, this.#body, this.#messages.toastBox, grip,
     );
@@ -126,6 +135,8 @@ class Viewer {
       if (arrival.kind === "limit") this.#messages.error({ kind: "MemoryLimit", message: arrival.message, hint: "" });
       this.#progressLater();
       this.#stage.arrived(arrival.k);
+      if (!this.#places.pictured(arrival.image, arrival.k)) return;
+      this.#refreshControls();
     }, signal);
     client.channel.onHealth((health) => this.#messages.connection(health.status, health.message), signal);
     client.channel.onError((error) => this.#messages.error(error), signal);
@@ -133,7 +144,7 @@ class Viewer {
     this.#view.on((_, changed) => {
       if (ARRANGING.some((key) => changed.has(key))) this.#arrange();
       if (changed.has("shortcuts")) this.#bindKeys();
-      if (changed.has("panel") || changed.has("height")) this.#resized();
+      if (changed.has("panel") || changed.has("height") || changed.has("thumbnails")) this.#resized();
       this.#refresh();
     });
     const { status, message } = client.channel.health;
@@ -184,7 +195,8 @@ class Viewer {
     const { dataset } = this.#root;
     dataset["nbannotTool"] = this.#view.value.tool;
     if (this.#scene.ready) dataset["nbannotLayout"] = this.#scene.layout;
-    this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden);
+    this.#places.draw();
+    this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden, this.#places.thumbnailsOpen);
     this.#panel.draw();
   }
 
@@ -226,6 +238,7 @@ class Viewer {
     this.#setHeight();
     const open = this.#view.value.panel ?? width >= PANEL_ROOM;
     this.#panel.element.hidden = !open;
+    this.#places.resized(width);
     this.#root.classList.toggle("nbannot-narrow", width < 520);
     this.#root.classList.toggle("nbannot-overlap", width < 640);
     this.#drawControls();

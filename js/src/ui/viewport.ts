@@ -113,7 +113,7 @@ export class Viewport implements PaneView {
     dataset["nbannotComplete"] = String(this.complete);
     dataset["nbannotRevision"] = String(pane.scene.source.document.revision);
     this.element.toggleAttribute("data-nbannot-inverted", pane.view.value.inverted.includes(pane.image.id));
-    this.element.toggleAttribute("data-nbannot-active", pane.scene.pane === pane && pane.scene.panes.length > 1);
+    this.element.toggleAttribute("data-nbannot-active", pane.scene.panes.length > 1 && (pane.scene.chosen ?? pane.scene.active) === pane.id);
     this.#label();
   }
 
