@@ -60,6 +60,8 @@ export class Volumes {
   readonly #assembly: Assembly;
   readonly #motions = new Map<string, Motion>();
   readonly #background = new Map<AbortController, Volume>();
+  readonly #glances: { readonly volume: Volume; readonly k: number }[] = [];
+  #glancing = false;
   readonly #previews: Previews;
   readonly #urgent = new Set<string>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
@@ -152,6 +154,14 @@ export class Volumes {
     return this.#previews.get(id, frame, edge, signal);
   }
 
+  /** Fetch this one slice when nothing in view is waiting, and nothing else of its image. */
+  glance(image: string, frame: number, k: number): void {
+    const volume = this.store(image, frame);
+    if (!volume?.needs(k) || this.#glances.some((one) => one.volume === volume && one.k === k)) return;
+    this.#glances.push({ volume, k });
+    this.#schedule();
+  }
+
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): () => void {
     this.#listeners.add(callback);
     const off = (): void => void this.#listeners.delete(callback);
@@ -231,12 +241,27 @@ export class Volumes {
     const [first] = this.#wishes;
     const shown = first && this.store(first.want.image, first.want.frame);
     if (this.#urgent.size && shown && !shown.have && !shown.partial.size) return;
+    if (!this.#urgent.size) this.#startGlance();
     const limit = this.channel.health.carrier === "http" && this.#batch > FIRST_BATCH ? 4 : 2;
     while (this.#background.size < limit) {
       const next = this.#nextBatch();
       if (!next) return;
       this.#start(next.volume, next.ks);
     }
+  }
+
+  /** One small picture at a time. */
+  #startGlance(): void {
+    if (this.#glancing) return;
+    const next = this.#glances.shift();
+    if (!next) return;
+    const { volume, k } = next;
+    if (!volume.needs(k) || !this.#admit(volume, UNWANTED, k)) return this.#startGlance();
+    this.#glancing = true;
+    void this.#fetch(volume, [k], this.#abort.signal, false).finally(() => {
+      this.#glancing = false;
+      this.#schedule();
+    });
   }
 
   #startUrgent(): void {

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import type { Slice } from "../src/channel/requests";
+import { Requests, type Slice } from "../src/channel/requests";
+import { previewKey } from "../src/model/protocol";
 import { Previews } from "../src/volumes/previews";
 
 function road(): { asked: string[]; aborted: string[]; answer: (key: string) => void; previews: Previews; close: () => void } {
@@ -71,4 +72,20 @@ it("is cancelled when the last one leaves", async () => {
   const four = previews.get("c", 0, 64);
   close();
   await expect(four).rejects.toMatchObject({ name: "AbortError" });
+});
+
+it("comes with its place and its scale", async () => {
+  const sent: unknown[] = [];
+  const wire = { send: (message: unknown) => void sent.push(message), onMessage: () => () => undefined };
+  const requests = new Requests("T", wire, () => undefined);
+  const slices: Slice[] = [];
+  const key = previewKey("img", 2, 64);
+  const done = requests.get([key], (slice) => slices.push(slice));
+  expect(sent).toEqual([{ type: "get", tab: "T", rid: 1, keys: ["p/img/2/64"], urgent: false }]);
+  const place = { affine: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], factors: [1, 2, 2] as const, slope: 0.5, intercept: -3 };
+  const head = { type: "bytes", tab: "T", rid: 1, key, dtype: "uint16", shape: [1, 1, 1], codec: "raw" } as const;
+  requests.receive({ ...head, ...place }, [new Uint8Array(2)]);
+  await done;
+  expect(slices[0]!.preview).toEqual(place);
+  expect(previewKey("m", null, 64)).toBe("q/m/64");
 });

@@ -221,6 +221,42 @@ export interface MaskState extends MaskItem {
   readonly nonzero: readonly number[];
 }
 
+export interface PresetJson {
+  readonly name: string;
+  readonly center: number;
+  readonly width: number;
+  /** Empty: of every modality. */
+  readonly modality: string;
+}
+/** A layout with ids of images. */
+export type LayoutJson =
+  | { readonly plane: "axial" | "coronal" | "sagittal" | "acquisition" | "oblique" | "volume"; readonly image?: string; readonly id?: string }
+  | { readonly row: readonly LayoutJson[]; readonly sizes?: readonly number[] }
+  | { readonly column: readonly LayoutJson[]; readonly sizes?: readonly number[] };
+/** A part of the configuration that was left out. */
+export interface ProblemJson {
+  readonly file: string | null;
+  /** Folders above the image; null where the file was named. */
+  readonly up: number | null;
+  readonly line: number | null;
+  readonly key: string;
+  readonly value: string;
+  readonly message: string;
+  readonly hint: string;
+}
+export interface ConfigJson {
+  readonly layouts: Readonly<Record<string, LayoutJson>>;
+  readonly layout: string | null;
+  readonly shortcuts: readonly {
+    readonly action: string; readonly keys: readonly string[]; readonly file: string | null; readonly line: number | null;
+  }[];
+  readonly windowing: readonly [number, number] | null;
+  readonly presets: readonly PresetJson[];
+  /** Types of views that are not offered: "2D", "3D", "Oblique". */
+  readonly disabled: readonly string[];
+  readonly problems: readonly ProblemJson[];
+}
+
 export interface StateMessage {
   readonly type: "state";
   readonly tab: string;
@@ -237,6 +273,7 @@ export interface StateMessage {
   readonly can_redo: boolean;
   readonly http: { readonly url: string; readonly nonce: string } | null;
   readonly author: string;
+  readonly config?: ConfigJson | null;
 }
 export interface EditedMessage {
   readonly type: "edited";

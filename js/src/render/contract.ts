@@ -68,6 +68,8 @@ export interface MaskLayer {
   readonly plane: PlaneRequest;
   /** Style of each shown mask value; values without one are not drawn. */
   readonly segments: ReadonlyMap<number, SegmentStyle>;
+  /** Columns [from, to) of the picture to draw, in device pixels; absent: all. */
+  readonly clip?: readonly [number, number] | null;
 }
 
 export type Layer = ImageLayer | MaskLayer;

@@ -1,6 +1,7 @@
 /** What the commands of keyboard, toolbar and help do. */
 import type { CommandTarget } from "../commands";
 import { BRUSH_MAX, BRUSH_MIN } from "../state";
+import { flip as flipCompared } from "./compare";
 import type { Turn } from "../state/parts";
 import { cinePane } from "./frames";
 import type { Pane } from "./pane";
@@ -22,6 +23,8 @@ export interface ActionHooks {
   imageInfo(): void;
   screenshot(): void;
   help(): void;
+  paneMenu(): void;
+  thumbnails(): void;
 }
 
 export class Actions implements CommandTarget {
@@ -91,6 +94,18 @@ export class Actions implements CommandTarget {
     this.scene.view.set({ maximized: this.scene.maximized === null ? pane : null });
   }
 
+  paneMenu(): void {
+    if (this.scene.ready) this.hooks.paneMenu();
+  }
+
+  thumbnails(): void {
+    this.hooks.thumbnails();
+  }
+
+  otherImage(): void {
+    flipCompared(this.scene);
+  }
+
   quarter(): void {
     if (this.scene.ready) this.#turn(this.scene.pane, ({ quarter, flip }) => ({ quarter: ((quarter + 1) % 4) as Turn["quarter"], flip }));
   }
@@ -140,6 +155,14 @@ export class Actions implements CommandTarget {
   label(n: number): void {
     const label = this.scene.labels[n];
     if (label) this.scene.view.set({ label: label.id });
+  }
+
+  labelStep(by: number): void {
+    const { labels, label } = this.scene;
+    if (labels.length === 0) return;
+    const at = labels.findIndex(({ id }) => id === label?.id);
+    const next = labels[(Math.max(at, by > 0 ? -1 : 0) + by + labels.length) % labels.length]!;
+    this.scene.view.set({ label: next.id });
   }
 
   crosshair(): void {

@@ -1,5 +1,5 @@
 /** The bar under the pictures that plays clips and series in time. */
-import { command, titleWithKey, type CommandTarget } from "../commands";
+import { command, type CommandTarget } from "../commands";
 import { h, listen, setAttribute, setText } from "./dom";
 import { annotated, cinePane, frameValue } from "./frames";
 import { icon, setIcon } from "./icons";
@@ -18,6 +18,7 @@ export class CineBar {
     type: "number", class: "nbannot-size", min: 0.1, max: 120, step: "any", "data-nbannot-fps": true,
     "aria-label": "Frames per second", title: "Frames per second; empty: as the file says",
   });
+  readonly #buttons = new Map<string, HTMLButtonElement>();
   #key = "";
 
   constructor(
@@ -36,14 +37,18 @@ export class CineBar {
     );
     listen(this.#slider, "input", signal, () => cinePane(scene)?.cineTo(Number(this.#slider.value)));
     listen(this.#fps, "change", signal, () => this.#setSpeed());
+    scene.keys.on(() => {
+      for (const [id, button] of this.#buttons) setAttribute(button, "title", scene.keys.title(id));
+    }, signal);
   }
 
   #button(id: string, picture: string): HTMLButtonElement {
     const button = h(
       "button",
-      { type: "button", class: "nbannot-button", title: titleWithKey(id), "aria-label": command(id).title, "data-nbannot-command": id },
+      { type: "button", class: "nbannot-button", title: this.scene.keys.title(id), "aria-label": command(id).title, "data-nbannot-command": id },
       icon(picture),
     );
+    this.#buttons.set(id, button);
     listen(button, "click", this.signal, () => command(id).run(this.target));
     return button;
   }

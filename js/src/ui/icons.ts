@@ -34,6 +34,9 @@ const PATHS: Readonly<Record<string, string>> = {
   bounce: "M3 10h14M6 6.500l-3.500 3.500l3.500 3.500M14 6.500l3.500 3.500l-3.500 3.500",
   grow: "M12 3h5v5M8 17h-5v-5M17 3l-6 6M3 17l6-6",
   shrink: "M16 9h-5v-5M4 11h5v5M11 9l6-6M9 11l-6 6",
+  thumbs: "M3 3h4v4h-4zM3 9h4v4h-4zM3 15h4v2h-4M10 3h7v14h-7z",
+  links: "M8 12l4-4M9 6l2-2a3.300 3.300 0 0 1 5 5l-2 2M11 14l-2 2a3.300 3.300 0 0 1-5-5l2-2",
+  compare: "M3 4h14v12h-14zM10 2v16M13 8l2 2l-2 2M7 8l-2 2l2 2",
   more: "M4 10h.5M10 10h.5M16 10h.5",
 };
 

@@ -9,8 +9,10 @@ import { HeaderBrowser } from "./headers";
 import { buildHelp } from "./help";
 import { ImageInfo } from "./imageinfo";
 import { listenKeys } from "./keyboard";
-import { errorOf, Messages } from "./messages";
+import { configError, errorOf, Messages } from "./messages";
 import { Panel } from "./panel";
+import type { PaneView } from "./paneview";
+import { Places } from "./places";
 import { Player } from "./player";
 import { Scene } from "./scene";
 import { Screenshots } from "./screenshot";
@@ -39,6 +41,7 @@ class Viewer {
   readonly #view: ViewStore;
   readonly #scene: Scene;
   readonly #stage: Stage;
+  readonly #places: Places;
   readonly #toolbar: Toolbar;
   readonly #panel: Panel;
   readonly #messages: Messages;
@@ -49,6 +52,7 @@ class Viewer {
   readonly #headers: HeaderBrowser;
   readonly #info: ImageInfo;
   readonly #screenshots: Screenshots;
+  #told = "";
   #frame = 0;
   #progressTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -71,8 +75,13 @@ class Viewer {
       imageInfo: () => this.#info.toggle(),
       screenshot: () => this.#screenshots.toggle(),
       help: () => this.#toggleHelp(),
+      paneMenu: () => this.#places.openMenu(),
+      thumbnails: () => this.#places.toggleThumbnails(),
     });
     this.#stage = new Stage(this.#scene, this.#stageEvents(), signal);
+    this.#places = new Places(
+      this.#scene, this.#stage.element, this.#root, (pane) => this.#actions.maximizePane(pane), this.#messages, signal,
+    );
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
     this.#panel = new Panel(this.#scene, signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
@@ -93,6 +102,7 @@ class Viewer {
       brushSize: (factor: number) => this.#actions.brushSize(factor),
       maximize: (pane: string) => this.#actions.maximizePane(pane),
       failed: (error: unknown, hint: string) => this.#messages.error({ ...errorOf(error), hint }),
+      opened: (view: PaneView) => this.#places.opened(view),
       drawn: (complete: boolean) => this.#drawn(complete),
       backend: (name: string, note: string) => {
         this.#root.dataset["nbannotBackend"] = name;
@@ -106,7 +116,7 @@ class Viewer {
     const waiting = h("div", { class: "nbannot-waiting" }, "Waiting for the image …");
     this.#stage.element.append(waiting);
     const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
-    this.#body.append(this.#stage.element, this.#panel.element, notices);
+    this.#body.append(this.#places.element, this.#panel.element, notices);
     this.#root.append(
       this.#toolbar.element, this.#body, this.#cine.element, this.#messages.toastBox, grip,
     );
@@ -122,7 +132,7 @@ class Viewer {
     });
     listen(this.#stage.element, "pointerdown", signal, () => this.#root.focus({ preventScroll: true }));
     listen(grip, "pointerdown", signal, (event) => this.#dragHeight(grip, event));
-    listenKeys(this.#root, this.#actions, (key) => this.#chooseByKey(key), signal);
+    listenKeys(this.#root, this.#scene.keys, this.#actions, (key) => this.#chooseByKey(key), signal);
     const observer = new ResizeObserver(() => this.#resized());
     observer.observe(this.#root);
     signal.addEventListener("abort", () => observer.disconnect());
@@ -142,13 +152,16 @@ class Viewer {
       if (arrival.kind === "limit") this.#messages.error({ kind: "MemoryLimit", message: arrival.message, hint: "" });
       this.#progressLater();
       this.#stage.arrived(arrival.k);
+      if (!this.#places.pictured(arrival.image, arrival.k)) return;
+      this.#refreshControls();
     }, signal);
     client.channel.onHealth((health) => this.#messages.connection(health.status, health.message), signal);
     client.channel.onError((error) => this.#messages.error(error), signal);
     client.onView((view) => this.#view.follow(view), signal);
     this.#view.on((_, changed) => {
       if (ARRANGING.some((key) => changed.has(key))) this.#arrange();
-      if (changed.has("panel") || changed.has("height")) this.#resized();
+      if (changed.has("shortcuts")) this.#bindKeys();
+      if (changed.has("panel") || changed.has("height") || changed.has("thumbnails")) this.#resized();
       this.#refresh();
     });
     const { status, message } = client.channel.health;
@@ -157,9 +170,23 @@ class Viewer {
 
   #documentChanged(whole: boolean): void {
     if (this.#scene.ready) this.#stage.element.querySelector(".nbannot-waiting")?.remove();
+    if (whole) this.#configure();
     if (whole) this.#arrange();
     this.#progress();
     this.#refresh();
+  }
+
+  /** Take over the configuration, and say once what was left out of it. */
+  #configure(): void {
+    const { config } = this.client.document;
+    this.#bindKeys();
+    const told = configError(config?.problems ?? [], this.#scene.keys.problems);
+    if (told && told.hint !== this.#told) this.#messages.error(told);
+    this.#told = told?.hint ?? "";
+  }
+
+  #bindKeys(): void {
+    this.#scene.keys.set(this.client.document.config?.shortcuts ?? [], this.#view.value.shortcuts);
   }
 
   #arrange(): void {
@@ -185,7 +212,8 @@ class Viewer {
     const { dataset } = this.#root;
     dataset["nbannotTool"] = this.#view.value.tool;
     if (this.#scene.ready) dataset["nbannotLayout"] = this.#scene.layout;
-    this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden);
+    this.#places.draw();
+    this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden, this.#places.thumbnailsOpen);
     this.#panel.draw();
     this.#cine.draw();
     this.#headers.draw();
@@ -230,6 +258,7 @@ class Viewer {
     this.#setHeight();
     const open = this.#view.value.panel ?? width >= PANEL_ROOM;
     this.#panel.element.hidden = !open;
+    this.#places.resized(width);
     this.#root.classList.toggle("nbannot-narrow", width < 520);
     this.#root.classList.toggle("nbannot-overlap", width < 640);
     this.#drawControls();
@@ -273,7 +302,13 @@ class Viewer {
 
   #toggleHelp(): void {
     if (this.#dialogs.name === "help") return void this.#dialogs.close();
-    this.#dialogs.show("help", buildHelp(() => this.#dialogs.close()));
+    const open = new AbortController();
+    const help = buildHelp(this.#scene.keys, {
+      close: () => this.#dialogs.close(),
+      change: (shortcuts) => this.#view.set({ shortcuts }),
+      say: (text) => this.#messages.toast(text),
+    }, open.signal);
+    this.#dialogs.show("help", help).signal.addEventListener("abort", () => open.abort());
   }
 
   #close(): void {

@@ -11,6 +11,7 @@ import {
   edgeLetters, readAt, readingText, scaleBar, slicePlace, windowText,
 } from "./readout";
 import type { Pane } from "./pane";
+import { referenceLines, type ReferenceLine } from "./references";
 
 /** Colour of each plane, on its own title and on its line in the other views. */
 export const PLANE_COLORS: Readonly<Record<Plane, string>> = {
@@ -64,6 +65,7 @@ export class Overlay {
   /** Dark under the lines: they must show on white, too. */
   readonly #lineShadow = s("path", { class: "nbannot-cross nbannot-cross-shadow" });
   readonly #dot = s("circle", { class: "nbannot-dot", r: 2.5 });
+  readonly #references = s("g", { class: "nbannot-references" });
   readonly #boxes = s("g");
   readonly #ring = s("g", { class: "nbannot-ring" });
   readonly #bar = s("path", { class: "nbannot-bar" });
@@ -82,7 +84,7 @@ export class Overlay {
     this.#ring.append(s("circle", { class: "nbannot-ring-shadow" }), s("circle", {}));
     this.svg = s(
       "svg", { class: "nbannot-overlay", "aria-hidden": "true" },
-      this.#lineShadow, ...this.#lines, this.#handles, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
+      this.#lineShadow, ...this.#lines, this.#references, this.#handles, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
     );
     const corner = (name: string): HTMLElement => h("div", { class: `nbannot-corner nbannot-${name}` });
     const edge = (name: string): HTMLElement => h("div", { class: `nbannot-edge nbannot-edge-${name}` });
@@ -98,6 +100,7 @@ export class Overlay {
   draw(pane: Pane, screen: Screen, pointer: Pointer | null): void {
     setAttribute(this.svg, "viewBox", `0 0 ${screen.width} ${screen.height}`);
     this.#drawCross(pane, screen);
+    this.#drawReferences(pane, screen);
     this.#drawBoxes(pane, screen);
     this.#drawBar(pane, screen);
     this.#drawTexts(pane, screen);
@@ -141,6 +144,17 @@ export class Overlay {
     setAttribute(this.#dot, "visibility", single ? "visible" : "hidden");
     setAttribute(this.#dot, "cx", fixed(x));
     setAttribute(this.#dot, "cy", fixed(y));
+  }
+
+  #drawReferences(pane: Pane, screen: Screen): void {
+    const lines = referenceLines(pane).map((line) => ({ ...line, d: linePath(line, screen) }));
+    const key = lines.map((line) => `${line.pane} ${line.plane} ${line.d}`).join("|");
+    if (this.#references.dataset["key"] === key) return;
+    this.#references.dataset["key"] = key;
+    this.#references.replaceChildren(...lines.flatMap(({ pane: id, plane, d }) => [
+      s("path", { class: "nbannot-reference nbannot-cross-shadow", d }),
+      s("path", { class: "nbannot-reference", d, stroke: PLANE_COLORS[plane], "data-nbannot-reference": id }),
+    ]));
   }
 
   /** Where the lines can be taken to turn the planes. */
@@ -231,6 +245,10 @@ function crossLine([x, y]: Pair, direction: Pair, screen: Screen): string {
   const piece = (from: number, to: number): string =>
     `M${fixed(x + from * dx)} ${fixed(y + from * dy)}L${fixed(x + to * dx)} ${fixed(y + to * dy)}`;
   return piece(-far, -GAP) + piece(GAP, far);
+}
+
+function linePath({ from, to }: ReferenceLine, screen: Screen): string {
+  return `M${toPx(screen, from).map(fixed).join(" ")}L${toPx(screen, to).map(fixed).join(" ")}`;
 }
 
 function boxShape(box: BoxItem, screen: SliceScreen, color: string, selected: boolean): SVGGElement {

@@ -1,5 +1,5 @@
 /** Window presets: customary ones by modality, those of the file, and automatic ones. */
-import type { ImageJson } from "../model/protocol";
+import type { ImageJson, PresetJson } from "../model/protocol";
 import type { TypedArray } from "../model/masks";
 import type { Window } from "../tools/tool";
 
@@ -19,10 +19,11 @@ const CT: readonly (readonly [string, number, number])[] = [
   ["Mediastinum", 50, 350],
 ];
 
-/** Presets of an image in the order of the menu and of Alt+1, Alt+2, … */
-export function presetsOf(image: ImageJson): readonly Preset[] {
+/** Presets of an image, those of the configuration first, in the order of the menu and of Alt+1, Alt+2, … */
+export function presetsOf(image: ImageJson, own: readonly PresetJson[] = []): readonly Preset[] {
   if (image.color) return [];
-  const out: Preset[] = [];
+  const out: Preset[] = own.filter(({ modality }) => modality === "" || modality === image.modality)
+    .map(({ name, center, width }) => ({ id: `own-${name}`, title: name, window: { center, width } }));
   if (image.modality === "CT" && (image.unit === "HU" || image.unit === "")) {
     for (const [title, center, width] of CT) out.push({ id: title, title, window: { center, width } });
   }

@@ -15,6 +15,8 @@ export interface Voxels {
   store(image: string, frame?: number): SliceStore | undefined;
   /** Say all that is in view, most important first; it is fetched first and kept. */
   wantAll(wants: readonly Want[]): void;
+  /** Fetch one slice when nothing in view is waiting, for a small picture. */
+  glance?(image: string, frame: number, k: number): void;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
   /** Bytes that the page holds and may hold; absent where nobody counts. */

@@ -18,6 +18,8 @@ export interface StageEvents extends ViewportEvents {
   /** Every view has its complete picture (true), or waits for data. */
   drawn(complete: boolean): void;
   backend(name: string, note: string): void;
+  /** A pane came onto the screen. */
+  opened(view: PaneView): void;
 }
 
 /** How long arrivals are collected: across the slices every one changes the picture a little. */
@@ -96,6 +98,7 @@ export class Stage {
       view = this.#makeView(this.scene.paneById(id));
       this.#views.set(id, view);
       this.element.append(view.element);
+      this.events.opened(view);
     }
     return view;
   }

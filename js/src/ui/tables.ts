@@ -1,6 +1,6 @@
 /** From values to colours: the table of an image as it is to be shown. */
 import type { ImageJson } from "../model/protocol";
-import { colormap, greyTable, lutTable, sigmoidTable } from "../render/colormaps";
+import { colormap, greyTable, lutTable, lutWindow, sigmoidTable, sigmoidWindow } from "../render/colormaps";
 import type { ViewState } from "../state";
 
 interface Shown {
@@ -26,15 +26,11 @@ export function tableOf(image: ImageJson, view: ViewState, name: string, base: b
 
 function make(image: ImageJson, name: string, inverted: boolean, lut: number | undefined, set: boolean): Shown {
   const own = lut === undefined ? undefined : image.luts?.[lut];
-  if (own) {
-    return {
-      table: lutTable(own, inverted),
-      window: { lower: own.first, upper: own.first + own.values.length - 1 },
-    };
-  }
+  if (own) return { table: lutTable(own, inverted), window: lutWindow(own) };
   // The sigmoid belongs to the file's window; a window that somebody set is linear.
-  if (name === "grey" && !set && image.windows[0]?.function === "SIGMOID") {
-    return { table: sigmoidTable(inverted), window: null };
+  const first = image.windows[0];
+  if (name === "grey" && !set && first?.function === "SIGMOID") {
+    return { table: sigmoidTable(inverted), window: sigmoidWindow(first.center, first.width) };
   }
   if (name === "grey") return { table: greyTable(inverted), window: null };
   const colors = colormap(name);

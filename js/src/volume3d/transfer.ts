@@ -40,6 +40,7 @@ const CT: readonly Preset[] = [
     id: "ct-lung", title: "Lung and airways", mode: "render",
     points: [[-960, 0, "#274a6e"], [-880, 0.015, "#4f7ba3"], [-720, 0.07, "#9dbcd4"], [-520, 0.12, "#dfe8ee"], [-380, 0.03, "#e8d9cf"], [-250, 0, "#e8d9cf"]],
   },
+  { id: "ct-mip", title: "MIP, bone and vessels", mode: "mip", points: [[-50, 0, "#000000"], [250, 0.4, "#8c8c8c"], [1000, 1, "#ffffff"]] },
 ];
 const MR: readonly Preset[] = [
   {
@@ -72,7 +73,8 @@ export function presetsFor(image: { readonly modality: string; readonly unit: st
   if (modality === "CT" && (unit === "HU" || unit === "")) return [...CT, MIP, SEGMENTS];
   if (modality === "PT" || modality === "NM") return [...PT, MIP, SEGMENTS];
   if (modality === "US") return [...US, MIP, SEGMENTS];
-  return [...MR, MIP, SEGMENTS];
+  // Files without a modality (NIfTI, arrays) may well hold HU.
+  return modality === "" ? [...MR, ...CT, MIP, SEGMENTS] : [...MR, MIP, SEGMENTS];
 }
 
 export interface Histogram {

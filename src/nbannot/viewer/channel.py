@@ -81,15 +81,24 @@ class Channel:
         Where slices are published for HTTP.
     headers
         Whether the browser may read the headers of files, which name the patient.
+    config
+        What the configuration says, as JSON.
     """
 
     def __init__(
-        self, document: Document, send: Send, *, spool: Spool | None = None, headers: bool = True
+        self,
+        document: Document,
+        send: Send,
+        *,
+        spool: Spool | None = None,
+        headers: bool = True,
+        config: Json | None = None,
     ) -> None:
         self._document = document
         self._headers = headers
         self._send = send
         self._spool = spool
+        self._config = config
         self._focused: dict[str, list[tuple[str, int, int]]] = {}
         self._lanes: dict[str, _Lane] = {}
         self._collecting: list[tuple[Edit, int]] | None = None
@@ -194,7 +203,7 @@ class Channel:
                 return
             state = document_json(self._document)
             head = {"type": "state", "tab": tab, "version": PROTOCOL, "acked": lane.next - 1}
-            self._post({**head, **state, "images": images, "http": place})
+            self._post({**head, **state, "images": images, "http": place, "config": self._config})
 
     def _windows_of(self, image: Image) -> list[Window]:
         """Return the image's windows; where it has none, the default one."""

@@ -156,8 +156,9 @@ export class Body implements VolumeBody {
     const own = readPoints(host.settings.points);
     if (own) return own;
     const preset = this.#preset;
-    // Projections of what is made for surfaces: grey, by the window.
-    const shown = this.#mode === preset.mode ? preset : { ...preset, points: null };
+    // A projection of what is made for surfaces, or the reverse: the modality's own.
+    const mode = this.#mode;
+    const shown = mode === preset.mode ? preset : (this.#presets.find((one) => one.mode === mode) ?? preset);
     return resolved(shown, this.#content.histogram!, host.window);
   }
 

@@ -6,7 +6,7 @@ import type { Look } from "../../volume3d/camera";
 const MOVING_MS = 45;
 const PART_MS = 40;
 const REST_MS = 140;
-const LEAST = 96;
+const LEAST = 128;
 /** Steps in voxels; surfaces are found between the steps, the peaks of a projection are not. */
 const FINE = { render: 0.7, mip: 0.5 } as const;
 const COARSE = { step: 1.4, fine: false } as const;
