@@ -11,6 +11,10 @@ export interface CommandTarget {
   /** Show the frame (or the plane of a stack) `by` further. */
   frame(by: number): void;
   play(): void;
+  /** Play faster (+1) or slower (-1). */
+  speed(by: 1 | -1): void;
+  /** Play to and fro, or start again at the end. */
+  bounce(): void;
   zoom(factor: number): void;
   fit(): void;
   reset(): void;
@@ -47,6 +51,10 @@ export interface CommandTarget {
   removeSelected(): void;
   cancel(): void;
   panel(): void;
+  /** The header of the file of the slice shown. */
+  header(): void;
+  imageInfo(): void;
+  screenshot(): void;
   help(): void;
 }
 
@@ -113,6 +121,9 @@ const MOVE_ROWS: readonly Row[] = [
   ["frame.next", "Next frame", ".", (t) => t.frame(1)],
   ["frame.previous", "Previous frame", ",", (t) => t.frame(-1)],
   ["frame.play", "Play or pause", "space", (t) => t.play()],
+  ["frame.slower", "Play slower", "<", (t) => t.speed(-1)],
+  ["frame.faster", "Play faster", ">", (t) => t.speed(1)],
+  ["frame.bounce", "Play to and fro", "shift+space", (t) => t.bounce()],
 ];
 
 const LABEL_ROWS: readonly Row[] = [
@@ -129,6 +140,9 @@ const GENERAL_ROWS: readonly Row[] = [
   ["edit.undo", "Undo", "ctrl+z", (t) => t.undo()],
   ["edit.redo", "Redo", "ctrl+shift+z ctrl+y", (t) => t.redo()],
   ["panel.toggle", "Open or close the side panel", "l", (t) => t.panel()],
+  ["image.info", "About the image", "shift+i", (t) => t.imageInfo()],
+  ["image.header", "Header of the file", "shift+h", (t) => t.header()],
+  ["view.screenshot", "Picture of the view", "shift+s", (t) => t.screenshot()],
   ["gesture.cancel", "Cancel", "escape", (t) => t.cancel()],
   ["help.toggle", "Show the keys", "?", (t) => t.help()],
 ];

@@ -15,6 +15,8 @@ export interface SliceStore {
   readonly emptyIsZero?: boolean;
   /** Why slices cannot be had. */
   readonly failed?: ReadonlyMap<number, string>;
+  /** Slices of which only a coarse picture or some rows are here. */
+  readonly partial?: ReadonlySet<number>;
   /** Grows with each change. */
   readonly version: number;
   /** j*i values (j*i*3 in colour), or undefined. */

@@ -3,8 +3,10 @@ import type { CommandTarget } from "../commands";
 import { BRUSH_MAX, BRUSH_MIN } from "../state";
 import { flip as flipCompared } from "./compare";
 import type { Turn } from "../state/parts";
+import { cinePane } from "./frames";
 import type { Pane } from "./pane";
 import { removeBox } from "./panel";
+import { nextSpeed, speedOf } from "./player";
 import type { Scene } from "./scene";
 import { nextSlab, thicken } from "./slab";
 
@@ -17,6 +19,9 @@ export interface ActionHooks {
   needsLabel(): void;
   play(): void;
   panel(): void;
+  header(): void;
+  imageInfo(): void;
+  screenshot(): void;
   help(): void;
   paneMenu(): void;
   thumbnails(): void;
@@ -45,11 +50,20 @@ export class Actions implements CommandTarget {
   }
 
   frame(by: number): void {
-    if (this.scene.ready) this.scene.pane.cineStep(by);
+    cinePane(this.scene)?.cineStep(by);
   }
 
   play(): void {
     if (this.scene.ready) this.hooks.play();
+  }
+
+  speed(by: 1 | -1): void {
+    const pane = cinePane(this.scene);
+    if (pane) this.scene.view.set({ fps: nextSpeed(speedOf(pane), by) });
+  }
+
+  bounce(): void {
+    this.scene.view.set({ bounce: !this.scene.view.value.bounce });
   }
 
   zoom(factor: number): void {
@@ -184,6 +198,18 @@ export class Actions implements CommandTarget {
 
   panel(): void {
     this.hooks.panel();
+  }
+
+  header(): void {
+    if (this.scene.ready) this.hooks.header();
+  }
+
+  imageInfo(): void {
+    if (this.scene.ready) this.hooks.imageInfo();
+  }
+
+  screenshot(): void {
+    if (this.scene.ready) this.hooks.screenshot();
   }
 
   help(): void {

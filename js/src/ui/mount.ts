@@ -2,8 +2,12 @@
 import type { ViewPatch } from "../state";
 import { ViewStore } from "../state/store";
 import { Actions } from "./actions";
+import { CineBar } from "./cine";
+import { Dialogs } from "./dialog";
 import { h, listen } from "./dom";
+import { HeaderBrowser } from "./headers";
 import { buildHelp } from "./help";
+import { ImageInfo } from "./imageinfo";
 import { listenKeys } from "./keyboard";
 import { configError, errorOf, Messages } from "./messages";
 import { Panel } from "./panel";
@@ -11,6 +15,7 @@ import type { PaneView } from "./paneview";
 import { Places } from "./places";
 import { Player } from "./player";
 import { Scene } from "./scene";
+import { Screenshots } from "./screenshot";
 import type { Source } from "./source";
 import { Stage } from "./stage";
 import { Toolbar } from "./toolbar";
@@ -42,9 +47,12 @@ class Viewer {
   readonly #messages: Messages;
   readonly #player: Player;
   readonly #actions: Actions;
-  #help: HTMLElement | null = null;
-  #helpOpen: AbortController | null = null;
   #told = "";
+  readonly #cine: CineBar;
+  readonly #dialogs: Dialogs;
+  readonly #headers: HeaderBrowser;
+  readonly #info: ImageInfo;
+  readonly #screenshots: Screenshots;
   #frame = 0;
   #progressTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -59,10 +67,13 @@ class Viewer {
     });
     this.#actions = new Actions(this.#scene, {
       cancelGesture: () => this.#stage.cancel(),
-      closeDialog: () => this.#closeDialog(),
+      closeDialog: () => this.#dialogs.close(),
       needsLabel: () => this.#needsLabel(),
       play: () => this.#player.toggle(),
       panel: () => this.#togglePanel(),
+      header: () => this.#headers.toggle(),
+      imageInfo: () => this.#info.toggle(),
+      screenshot: () => this.#screenshots.toggle(),
       help: () => this.#toggleHelp(),
       paneMenu: () => this.#places.openMenu(),
       thumbnails: () => this.#places.toggleThumbnails(),
@@ -74,6 +85,12 @@ class Viewer {
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
     this.#panel = new Panel(this.#scene, signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
+    this.#cine = new CineBar(this.#scene, this.#player, this.#actions, signal);
+    this.#dialogs = new Dialogs(this.#root, signal);
+    this.#headers = new HeaderBrowser(this.#scene, this.#dialogs, signal);
+    this.#toolbar.headers = () => client.channel.header !== undefined && this.#headers.refused === "";
+    this.#info = new ImageInfo(this.#scene, this.#dialogs, () => this.#toolbar.renderer);
+    this.#screenshots = new Screenshots(this.#scene, this.#dialogs, () => this.#stage.views);
     this.#build(el);
     this.#follow();
     signal.addEventListener("abort", () => this.#close());
@@ -101,7 +118,7 @@ class Viewer {
     const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
     this.#body.append(this.#places.element, this.#panel.element, notices);
     this.#root.append(
-      this.#toolbar.element, this.#body, this.#messages.toastBox, grip,
+      this.#toolbar.element, this.#body, this.#cine.element, this.#messages.toastBox, grip,
     );
     el.append(this.#root);
     this.#setHeight();
@@ -198,6 +215,9 @@ class Viewer {
     this.#places.draw();
     this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden, this.#places.thumbnailsOpen);
     this.#panel.draw();
+    this.#cine.draw();
+    this.#headers.draw();
+    this.#info.draw();
   }
 
   /** Not for every slice: each change composites the page anew. */
@@ -281,27 +301,17 @@ class Viewer {
   }
 
   #toggleHelp(): void {
-    if (this.#closeDialog()) return;
+    if (this.#dialogs.name === "help") return void this.#dialogs.close();
     const open = new AbortController();
-    this.#help = buildHelp(this.#scene.keys, {
-      close: () => this.#toggleHelp(),
+    const help = buildHelp(this.#scene.keys, {
+      close: () => this.#dialogs.close(),
       change: (shortcuts) => this.#view.set({ shortcuts }),
       say: (text) => this.#messages.toast(text),
     }, open.signal);
-    this.#helpOpen = open;
-    this.#root.append(this.#help);
-  }
-
-  #closeDialog(): boolean {
-    const open = this.#help !== null;
-    this.#helpOpen?.abort();
-    this.#help?.remove();
-    this.#help = null;
-    return open;
+    this.#dialogs.show("help", help).signal.addEventListener("abort", () => open.abort());
   }
 
   #close(): void {
-    this.#helpOpen?.abort();
     if (this.#frame !== 0) cancelAnimationFrame(this.#frame);
     this.#view.close();
     this.#root.remove();

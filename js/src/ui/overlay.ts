@@ -6,8 +6,9 @@ import type { Frame, Pair, SliceFrame } from "../tools/frame";
 import { handles, type PlaneLine } from "../tools/rotate";
 import type { Pointer } from "../tools/tool";
 import { h, s, setAttribute, setText } from "./dom";
+import { frameText } from "./frames";
 import {
-  edgeLetters, frameText, readAt, readingText, scaleBar, slicePlace, windowText,
+  edgeLetters, readAt, readingText, scaleBar, slicePlace, windowText,
 } from "./readout";
 import type { Pane } from "./pane";
 import { referenceLines, type ReferenceLine } from "./references";

@@ -13,6 +13,7 @@ import {
   type Frame, type Pair,
 } from "../tools/frame";
 import { zoomAt } from "../tools/navigate";
+import { pixelForPixel } from "./fullsize";
 import { planeLines, type PlaneLine } from "../tools/rotate";
 import type { BoxDraft, Camera, MaskVoxels, ToastAction, ToolHost, Window } from "../tools/tool";
 import type { Source } from "./source";
@@ -227,10 +228,22 @@ export class Pane implements ToolHost {
   /** Show the picture `by` further, starting again at the end. */
   cineStep(by: number): void {
     const n = this.cineLength;
-    if (n < 2) return;
-    const to = (this.cineAt + by + n) % n;
-    if (this.image.frames > 1) this.setTime(to);
-    else this.scrollTo(to);
+    if (n > 1) this.cineTo((this.cineAt + by + n) % n);
+  }
+
+  cineTo(at: number): void {
+    if (this.image.frames > 1) this.setTime(at);
+    else this.scrollTo(at);
+  }
+
+  /** Whether all that is shown of the picture `at` of those that play is here, or cannot be had. */
+  cineHere(at: number): boolean {
+    const { image } = this;
+    if (image.frames < 2) return isHere(this.store, at);
+    const store = this.scene.source.volumes.store(image.id, at);
+    const panes = this.scene.panes.filter((one) => one.image.id === image.id && one.plane !== "volume");
+    return store !== undefined && panes.every(({ frame }) => (frame.axis === 0
+      ? isHere(store, frame.slice) : Array.from({ length: image.shape[0] }, (_, k) => k).every((k) => isHere(store, k))));
   }
 
   /** Where the planes of the panes that share this one's crosshair cut it. */
@@ -288,11 +301,9 @@ export class Pane implements ToolHost {
     this.view.set({ zoom, pan });
   }
 
-  /** One pixel of the image on one pixel of the screen. */
+  /** One pixel of the image on one pixel of the screen, exactly below it: nothing is interpolated. */
   fullSize(ratio: number): void {
-    const { frame, camera } = this;
-    const step = frame.axis === null ? frame.thickness : Math.hypot(...frame.uStep);
-    this.setCamera(zoomAt(camera, camera.pan, camera.mmPerPx / (step * ratio)));
+    this.setCamera(pixelForPixel(this.frame, this.camera.pan, this.#size, ratio));
   }
 
   /** Zoom about the crosshair where it is in view, else about the middle. */
@@ -359,6 +370,11 @@ export class Pane implements ToolHost {
   repaint(): void {
     this.scene.repaint();
   }
+}
+
+/** Whether a slice is here as a whole, or cannot be had. */
+function isHere(store: SliceStore, k: number): boolean {
+  return (store.slice(k) !== undefined && !store.partial?.has(k)) || (store.failed?.has(k) ?? false);
 }
 
 /** Cine starts at its first plane, a series of separate planes in the middle. */

@@ -7,10 +7,11 @@ import { arrange, type Arrangement } from "../layout";
 import type { Rgb, SegmentStyle } from "../render/renderer";
 import type { ViewPatch } from "../state";
 import { without, type ViewStore } from "../state/store";
-import { NO_TURN, type LayoutTree, type Links, type PaneChoice, type Turn } from "../state/parts";
+import type { LayoutTree, Links, PaneChoice, Turn } from "../state/parts";
 import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
 import type { BoxDraft, MaskVoxels, ToastAction, Window } from "../tools/tool";
 import { follow } from "./follow";
+import { hungTurn } from "./hanging";
 import { fellowsOf, movedCursors } from "./links";
 import { Pane, type PaneOwner } from "./pane";
 import { Keymap } from "../commands/keymap";
@@ -71,6 +72,9 @@ export class Scene implements PaneOwner {
 
   /** The keys of this viewer. */
   readonly keys = new Keymap();
+
+  /** The pane whose frames play, and which way. */
+  playing: { readonly pane: string; readonly direction: 1 | -1 } | null = null;
 
   constructor(
     readonly source: Source,
@@ -265,14 +269,9 @@ export class Scene implements PaneOwner {
     this.view.set({ links: { ...this.view.value.links, [link]: on } });
   }
 
-  /** How a picture is hung when nobody turned it: mammograms with the chest walls towards each other. */
+  /** How a picture is hung when nobody turned it. */
   hungTurn(image: ImageJson): Turn {
-    const row = image.orientation_labels?.[0] ?? "";
-    if (image.modality !== "MG" || !image.laterality || image.shape[0] !== 1) return NO_TURN;
-    // The right breast hangs left with its chest wall to the right, so that columns must grow backwards.
-    const wanted = image.laterality === "R" ? "P" : "A";
-    const other = image.laterality === "R" ? "A" : "P";
-    return row.startsWith(other) && !row.startsWith(wanted) ? { quarter: 0, flip: true } : NO_TURN;
+    return hungTurn(image);
   }
 
   // Windows -------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 /** What the user interface uses of a viewer's client. */
 import type { DocumentMirror } from "../model/document";
 import type { SliceStore } from "../model/masks";
-import type { WireError } from "../model/protocol";
+import type { HeaderRow, InfoRow, WireError } from "../model/protocol";
 import type { ModuleRoad } from "../channel/modules";
-import type { Arrival, Want } from "../volumes";
+import type { Arrival, Memory, Want } from "../volumes";
 import type { Preview } from "../volumes/previews";
 
 export interface Progress {
@@ -19,6 +19,8 @@ export interface Voxels {
   glance?(image: string, frame: number, k: number): void;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
+  /** Bytes that the page holds and may hold; absent where nobody counts. */
+  memory?(): Memory;
   /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels. */
   preview(id: string, frame: number | null, edge: number, signal?: AbortSignal): Promise<Preview>;
 }
@@ -27,6 +29,10 @@ export interface Connection {
   readonly health: { readonly status: string; readonly message: string };
   onHealth(callback: (health: { status: string; message: string }) => void, signal?: AbortSignal): unknown;
   onError(callback: (error: WireError) => void, signal?: AbortSignal): unknown;
+  /** Header of the file of a slice, which names the patient; absent where there are no files. */
+  header?(image: string, frame: number, k: number, signal?: AbortSignal): Promise<readonly HeaderRow[]>;
+  /** What is known of an image, without names. */
+  info?(image: string, signal?: AbortSignal): Promise<readonly InfoRow[]>;
 }
 
 /** The part of a Client that is needed here; another host than a notebook offers the same. */

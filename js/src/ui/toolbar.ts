@@ -35,6 +35,8 @@ export class Toolbar {
   });
   #imageKey = "";
   #note = "";
+  /** Whether headers of files may be shown, as far as is known. */
+  headers = (): boolean => true;
 
   constructor(
     private readonly scene: Scene,
@@ -100,6 +102,11 @@ export class Toolbar {
       if (size > 0) scene.view.set({ size_mm: Math.min(300, Math.max(0.2, size)) });
     });
     listen(this.#opacity, "input", signal, () => scene.view.set({ opacity: Number(this.#opacity.value) }));
+  }
+
+  /** Which renderer is at work, and why. */
+  get renderer(): string {
+    return this.#note || BACKEND_TITLES[this.scene.view.value.backend];
   }
 
   /** Say which renderer is at work. */
@@ -182,6 +189,7 @@ export class Toolbar {
         toggle("planes.grid", "Planes along the voxels", view.value.rotation === null),
         toggle("planes.patient", "Planes along the patient", view.value.rotation?.[3] === 1),
       ] : []),
+      ...["view.screenshot", "image.info", ...(this.headers() ? ["image.header"] : [])].map((id) => toggle(id, `${command(id).title} …`, false)),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,
