@@ -36,7 +36,7 @@ const SAME: Readonly<Record<string, string>> = {
   del: "delete", return: "enter", up: "arrowup", down: "arrowdown", left: "arrowleft", right: "arrowright",
   pgup: "pageup", pgdn: "pagedown", pgdown: "pagedown", plus: "+", minus: "-", underscore: "_", " ": "space", spacebar: "space",
 };
-const NAMED = /^(space|enter|escape|delete|backspace|insert|home|end|pageup|pagedown|arrow(up|down|left|right)|f([1-9]|1[0-2]))$/;
+const NAMED = /^(space|contextmenu|enter|escape|delete|backspace|insert|home|end|pageup|pagedown|arrow(up|down|left|right)|f([1-9]|1[0-2]))$/;
 const MODIFIERS = ["ctrl", "alt", "shift"] as const;
 /** Keys that a browser keeps for itself. */
 const KEPT = new Set(["ctrl+w", "ctrl+t", "ctrl+n", "ctrl+q", "ctrl+shift+w", "ctrl+shift+t", "ctrl+shift+n", "f5", "f11", "f12", "ctrl+r"]);

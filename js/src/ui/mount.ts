@@ -47,12 +47,12 @@ class Viewer {
   readonly #messages: Messages;
   readonly #player: Player;
   readonly #actions: Actions;
+  #told = "";
   readonly #cine: CineBar;
   readonly #dialogs: Dialogs;
   readonly #headers: HeaderBrowser;
   readonly #info: ImageInfo;
   readonly #screenshots: Screenshots;
-  #told = "";
   #frame = 0;
   #progressTimer: ReturnType<typeof setTimeout> | undefined;
 

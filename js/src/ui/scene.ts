@@ -72,6 +72,7 @@ export class Scene implements PaneOwner {
 
   /** The keys of this viewer. */
   readonly keys = new Keymap();
+
   /** The pane whose frames play, and which way. */
   playing: { readonly pane: string; readonly direction: 1 | -1 } | null = null;
 
