@@ -29,6 +29,9 @@ const PATHS: Readonly<Record<string, string>> = {
   pause: "M6 4v12M14 4v12",
   grow: "M12 3h5v5M8 17h-5v-5M17 3l-6 6M3 17l6-6",
   shrink: "M16 9h-5v-5M4 11h5v5M11 9l6-6M9 11l-6 6",
+  style: "M10 3a7 7 0 1 0 0 14a7 7 0 1 0 0-14M10 6.500l3.500 3.500M10 10l4 4M10 3v14M10 13.500l2 2",
+  up: "M10 16V4M5 9l5-5l5 5",
+  down: "M10 4v12M5 11l5 5l5-5",
   more: "M4 10h.5M10 10h.5M16 10h.5",
 };
 

@@ -6,12 +6,22 @@ export interface MenuItem {
   readonly title: string;
   readonly hint?: string;
   readonly checked?: boolean;
+  /** Words above the item, where a new group begins. */
+  readonly heading?: string;
   run(): void;
 }
 
 /** Open the menu when the button is pressed; items are asked for each time. */
 export function attachMenu(
   button: HTMLButtonElement, root: HTMLElement, items: () => readonly MenuItem[], signal: AbortSignal,
+): void {
+  attachPopup(button, root, (done) => buildMenu(items(), done), "menu", signal);
+}
+
+/** Open what `build` makes when the button is pressed; `done` closes it and gives the focus back. */
+export function attachPopup(
+  button: HTMLButtonElement, root: HTMLElement, build: (done: () => void) => HTMLElement,
+  kind: "menu" | "dialog", signal: AbortSignal,
 ): void {
   let menu: HTMLElement | null = null;
   const close = (): void => {
@@ -20,16 +30,16 @@ export function attachMenu(
     button.setAttribute("aria-expanded", "false");
   };
   const open = (): void => {
-    menu = buildMenu(items(), () => {
+    menu = build(() => {
       close();
       button.focus();
     });
     root.append(menu);
     placeBelow(menu, button, root);
     button.setAttribute("aria-expanded", "true");
-    menu.querySelector("button")?.focus();
+    menu.querySelector<HTMLElement>("button, select")?.focus();
   };
-  button.setAttribute("aria-haspopup", "menu");
+  button.setAttribute("aria-haspopup", kind);
   button.setAttribute("aria-expanded", "false");
   listen(button, "click", signal, () => (menu ? close() : open()));
   const outside = (event: Event): void => {
@@ -52,6 +62,7 @@ function buildMenu(items: readonly MenuItem[], done: () => void): HTMLElement {
       done();
       item.run();
     });
+    if (item.heading) menu.append(h("div", { class: "nbannot-menu-head", role: "presentation" }, item.heading));
     menu.append(button);
   }
   menu.addEventListener("keydown", (event) => {
@@ -71,8 +82,11 @@ function buildMenu(items: readonly MenuItem[], done: () => void): HTMLElement {
 function placeBelow(menu: HTMLElement, button: HTMLElement, root: HTMLElement): void {
   const at = button.getBoundingClientRect();
   const box = root.getBoundingClientRect();
-  menu.style.top = `${at.bottom - box.top + 2}px`;
+  const [below, above] = [box.bottom - at.bottom - 8, at.top - box.top - 8];
+  const up = below < menu.offsetHeight && above > below;
+  if (up) menu.style.bottom = `${box.bottom - at.top + 2}px`;
+  else menu.style.top = `${at.bottom - box.top + 2}px`;
   const left = Math.min(at.left - box.left, box.width - menu.offsetWidth - 4);
   menu.style.left = `${Math.max(4, left)}px`;
-  menu.style.maxHeight = `${Math.max(120, box.bottom - at.bottom - 8)}px`;
+  menu.style.maxHeight = `${Math.max(120, up ? above : below)}px`;
 }

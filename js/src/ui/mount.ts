@@ -62,7 +62,7 @@ class Viewer {
     });
     this.#stage = new Stage(this.#scene, this.#stageEvents(), signal);
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
-    this.#panel = new Panel(this.#scene, signal);
+    this.#panel = new Panel(this.#scene, this.#root, signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
     this.#build(el);
     this.#follow();

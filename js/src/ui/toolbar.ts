@@ -5,10 +5,11 @@ import { BACKENDS, TOOLS } from "../state";
 import { hasPlanes } from "../tools/frame";
 import { h, listen, setAttribute, setText } from "./dom";
 import { icon, setIcon } from "./icons";
-import { attachMenu, type MenuItem } from "./menu";
-import { windowText } from "./readout";
+import { attachMenu, attachPopup, type MenuItem } from "./menu";
+import { shownWindow } from "./readout";
 import type { Scene } from "./scene";
 import { slabItems, slabPossible } from "./slab";
+import { windowPopup } from "./windowmenu";
 
 const BACKEND_TITLES = { auto: "Automatic", cpu: "CPU", webgl2: "WebGL2" } as const;
 
@@ -54,7 +55,7 @@ export class Toolbar {
       group(this.#button("labels.overlay", "eye", true), this.#opacity),
       group(this.#button("help.toggle", "help"), more, this.#button("panel.toggle", "panel", true)),
     );
-    attachMenu(this.#window, root, () => this.#windowItems(), signal);
+    attachPopup(this.#window, root, (done) => windowPopup(scene, done), "dialog", signal);
     attachMenu(this.#layout, root, () => this.#layoutItems(), signal);
     attachMenu(this.#slab, root, () => slabItems(this.scene.pane), signal);
     attachMenu(more, root, () => this.#moreItems(), signal);
@@ -107,7 +108,7 @@ export class Toolbar {
     setText(this.#sizeUnit, scene.pane.geometry.unit);
     this.#opacity.value = String(opacity);
     this.#window.hidden = scene.pane.image.color;
-    setText(this.#window, windowText(scene.window()));
+    setText(this.#window, shownWindow(scene.pane.image, scene.view.value, scene.window()));
     this.#slab.hidden = !slabPossible(scene.pane);
     this.#layout.hidden = !hasPlanes(scene.geometryOf(scene.main)) && scene.images.length < 2;
     this.#drawImages();
@@ -129,18 +130,6 @@ export class Toolbar {
       );
     }
     if (this.#images.value !== image.id) this.#images.value = image.id;
-  }
-
-  #windowItems(): MenuItem[] {
-    const now = this.scene.window();
-    const items = this.scene.presets.map((preset, n): MenuItem => ({
-      id: preset.id,
-      title: preset.title,
-      hint: [preset.window ? windowText(preset.window) : "", n < 9 ? keyTitle(`alt+${n + 1}`) : ""].filter(Boolean).join("   "),
-      checked: preset.window?.center === now.center && preset.window.width === now.width,
-      run: () => this.scene.applyPreset(preset),
-    }));
-    return [...items, { id: "reset", title: "As at the start", run: () => this.scene.resetWindow() }];
   }
 
   #layoutItems(): MenuItem[] {
