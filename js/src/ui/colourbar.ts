@@ -22,8 +22,10 @@ export interface Bar {
 
 const GREYS: readonly string[] = ["grey", "inverted grey", "PET"];
 /** Px of a pane below which there is no room, and at most so many bars. */
-const SMALLEST = [260, 220] as const;
+const SMALLEST = [220, 250] as const;
 const MOST = 3;
+/** Px that the button above a bar, its numbers and unit, and half the letter below it take. */
+const AROUND = 96;
 
 /** The bars of a pane: the base's where it is coloured, then those of its visible layers. */
 export function barsOf(pane: Pane): readonly Bar[] {
@@ -60,7 +62,7 @@ export class ColourBars {
     const roomy = screen.width >= SMALLEST[0] && screen.height >= SMALLEST[1];
     const bars = roomy ? barsOf(pane) : [];
     // Above the letter in the middle of the right edge.
-    const height = Math.min(170, Math.round(screen.height / 2) - 34 - 40);
+    const height = Math.min(170, Math.round(screen.height / 2) - AROUND);
     const light = isLight(pane.image, pane.view.value);
     setAttribute(this.element, "data-light", light);
     const key = JSON.stringify([height, ...bars.map(({ table, ...rest }) => [rest, table[0], table[table.length >> 1], table.at(-1)])]);

@@ -36,6 +36,7 @@ const CONTROL_KEYS = /^( |Enter|Tab|Arrow.*|Home|End|PageUp|PageDown)$/;
 
 /** Enter, space and arrows belong to a focused control; on a tool button only the first two do. */
 function freeKey(from: Element, key: string): boolean {
+  if (key === "Escape" && from.closest(".nbannot-menu")) return false;
   const control = from.closest("button, input, [role=menu]");
   if (!control || !CONTROL_KEYS.test(key)) return true;
   return control.matches("button[data-nbannot-command]") && ![" ", "Enter", "Tab"].includes(key);

@@ -1,5 +1,5 @@
 /** Window presets: customary ones by modality, those of the file with its tables, and automatic ones. */
-import type { ImageJson } from "../model/protocol";
+import type { ImageJson, WindowJson } from "../model/protocol";
 import type { Window } from "../tools/tool";
 
 export type PresetGroup = "customary" | "file" | "values";
@@ -29,7 +29,13 @@ const PET = [5, 7, 10, 20] as const;
 
 /** Names of the windows that stand in where a file has none. */
 const STAND_INS: ReadonlySet<string> = new Set(["Customary", "Automatic", "SUV 0–7", "0–1"]);
-export const isStandIn = ({ name }: { readonly name: string }): boolean => STAND_INS.has(name);
+
+/** Whether a window is not the file's: one that is customary, from the values, or as wide as a table of the file. */
+export const isStandIn = ({ luts }: ImageJson, { name, center, width }: WindowJson): boolean =>
+  STAND_INS.has(name) || (luts ?? []).some(({ first, values }) => {
+    const last = values.length - 1;
+    return center === first + last / 2 && width === Math.max(last, 1);
+  });
 
 /** Presets of an image in the order of the menu and of Alt+1, Alt+2, …; `factor` leads from stored values to SUV. */
 export function presetsOf(image: ImageJson, factor: number | null = suvFactor(image)): readonly Preset[] {
@@ -42,7 +48,7 @@ export function presetsOf(image: ImageJson, factor: number | null = suvFactor(im
     for (const top of PET) out.push({ id: `suv-${top}`, title: `SUV 0–${top}`, group: "customary", window: suvWindow(factor, top) });
   }
   image.windows.forEach((window, n) => {
-    if (isStandIn(window)) return;
+    if (isStandIn(image, window)) return;
     const { center, width, name } = window;
     const title = name || (image.windows.length > 1 ? `From file ${n + 1}` : "From file");
     out.push({ id: `file-${n}`, title, group: "file", window: { center, width }, ...(n === 0 ? { own: true } : {}) });

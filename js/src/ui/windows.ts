@@ -12,7 +12,7 @@ export function lutOf(image: ImageJson, view: Chosen): number | undefined {
   const luts = image.luts ?? [];
   const chosen = view.luts[image.id];
   if (chosen !== undefined && luts[chosen]) return chosen;
-  const bare = image.windows.every(isStandIn);
+  const bare = image.windows.every((one) => isStandIn(image, one));
   return luts.length > 0 && bare && !(image.id in view.windows) ? 0 : undefined;
 }
 
