@@ -14,7 +14,7 @@ from pydicom.pixels import apply_voi
 from scipy.ndimage import map_coordinates
 
 from browser.lab import Lab
-from browser.test_viewer import SCREEN, ask, hover, show, until_equal, view
+from browser.test_viewer import SCREEN, ask, show, until_equal, view
 
 MM = 0.25
 HOT_IRON = ([0, 0.5, 0.75, 1], [(0, 0, 0), (255, 0, 0), (255, 128, 0), (255, 255, 255)])
@@ -203,7 +203,9 @@ def under_crosshair(lab: Lab, name: str) -> str:
 
 def test_the_probe_tells_suv(lab: Lab, shared_data: Path, facts: dict[str, Any]) -> None:
     folder = str(shared_data / "petct_acrin042")
-    cell = f"import json, numpy as np, nbannot as nb\nct, pet = nb.read({folder + '/ct'!r}), nb.read({folder + '/pet_ac'!r})\n"
+    cell = f"""import json, numpy as np, nbannot as nb
+ct, pet = nb.read({folder + "/ct"!r}), nb.read({folder + "/pet_ac"!r})
+"""
     show(lab, [cell + "viewer = nb.Viewer([pet, ct], height=520)\nviewer"])
     factor = facts["petct_acrin042/pet_ac"]["facts"]["suvbw_factor_seriestime"]
     assert view(lab, "axial").get_attribute("data-nbannot-inverted") is not None, "dark on white"
@@ -262,19 +264,22 @@ def test_a_table_of_the_file_equals_pydicom(lab: Lab, shared_data: Path, tmp_pat
     file.save_as(tmp_path / "table.dcm")
     cell = f"import json, nbannot as nb\nimage = nb.read({str(tmp_path / 'table.dcm')!r})\n"
     root = show(lab, [cell + "viewer = nb.Viewer(image, height=600, backend='cpu')\nviewer"])
-    hover(lab, "acquisition")
-    lab.page.keyboard.press("o")
+    zoom = "viewer.view = {**viewer.view, 'interpolate': False, 'zoom': {'acquisition': image.geometry.spacing[1] / 2}}"
+    lab.run_python(zoom)
     lab.page.wait_for_timeout(500)
     wanted = apply_voi(file.pixel_array, file).astype(float) / 257
 
     def off() -> float:
+        """Most grey levels between the picture, two of its pixels to a voxel, and pydicom's."""
         shown = pixels_of(lab, "acquisition")[..., 0].astype(float)
-        rows, columns = (min(a, b) for a, b in zip(shown.shape, wanted.shape, strict=True))
-        a, b = (
-            one[(one.shape[0] - rows) // 2 :, (one.shape[1] - columns) // 2 :][:rows, :columns]
-            for one in (shown, wanted)
+        # between two voxels the upper one is drawn
+        row, column = (
+            np.floor((np.arange(n) + 0.5 - n / 2) / 2 + (m - 1) / 2 + 0.501).astype(int)
+            for n, m in zip(shown.shape, wanted.shape, strict=True)
         )
-        return float(np.abs(a - b).max())
+        assert row.size > 300 and column.size > 300
+        y, x = (row >= 0) & (row < wanted.shape[0]), (column >= 0) & (column < wanted.shape[1])
+        return float(np.abs(shown[np.ix_(y, x)] - wanted[np.ix_(row[y], column[x])]).max())
 
     assert root.locator(".nbannot-window").inner_text() == "SOFT", (
         "a file without a window is shown by its table"
@@ -292,7 +297,9 @@ def test_a_table_of_the_file_equals_pydicom(lab: Lab, shared_data: Path, tmp_pat
 
 
 def test_what_cannot_lie_over_the_image_says_why(lab: Lab) -> None:
-    far = "far = nb.Image(np.zeros((4, 5, 6), np.int16), grid([[0, 0, 1], [0, 1, 0], [1, 0, 0]], (0, 0, 0), (9000, 0, 0), (4, 5, 6)), name='far')\n"
+    steps = "[[0, 0, 1], [0, 1, 0], [1, 0, 0]]"
+    place = f"grid({steps}, (0, 0, 0), (9000, 0, 0), (4, 5, 6))"
+    far = f"far = nb.Image(np.zeros((4, 5, 6), np.int16), {place}, name='far')\n"
     cell = FUSED.format(backend="cpu").replace(
         "viewer = nb.Viewer([ct, pet]", far + "viewer = nb.Viewer([ct, pet, far]"
     )
@@ -302,8 +309,7 @@ def test_what_cannot_lie_over_the_image_says_why(lab: Lab) -> None:
     assert item.get_attribute("aria-disabled") == "true"
     assert "frame of reference" in item.inner_text()
     lab.page.keyboard.press("Escape")
-    lab.run_python(
-        "viewer.view = {**viewer.view, 'layers': {ct.id: [{'image': far.id, 'colormap': 'heat', 'opacity': 0.5, 'visible': True, 'lower': None}]}}"
-    )
+    layer = "{'image': far.id, 'colormap': 'heat', 'opacity': 0.5, 'visible': True, 'lower': None}"
+    lab.run_python(f"viewer.view = {{**viewer.view, 'layers': {{ct.id: [{layer}]}}}}")
     view(lab, "axial").locator(".nbannot-warn").get_by_text("far is in another frame of reference").wait_for()
     root.locator("[data-nbannot-layer] .nbannot-warn").get_by_text("another frame of reference").wait_for()
