@@ -75,8 +75,8 @@ pytest-browser: setup chromium
 
 test: check pytest-browser ## every check, in a real JupyterLab too
 
-bench: setup chromium ## measure against ipyniivue and SimpleITK; results in bench/RESULTS.md
-	$(BIN)/python bench
+bench: setup chromium ## measure against ipyniivue, Cornerstone3D, NiiVue and SimpleITK; ARGS="viewer --only scroll"
+	$(BIN)/python bench $(ARGS)
 
 clean: ## remove everything that was built
 	rm -rf $(VENV) js/node_modules $(STATIC) dist build test-output demo-project .mypy_cache .ruff_cache .pytest_cache .hypothesis

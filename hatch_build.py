@@ -13,7 +13,11 @@ class RequireBrowserModule(BuildHookInterface):
         if version == "editable":
             return  # a development install builds the module afterwards
         static = Path(self.root, "src", "nbannot", "viewer", "static")
-        missing = [name for name in ("viewer.js", "loader.js", "viewer.css") if not (static / name).is_file()]
+        missing = [
+            name
+            for name in ("viewer.js", "loader.js", "volume3d.js", "viewer.css")
+            if not (static / name).is_file()
+        ]
         if missing:
             raise RuntimeError(
                 f"{' and '.join(missing)} not found in {static}: the browser module is not built. "

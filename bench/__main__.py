@@ -1,4 +1,8 @@
-"""Run every benchmark and write bench/RESULTS.md: ``python bench [--quick]``."""
+"""Run every benchmark: ``python bench [all | core | viewer] [--quick] [--gpu] [--only PART …]``.
+
+`core` is reading, strokes and carriers (bench/RESULTS.md), `viewer` the viewer beside its peers
+(bench/RESULTS-viewer.md).
+"""
 
 from __future__ import annotations
 
@@ -15,17 +19,18 @@ import read  # noqa: E402
 from measure import Row, machine, markdown  # noqa: E402
 
 import jupyter  # noqa: E402
+import viewer  # noqa: E402
 
 INTRO = """# Measured
 
 Wall times on a shared machine scatter; the ratio to the peer, taken in the same run, is what to
 trust. All picture times are with software GL, so they rank viewers on machines without a GPU.
-Made by `make bench`.
+Made by `make bench`; the viewer beside its peers is in RESULTS-viewer.md.
 """
 
 
 def import_time(runs: int) -> list[Row]:
-    """(f) Seconds of ``import nbannot`` in a fresh Python."""
+    """Seconds of ``import nbannot`` in a fresh Python."""
     code = "import time; t = time.perf_counter(); import nbannot; print(time.perf_counter() - t)"
     times = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
@@ -34,11 +39,8 @@ def import_time(runs: int) -> list[Row]:
     return [Row("import nbannot", times, "s", goal="≤ 0.4")]
 
 
-def main() -> None:
-    """Measure, print, and keep the table."""
-    parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("--quick", action="store_true", help="few repetitions, results are not kept")
-    quick = parser.parse_args().quick
+def core(*, quick: bool) -> None:
+    """Measure reading, strokes and carriers; print and keep the table."""
     rows = import_time(3 if quick else 9)
     print(markdown(rows), flush=True)
     for part in (read.run, jupyter.run):
@@ -48,6 +50,25 @@ def main() -> None:
     text = f"{INTRO}\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{markdown(rows)}\n"
     if not quick:
         (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("what", nargs="?", default="all", choices=["all", "core", "viewer"])
+    parser.add_argument("--quick", action="store_true", help="few repetitions, results are not kept")
+    parser.add_argument("--gpu", action="store_true", help="the machine's GPU instead of software GL")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(viewer.PARTS), default=[], help="parts of the viewer's"
+    )
+    peers = ["ipyniivue", "Cornerstone3D", "NiiVue"]
+    parser.add_argument("--skip", nargs="+", choices=peers, default=[], help="peers to leave out")
+    options = parser.parse_args()
+    viewer.report.SKIPPED.update(options.skip)
+    if options.what != "viewer" and not options.only:
+        core(quick=options.quick)
+    if options.what != "core":
+        print(viewer.run(options.only, quick=options.quick, gpu=options.gpu))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""The viewer in a real JupyterLab, side by side with ipyniivue on the same volume.
+"""The viewer in a real JupyterLab: strokes to numpy and back, Python edits to pixels, both carriers.
 
-Prints the time from running the cell to the first picture, the cost of scrolling and windowing,
-strokes to numpy and back, Python edits to pixels, and the arrival of the whole volume.
+What is compared with other viewers is in bench/viewer.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-from measure import Row, memory_mb, processor_seconds
-from playwright.sync_api import Page, sync_playwright
+from measure import Row, memory_mb
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -56,12 +55,6 @@ import numpy as np, nbannot as nb
 image = nb.read({path!r})
 """
 NBANNOT = "viewer = nb.Viewer(image, labels=['lesion'])\nviewer"
-NIIVUE = """
-from ipyniivue import NiiVue
-other = NiiVue()
-other.load_volumes([{{"path": {path!r}}}])
-other
-"""
 
 
 def make_volume(folder: Path) -> Path:
@@ -107,110 +100,6 @@ def first_picture(lab: Lab, setup: str, cell: str) -> float:
     lab.page.keyboard.press("Control+Enter")
     shown = lab.page.evaluate("async () => (await window.__shown) - window.__start")
     return float(shown) / 1000
-
-
-def first_pictures(path: Path, runs: int) -> list[Row]:
-    """(a) Run cell → first picture, both viewers in turn in the same browser."""
-    ours: list[float] = []
-    theirs: list[float] = []
-    with jupyter() as lab:
-        for _ in range(runs):
-            ours.append(first_picture(lab, SETUP.format(path=str(path)), NBANNOT))
-            theirs.append(first_picture(lab, "import ipyniivue", NIIVUE.format(path=str(path))))
-    return [
-        Row(
-            "run cell → first picture, 512×512×300 CT",
-            ours,
-            "s",
-            peer=theirs,
-            peer_name="ipyniivue",
-            goal="ratio ≤ 0.2",
-        )
-    ]
-
-
-def steps(page: Page, act: str, count: int) -> tuple[list[float], float]:
-    """Return wall ms per step and processor ms per step of ``act(n)`` in the page."""
-    before = processor_seconds("chrom")
-    wall = page.evaluate(
-        f"""async () => {{
-          const act = {act};
-          const tick = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-          const times = [];
-          for (let n = 0; n < {count}; n++) {{
-            const start = performance.now();
-            act(n);
-            await tick();
-            times.push(performance.now() - start);
-          }}
-          return times;
-        }}"""
-    )
-    return wall, (processor_seconds("chrom") - before) * 1000 / count
-
-
-WHEEL = """(n) => {
-  const canvas = [...document.querySelectorAll('.jp-OutputArea canvas')].find((c) => c.width > 64);
-  const box = canvas.getBoundingClientRect();
-  const at = {clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true, cancelable: true};
-  canvas.dispatchEvent(new WheelEvent('wheel', {...at, deltaY: n % 40 < 20 ? 100 : -100}));
-}"""
-DRAG = """(n) => {
-  const canvas = [...document.querySelectorAll('.jp-OutputArea canvas')].find((c) => c.width > 64);
-  const box = canvas.getBoundingClientRect();
-  const kind = window.__pointer ?? 'pointer';
-  const make = (type) => (kind === 'mouse' ? new MouseEvent('mouse' + type, at(type)) : new PointerEvent('pointer' + type, at(type)));
-  const at = (type) => ({clientX: box.x + 100 + n, clientY: box.y + 100 + n, bubbles: true, cancelable: true,
-    pointerId: 1, isPrimary: true, pointerType: 'mouse', button: type === 'move' ? -1 : 0, buttons: type === 'up' ? 0 : 1});
-  if (n === 0) canvas.dispatchEvent(make('down'));
-  canvas.dispatchEvent(make('move'));
-  if (n === 59) canvas.dispatchEvent(make('up'));
-}"""
-
-
-def interaction(path: Path) -> list[Row]:
-    """(b) Scroll and window/level: wall ms and processor ms per step."""
-    rows: dict[str, list[tuple[list[float], float]]] = {}
-    for name, setup, cell in (
-        ("ours", SETUP.format(path=str(path)), NBANNOT),
-        ("theirs", "import ipyniivue", NIIVUE.format(path=str(path))),
-    ):
-        with jupyter() as lab:
-            first_picture(lab, setup, cell)
-            lab.page.wait_for_timeout(8000)
-            rows[name] = [steps(lab.page, WHEEL, 60)]
-            if name == "ours":
-                lab.run_python("viewer.tool = 'window'")
-                lab.page.wait_for_timeout(300)
-                rows[name].append(steps(lab.page, DRAG, 60))
-            else:
-                rows[name].append(niivue_window(lab))
-    (scroll, scroll_cpu), (window, window_cpu) = rows["ours"]
-    (their_scroll, their_scroll_cpu), (their_window, their_window_cpu) = rows["theirs"]
-    peer = "ipyniivue"
-    return [
-        Row("scroll one slice, three planes, wall", scroll, "ms", peer=their_scroll, peer_name=peer),
-        Row(
-            "scroll, processor time of the browser",
-            [scroll_cpu],
-            "ms",
-            peer=[their_scroll_cpu],
-            peer_name=peer,
-        ),
-        Row("window/level step, wall", window, "ms", peer=their_window, peer_name=peer),
-        Row("window/level, processor time", [window_cpu], "ms", peer=[their_window_cpu], peer_name=peer),
-    ]
-
-
-def niivue_window(lab: Lab) -> tuple[list[float], float]:
-    """Window steps of the peer, set from Python: it has no drag that windows step by step."""
-    before, wall = processor_seconds("chrom"), []
-    for n in range(3):
-        start = time.perf_counter()
-        lab.run_python(f"other.volumes[0].cal_max = {300 + 10 * n}")
-        lab.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
-        wall.append((time.perf_counter() - start) * 1000)
-    return wall, (processor_seconds("chrom") - before) * 1000 / 3
 
 
 STROKES = """
@@ -287,24 +176,22 @@ def whole_volume(path: Path) -> list[Row]:
         with jupyter(extension=extension) as lab:
             lab.open_notebook([SETUP.format(path=str(path)), NBANNOT])
             lab.run_cell(0)
-            before = memory_mb("chrom")
+            before = memory_mb()
             start = time.perf_counter()
             lab.run_cell(1, wait=False)
             lab.page.locator('[data-nbannot-progress="300/300"]').wait_for(timeout=120_000, state="attached")
             seconds = time.perf_counter() - start
             rows.append(Row(f"whole volume (157 MB) by {carrier}", [seconds], "s"))
-            rows.append(Row(f"browser memory added, {carrier}", [memory_mb("chrom") - before], "MB"))
+            rows.append(Row(f"browser memory added, {carrier}", [memory_mb() - before], "MB"))
     return rows
 
 
 def run(*, quick: bool = False) -> list[Row]:
     """Return the rows of every part."""
-    runs, count = (1, 5) if quick else (5, 30)
+    count = 5 if quick else 30
     with tempfile.TemporaryDirectory() as folder:
         path = make_volume(Path(folder))
-        rows = first_pictures(path, runs)
-        rows += strokes(path, count)
+        rows = strokes(path, count)
         rows += python_edits(path, max(count // 3, 3))
         rows += whole_volume(path)
-        rows += interaction(path)
     return rows

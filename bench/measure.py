@@ -73,25 +73,39 @@ def machine() -> str:
         except importlib.metadata.PackageNotFoundError:
             found.append(f"{package} not installed")
     cpu = f"{os.cpu_count()} × {model}, {memory:.0f} GiB, {platform.system()} {platform.release()}"
-    return f"{cpu}, Python {platform.python_version()}\n\n{', '.join(found)}; Chromium with software GL"
+    return f"{cpu}, Python {platform.python_version()}\n\n{', '.join(found)}; Chromium"
 
 
-def processor_seconds(name: str) -> float:
-    """Return the processor time used so far by all processes with this name in their command."""
+def browsers(name: str = "chrom") -> list[psutil.Process]:
+    """Return the browser processes that this process started; others on the machine do not count."""
+    return [one for one in psutil.Process().children(recursive=True) if _named(one, name)]
+
+
+def _named(process: psutil.Process, name: str) -> bool:
+    try:
+        return name in process.name()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def processor_seconds(name: str = "chrom") -> float:
+    """Return the processor time (user and system) used so far by the browser started here."""
     total = 0.0
-    for process in psutil.process_iter(["name", "cpu_times"]):
-        if name in (process.info["name"] or "") and process.info["cpu_times"]:
-            total += process.info["cpu_times"].user + process.info["cpu_times"].system
+    for process in browsers(name):
+        try:
+            used = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += used.user + used.system
     return total
 
 
-def memory_mb(name: str) -> float:
-    """Return the private memory (MB) of all processes with this name in their command."""
+def memory_mb(name: str = "chrom") -> float:
+    """Return the private memory (MB) of the browser started here."""
     total = 0
-    for process in psutil.process_iter(["name"]):
-        if name in (process.info["name"] or ""):
-            try:
-                total += process.memory_full_info().uss
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
+    for process in browsers(name):
+        try:
+            total += process.memory_full_info().uss
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
     return total / 2**20

@@ -42,10 +42,24 @@ async () => {
     return new nb.GridGeometry({kind: "grid", affine, shape});
   };
   const geometry = grid(0), sheared = grid(-0.4);
+  // A PET of 4 mm voxels over the middle of the image.
+  const petShape = [100, 100, 100];
+  const petSlices = Array.from({length: 100}, () => Float32Array.from({length: 10000}, () => Math.random() * 9));
+  const pet = {shape: petShape, dtype: "float32", color: false, version: 1, slice: (k) => petSlices[k],
+    changedSince: () => []};
+  const petGrid = new nb.GridGeometry({kind: "grid", shape: petShape,
+    affine: [[0, 0, 4, -21.3], [0, 4, 0, -20.1], [4, 0, 0, -19.7], [0, 0, 0, 1]]});
+  const inPet = (from, plane) => {
+    const step = (s) => petGrid.stepToIndex(from.stepToWorld(s));
+    return {...plane, origin: petGrid.toIndex(from.toWorld(plane.origin)), du: step(plane.du), dv: step(plane.dv)};
+  };
+  const heat = nb.withAlphaRamp(nb.colormap("heat"));
   const canvas = document.createElement("canvas");
   const rows = [];
   const window = {lower: -1000, upper: 1000};
-  const run = (kind, name, view, grid, layers, interpolate, steps) => {
+  const grey = {kind: "image", store: image, window, table: nb.greyTable(false), opacity: 1, lower: null, clip: null};
+  const hot = {...grey, store: pet, window: {lower: 0, upper: 9}, table: heat, opacity: 0.6, interpolate: true};
+  const run = (kind, name, view, grid, over, interpolate, steps, slab) => {
     const {renderer} = nb.createRenderer(kind);
     const side = nb.viewPlanes(grid)[view];
     const fit = nb.fitView(grid, side, 512, 512);
@@ -54,7 +68,9 @@ async () => {
       const slice = (grid.shape[side.axis] >> 1) - 30 + n;
       let plane = nb.planeRequest(grid, side, fit.center, fit.mmPerPx, 512, 512, slice);
       plane = {...plane, du: plane.du.map((s, n) => n === side.axis ? s + lean : s)};
-      renderer.draw(canvas, plane, {store: image, window, invert: false, interpolate}, layers);
+      if (slab) plane = {...plane, slab: {mode: slab, count: 21, step: [0, 1, 2].map((n) => Number(n === side.axis))}};
+      const layers = over.map((one) => ({...one, plane: one === hot ? inPet(grid, plane) : plane}));
+      renderer.draw(canvas, 512, 512, [{...grey, plane, interpolate}, ...layers]);
       if (kind === "webgl2") canvas.getContext("2d").getImageData(0, 0, 1, 1);
     };
     const times = [];
@@ -71,13 +87,23 @@ async () => {
     rows.push([kind, name, middle(0), middle(1)]);
     renderer.dispose();
   };
-  const layer = {store: mask, colors: new Map([[1, [255, 0, 0]]]), fill: 0.4, outline: true};
+  const style = {color: [255, 0, 0], fill: 0.4, outline: 1, width: 1};
+  const layer = {kind: "mask", store: mask, segments: new Map([[1, style]])};
+  const wide = {...layer, segments: new Map([[1, {...style, width: 3}]])};
   for (const [kind, steps] of [["cpu", 60], ["webgl2", 12]]) {
     for (const view of ["axial", "coronal", "sagittal"]) {
       run(kind, `${view}, linear`, view, geometry, [], true, steps);
       run(kind, `${view}, linear, mask`, view, geometry, [layer], true, steps);
+      run(kind, `${view}, linear, PET`, view, geometry, [hot], true, steps);
+      run(kind, `${view}, slab mip`, view, geometry, [], true, steps >> 1, "mip");
     }
     run(kind, "axial, nearest, mask", "axial", geometry, [layer], false, steps);
+    run(kind, "axial, slab minip", "axial", geometry, [], true, steps >> 1, "minip");
+    run(kind, "axial, slab mean", "axial", geometry, [], true, steps >> 1, "mean");
+    run(kind, "axial, slab mip, mask", "axial", geometry, [layer], true, steps >> 1, "mip");
+    run(kind, "axial, linear, mask, 3 px edge", "axial", geometry, [wide], true, steps);
+    run(kind, "oblique, linear, PET", "axial", geometry, [hot], true, steps);
+    run(kind, "oblique, slab mip", "axial", geometry, [], true, steps >> 2, "mip");
     run(kind, "oblique, linear", "axial", geometry, [], true, steps);
     run(kind, "oblique, linear, mask", "axial", geometry, [layer], true, steps);
     run(kind, "tilted sagittal, linear, mask", "sagittal", sheared, [layer], true, steps);
@@ -92,7 +118,7 @@ def main() -> None:
     esbuild = shutil.which("esbuild", path=os.pathsep.join(folders))
     if esbuild is None:
         sys.exit("No esbuild: run npm ci in js/.")
-    names = ("model/geometry", "render/plane", "render/renderer")
+    names = ("model/geometry", "render/plane", "render/renderer", "render/colormaps")
     entry = "".join(f'export * from "./src/{name}";' for name in names)
     bundle = subprocess.run(
         [esbuild, "--bundle", "--minify", "--format=iife", "--global-name=nb", "--log-level=error"],

@@ -22,7 +22,7 @@ STORE = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
 INTERNAL = {
     "Mask": {
         "from_info", "unknown_values", "check_values", "recorded", "changed_slices", "pending", "forget",
-        "absorb", "revert", "write", "describe",
+        "absorb", "revert", "write", "describe", "fingerprint",
     },
     "NbannotError": {"payload"},
     "Viewer": {"open"},
@@ -37,12 +37,14 @@ def signature(function: Callable[..., Any], *, bound: bool = False) -> str:
             shown.append("*")
             starred = True
         default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
-        shown.append(parameter.name + re.sub(r"=<factory>", "=…", default))
+        stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+        shown.append(stars + parameter.name + re.sub(r"=<factory>", "=…", default))
     return f"({', '.join(shown)})"
 
 
 def members(cls: type) -> Iterator[str]:
-    for name, value in vars(cls).items():
+    inherited = (one for one in reversed(cls.__mro__) if one.__module__.startswith("nbannot."))
+    for name, value in {name: value for one in inherited for name, value in vars(one).items()}.items():
         if name.startswith("_") or name in INTERNAL.get(cls.__name__, ()):
             continue
         if isinstance(value, property):

@@ -27,6 +27,7 @@ HEAVY = (
     "scipy",
     "alembic",
     "nilearn",
+    "yaml",
 )
 
 

@@ -3,8 +3,11 @@
 import { HttpCarrier, jupyterBase } from "./channel/http";
 import { Lane } from "./channel/lane";
 import { Requests } from "./channel/requests";
-import { PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, maskKey } from "./model/protocol";
+import {
+  PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, maskKey, previewKey,
+} from "./model/protocol";
 import type { KeyValues } from "./channel/lane";
+import type { HttpPart } from "./channel/parts";
 import type { Slice } from "./channel/requests";
 import type { Wire } from "./channel/wire";
 import type { DocumentMirror, Outbox } from "./model/document";
@@ -30,6 +33,10 @@ const SYNC_MS = [3000, 15_000, 60_000];
 const FOCUS_MS = 100;
 const MAX_PATIENCE_MS = 500;
 const PATIENT_TRIES = 20;
+const MAX_PLACES = 32;
+// A kernel that is silent for so long may be busy; what its other thread publishes can be had all the same.
+const SILENT_MS = 1000;
+const MAX_SILENT_MS = 4000;
 // jupyter_server closes the socket at 10 MiB, and the edit would be lost with it.
 const MAX_EDIT_BYTES = 8 * 2 ** 20;
 
@@ -170,7 +177,8 @@ export class Channel implements Outbox {
 
   /**
    * Fetch slices of an image frame by the best carrier. `urgent` slices come by the wire at once
-   * where the server does not have them yet; others wait a little for it.
+   * where the server does not have them yet; others wait a little for it. While the kernel does not
+   * answer the server is asked again: it may have got them meanwhile. Large slices come in parts.
    */
   async imageSlices(
     image: ImageJson,
@@ -180,17 +188,45 @@ export class Channel implements Outbox {
     options: { readonly signal: AbortSignal; readonly urgent?: boolean },
   ): Promise<void> {
     const left = new Set(ks);
+    const { signal } = options;
     const tries = options.urgent ? 1 : PATIENT_TRIES;
-    for (let n = 0; n < tries && this.#http?.alive && left.size && !options.signal.aborted; n++) {
-      if (n) await wait(Math.min(MAX_PATIENCE_MS, PATIENCE_MS * 2 ** n), options.signal);
-      await this.#overHttp(this.#http, image, frame, left, onSlice, options.signal);
+    for (let n = 0; n < tries && this.#http?.alive && left.size && !signal.aborted; n++) {
+      if (n) await wait(Math.min(MAX_PATIENCE_MS, PATIENCE_MS * 2 ** n), signal);
+      await this.#overHttp(this.#http, image, frame, left, onSlice, signal);
     }
+    if (!left.size || signal.aborted) return;
     const numbers = new Map([...left].map((k) => [imageKey(image.id, frame, k), k]));
-    await this.#requests.get(
-      [...numbers.keys()],
-      (slice) => onSlice(numbers.get(slice.key) ?? -1, slice),
-      options,
-    );
+    const stop = new AbortController();
+    const abort = (): void => stop.abort();
+    signal.addEventListener("abort", abort);
+    const take = (slice: Slice): void => {
+      const k = numbers.get(slice.key) ?? -1;
+      if (!left.has(k)) return;
+      if (!slice.band) left.delete(k);
+      onSlice(k, slice);
+    };
+    try {
+      const wired = this.#requests.get([...numbers.keys()], take, { ...options, signal: stop.signal });
+      await Promise.all([wired.finally(abort), this.#askServerToo(image, frame, left, onSlice, stop)]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** While the wire is silent, look whether the server has the slices by now; then end the wire's request. */
+  async #askServerToo(
+    image: ImageJson,
+    frame: number,
+    left: Set<number>,
+    onSlice: (k: number, slice: Slice) => void,
+    stop: AbortController,
+  ): Promise<void> {
+    for (let pause = SILENT_MS; !stop.signal.aborted && this.#http?.alive; pause = Math.min(2 * pause, MAX_SILENT_MS)) {
+      await wait(pause, stop.signal);
+      if (stop.signal.aborted || Date.now() - this.#heard < pause) continue;
+      await this.#overHttp(this.#http, image, frame, left, onSlice, stop.signal);
+      if (!left.size) stop.abort();
+    }
   }
 
   /** Fetch slices of a mask; they always come by the wire, with the revision they belong to. */
@@ -224,9 +260,16 @@ export class Channel implements Outbox {
     return JSON.parse(text);
   }
 
-  /** Tell the host which slice is in view, so that it publishes from there outwards. */
-  focus(image: string, frame: number, k: number): void {
-    this.#focus = { type: "focus", tab: this.tab, image, frame, k };
+  /** Fetch the down-sampled copy of an image frame, or of a mask (frame null); undefined when aborted. */
+  async preview(id: string, frame: number | null, edge: number, signal: AbortSignal): Promise<Slice | undefined> {
+    let found: Slice | undefined;
+    await this.#requests.get([previewKey(id, frame, edge)], (slice) => (found = slice), { signal });
+    return found;
+  }
+
+  /** Tell the host which slices are in view (image, frame, slice), so that it publishes from there outwards. */
+  focus(places: FocusMessage["places"]): void {
+    this.#focus = { type: "focus", tab: this.tab, places: places.slice(0, MAX_PLACES) };
     this.#focusTimer ??= setTimeout(() => {
       this.#focusTimer = undefined;
       const message = this.#focus;
@@ -243,13 +286,14 @@ export class Channel implements Outbox {
     signal: AbortSignal,
   ): Promise<void> {
     const shape = [image.shape[1], image.shape[2], ...(image.color ? [3] : [])];
-    const parts = ranges([...left]).map(async ([k0, k1]) => {
-      for (const { k, codec, bytes } of await http.slices(image, frame, k0, k1, signal)) {
-        const key = imageKey(image.id, frame, k);
-        if (left.delete(k)) onSlice(k, { key, dtype: image.dtype, shape, codec, bytes, revision: 0 });
-      }
-    });
-    await Promise.all(parts);
+    const take = ({ k, codec, bytes, band }: HttpPart): void => {
+      if (!left.has(k)) return;
+      // The parts of a slice come in their order.
+      if (!band || band[0] === band[1] - 1) left.delete(k);
+      const head = { key: imageKey(image.id, frame, k), dtype: image.dtype, shape, codec, bytes, revision: 0 };
+      onSlice(k, band ? { ...head, band } : head);
+    };
+    await Promise.all(ranges([...left]).map((range) => http.slices(image, frame, range, take, signal)));
   }
 
   async #probe(place: StateMessage["http"]): Promise<void> {
@@ -257,7 +301,7 @@ export class Channel implements Outbox {
     this.#probed = place.nonce;
     this.#http = await HttpCarrier.probe(this.#base + place.url, place.nonce, this.#abort.signal);
     if (!this.#http) return;
-    if (this.#focus) this.focus(this.#focus.image, this.#focus.frame, this.#focus.k);
+    if (this.#focus) this.focus(this.#focus.places);
     this.#announce();
   }
 

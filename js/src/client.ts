@@ -3,6 +3,7 @@
 import { Channel } from "./channel";
 import { DocumentMirror } from "./model/document";
 import { Volumes } from "./volumes";
+import type { ModuleRoad } from "./channel/modules";
 import type { Wire } from "./channel/wire";
 import type { DecodePool } from "./volumes";
 
@@ -47,6 +48,8 @@ export interface Client {
   readonly channel: Channel;
   readonly document: DocumentMirror;
   readonly volumes: Volumes;
+  /** The road by which rarely needed modules come. */
+  readonly road: ModuleRoad;
   /** Aborted when the last view of the viewer is gone. */
   readonly signal: AbortSignal;
   view(): Readonly<ViewState>;
@@ -89,6 +92,7 @@ export function openClient(
     channel,
     document,
     volumes,
+    road: wire,
     signal: abort.signal,
     view: () => view,
     setView(patch) {

@@ -1,4 +1,4 @@
-/** Every command of the viewer with its keys, in one table: keyboard, toolbar and help read it. */
+/** Every command of the viewer with its keys, in one table: keyboard, toolbar and help read it through a `Keymap`. */
 import type { ToolName } from "./state";
 
 /** What commands act on; the viewer is one. */
@@ -11,11 +11,20 @@ export interface CommandTarget {
   /** Show the frame (or the plane of a stack) `by` further. */
   frame(by: number): void;
   play(): void;
+  /** Play faster (+1) or slower (-1). */
+  speed(by: 1 | -1): void;
+  /** Play to and fro, or start again at the end. */
+  bounce(): void;
   zoom(factor: number): void;
   fit(): void;
   reset(): void;
   layout(name: string): void;
   maximize(): void;
+  /** Open the menu of the active pane. */
+  paneMenu(): void;
+  thumbnails(): void;
+  /** Show the other of two compared images. */
+  otherImage(): void;
   /** Turn the picture of the active view a quarter clockwise. */
   quarter(): void;
   /** Exchange left and right of the active view. */
@@ -35,11 +44,17 @@ export interface CommandTarget {
   invert(): void;
   /** Choose the n-th label, counted from 0. */
   label(n: number): void;
+  /** Choose the label `by` further down the list. */
+  labelStep(by: number): void;
   undo(): void;
   redo(): void;
   removeSelected(): void;
   cancel(): void;
   panel(): void;
+  /** The header of the file of the slice shown. */
+  header(): void;
+  imageInfo(): void;
+  screenshot(): void;
   help(): void;
 }
 
@@ -54,6 +69,7 @@ export interface Command {
   run(target: CommandTarget): void;
 }
 
+/** A new command is one row here and one method of `CommandTarget`; no keys is "". */
 type Row = readonly [id: string, title: string, keys: string, run: (target: CommandTarget) => void];
 
 const TOOL_ROWS: readonly Row[] = [
@@ -75,6 +91,9 @@ const LOOK_ROWS: readonly Row[] = [
   ["view.fit", "Fit the view", "f", (t) => t.fit()],
   ["view.reset", "Reset views and window", "r", (t) => t.reset()],
   ["view.maximize", "Maximize or restore the view", "m", (t) => t.maximize()],
+  ["view.menu", "Menu of the view", "shift+f10 contextmenu", (t) => t.paneMenu()],
+  ["view.thumbnails", "Open or close the thumbnails", "shift+t", (t) => t.thumbnails()],
+  ["compare.other", "Show the other of two compared images", "shift+o", (t) => t.otherImage()],
   ["layout.mpr", "Axial, coronal and sagittal", "shift+m", (t) => t.layout("mpr")],
   ["view.full_size", "Original size: pixel for pixel", "o", (t) => t.fullSize()],
   ["view.quarter", "Turn the picture clockwise", "shift+r", (t) => t.quarter()],
@@ -102,12 +121,17 @@ const MOVE_ROWS: readonly Row[] = [
   ["frame.next", "Next frame", ".", (t) => t.frame(1)],
   ["frame.previous", "Previous frame", ",", (t) => t.frame(-1)],
   ["frame.play", "Play or pause", "space", (t) => t.play()],
+  ["frame.slower", "Play slower", "<", (t) => t.speed(-1)],
+  ["frame.faster", "Play faster", ">", (t) => t.speed(1)],
+  ["frame.bounce", "Play to and fro", "shift+space", (t) => t.bounce()],
 ];
 
 const LABEL_ROWS: readonly Row[] = [
   ...Array.from({ length: 9 }, (_, n): Row => [
     `label.choose_${n + 1}`, `Choose label ${n + 1}`, `${n + 1}`, (t) => t.label(n),
   ]),
+  ["label.next", "Next label", "", (t) => t.labelStep(1)],
+  ["label.previous", "Previous label", "", (t) => t.labelStep(-1)],
   ["labels.overlay", "Hide or show all labels", "h", (t) => t.overlay()],
   ["box.remove", "Delete the selected box", "delete backspace", (t) => t.removeSelected()],
 ];
@@ -116,12 +140,15 @@ const GENERAL_ROWS: readonly Row[] = [
   ["edit.undo", "Undo", "ctrl+z", (t) => t.undo()],
   ["edit.redo", "Redo", "ctrl+shift+z ctrl+y", (t) => t.redo()],
   ["panel.toggle", "Open or close the side panel", "l", (t) => t.panel()],
+  ["image.info", "About the image", "shift+i", (t) => t.imageInfo()],
+  ["image.header", "Header of the file", "shift+h", (t) => t.header()],
+  ["view.screenshot", "Picture of the view", "shift+s", (t) => t.screenshot()],
   ["gesture.cancel", "Cancel", "escape", (t) => t.cancel()],
   ["help.toggle", "Show the keys", "?", (t) => t.help()],
 ];
 
 const group = (name: Command["group"], rows: readonly Row[]): Command[] =>
-  rows.map(([id, title, keys, run]) => ({ id, title, group: name, keys: keys.split(" "), run }));
+  rows.map(([id, title, keys, run]) => ({ id, title, group: name, keys: keys.split(" ").filter(Boolean), run }));
 
 export const COMMANDS: readonly Command[] = [
   ...group("Tools", TOOL_ROWS),
@@ -132,7 +159,6 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 const byId = new Map(COMMANDS.map((one) => [one.id, one]));
-const byKey = new Map(COMMANDS.flatMap((one) => one.keys.map((key) => [key, one] as const)));
 
 export function command(id: string): Command {
   const found = byId.get(id);
@@ -165,12 +191,8 @@ export function keyName(event: KeyLike): string {
   return `${ctrl ? "ctrl+" : ""}${alt ? "alt+" : ""}${shift ? "shift+" : ""}${key}`;
 }
 
-export function commandFor(event: KeyLike): Command | undefined {
-  return byKey.get(keyName(event));
-}
-
 const NAMES: Readonly<Record<string, string>> = {
-  arrowup: "↑", arrowdown: "↓", arrowleft: "←", arrowright: "→", pageup: "Page Up",
+  contextmenu: "Menu", arrowup: "↑", arrowdown: "↓", arrowleft: "←", arrowright: "→", pageup: "Page Up",
   pagedown: "Page Down", home: "Home", end: "End", space: "Space", delete: "Del",
   backspace: "Backspace", escape: "Esc", ctrl: "Ctrl", alt: "Alt", shift: "Shift",
 };
@@ -178,11 +200,6 @@ const NAMES: Readonly<Record<string, string>> = {
 /** A key as people read it: "Ctrl+Shift+Z". */
 export function keyTitle(key: string): string {
   if (key === "+") return key;
-  return key.split("+").map((part) => NAMES[part] ?? (/^[a-z]$/.test(part) ? part.toUpperCase() : part)).join("+");
-}
-
-/** Title with the first key, for tooltips. */
-export function titleWithKey(id: string): string {
-  const { title, keys } = command(id);
-  return keys[0] ? `${title} (${keyTitle(keys[0])})` : title;
+  if (key.endsWith("++")) return `${keyTitle(key.slice(0, -2))}++`;
+  return key.split("+").map((part) => NAMES[part] ?? (/^([a-z]|f\d+)$/.test(part) ? part.toUpperCase() : part)).join("+");
 }

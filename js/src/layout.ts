@@ -57,8 +57,12 @@ export const PRESETS: Readonly<Record<string, { readonly title: string; readonly
   acquisition: { title: "As acquired", tree: pane("acquisition") },
 };
 
-/** Compare layouts of the menu: rows × columns. */
-export const COMPARE: readonly (readonly [number, number])[] = [[1, 2], [2, 1], [1, 3], [2, 2], [2, 3], [3, 3]];
+/** Whether a layout has a pane of a kind: "2D", "3D" or "Oblique". */
+export function shows(tree: LayoutTree | "mpr", kind: string): boolean {
+  if (tree === "mpr") return kind === "2D";
+  if (!("plane" in tree)) return ("row" in tree ? tree.row : tree.column).some((part) => shows(part, kind));
+  return kind === (tree.plane === "volume" ? "3D" : tree.plane === "oblique" ? "Oblique" : "2D");
+}
 
 function grid(rows: number, columns: number, images: readonly string[]): LayoutTree {
   const line = (r: number): LayoutTree =>
@@ -78,7 +82,7 @@ function treeOf(
   named: Readonly<Record<string, LayoutTree>>,
 ): LayoutTree | "mpr" | null {
   if (typeof layout !== "string") return layout;
-  const own = named[layout];
+  const own = Object.hasOwn(named, layout) ? named[layout] : undefined;
   if (own) return own;
   const compare = /^compare-([1-3])x([1-3])$/.exec(layout);
   if (compare) return grid(Number(compare[1]), Number(compare[2]), images);

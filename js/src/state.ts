@@ -65,6 +65,8 @@ export interface ViewState {
   readonly frame: number;
   /** Pictures per second of a clip; null: as the file says. */
   readonly fps: number | null;
+  /** Whether clips play to and fro instead of starting again. */
+  readonly bounce: boolean;
   /** Fill of the label overlay, 0 to 1. */
   readonly opacity: number;
   /** Opacity and thickness (CSS px) of the outline of labels. */
@@ -124,6 +126,7 @@ export const DEFAULT_VIEW: ViewState = {
   interpolate: true,
   frame: 0,
   fps: null,
+  bounce: false,
   opacity: 0.35,
   outline: 1,
   outline_width: 1,
@@ -207,6 +210,7 @@ export function readView(json: unknown): ViewState {
     label: text(raw["label"]),
     backend: oneOf(BACKENDS, raw["backend"], d.backend),
     fps: finite(raw["fps"]) ? clamp(raw["fps"], 0.1, 120) : null,
+    bounce: flag(raw["bounce"], d.bounce),
     panel: typeof raw["panel"] === "boolean" ? raw["panel"] : null,
     thumbnails: typeof raw["thumbnails"] === "boolean" ? raw["thumbnails"] : null,
     shortcuts: record(raw["shortcuts"], (keys) => (Array.isArray(keys) ? strings(keys) : null)),

@@ -1,94 +1,78 @@
-/** Voxels in the browser: which slices to fetch, in which order, and where they are kept. */
+/** Voxels in the browser: which slices to fetch, in which order, and which of them to keep. */
 
 import { SliceError } from "./channel/requests";
-import { Changes } from "./model/masks";
+import { Previews } from "./volumes/previews";
+import type { Preview } from "./volumes/previews";
+import { Assembly } from "./volumes/assemble";
+import { pageLedger, sizeText } from "./volumes/ledger";
+import { MaskFeed } from "./volumes/maskfeed";
+import { Motion, UNWANTED, Wish } from "./volumes/order";
+import { Volume, sliceBytes } from "./volumes/volume";
 import type { Channel } from "./channel";
 import type { Slice } from "./channel/requests";
-import type { Encoded } from "./decode";
+import type { DecodePool } from "./decode";
 import type { DocumentMirror } from "./model/document";
-import type { LabelArray, SliceStore, TypedArray } from "./model/masks";
-import type { Dtype, ImageJson, Triple } from "./model/protocol";
+import type { Memory, Victim } from "./volumes/ledger";
+import type { Step, Want } from "./volumes/order";
 
-/** Turns compressed slices into values; the viewer's own, ended with it. */
-export interface DecodePool {
-  decode(slice: Encoded): Promise<TypedArray>;
-  close(): void;
-}
-
-/** One frame of an image, slice by slice. */
-export class Volume implements SliceStore {
-  readonly shape: Triple;
-  readonly dtype: Dtype;
-  readonly color: boolean;
-  readonly #slices = new Map<number, TypedArray>();
-  readonly #changes = new Changes();
-  /** Why slices could not be had. */
-  readonly failed = new Map<number, string>();
-  readonly asked = new Set<number>();
-
-  constructor(
-    readonly image: ImageJson,
-    readonly frame: number,
-  ) {
-    this.shape = image.shape;
-    this.dtype = image.dtype;
-    this.color = image.color;
-  }
-
-  get version(): number {
-    return this.#changes.version;
-  }
-  get have(): number {
-    return this.#slices.size;
-  }
-  slice(k: number): TypedArray | undefined {
-    return this.#slices.get(k);
-  }
-  changedSince(version: number): number[] | "all" {
-    return this.#changes.since(version);
-  }
-  /** Whether slice k is neither here, nor on its way, nor failed. */
-  needs(k: number): boolean {
-    return k >= 0 && k < this.shape[0] && !this.#slices.has(k) && !this.asked.has(k) && !this.failed.has(k);
-  }
-  put(k: number, values: TypedArray): void {
-    this.#slices.set(k, values);
-    this.#changes.mark([k]);
-  }
-  clear(): void {
-    this.#slices.clear();
-    this.#changes.markAll();
-  }
-}
+export { outwards } from "./volumes/order";
+export { Volume } from "./volumes/volume";
+export type { DecodePool } from "./decode";
+export type { Memory } from "./volumes/ledger";
+export type { Want } from "./volumes/order";
 
 export type Arrival =
   | { readonly kind: "slice"; readonly image: string; readonly frame: number; readonly k: number }
-  | { readonly kind: "failed"; readonly image: string; readonly frame: number; readonly k: number; readonly message: string };
+  | { readonly kind: "failed"; readonly image: string; readonly frame: number; readonly k: number; readonly message: string }
+  /** The image is larger than the memory that is left; the message says what that means. */
+  | { readonly kind: "limit"; readonly image: string; readonly frame: number; readonly k: number; readonly message: string };
 
-interface Wanted {
+interface Head {
+  readonly wish: Wish;
+  readonly steps: Generator<Step, void, void>;
+  next: Step | null;
+}
+
+interface Held extends Step {
   readonly volume: Volume;
-  readonly ks: readonly number[];
 }
 
 const MAX_BATCH = 16;
-const MASK_BATCH = 32;
 const FIRST_BATCH = 4;
+const BATCH_BYTES = 8 * 2 ** 20;
 const SLOW_MS = 400;
 const QUICK_MS = 100;
+const RING_BYTES = 256 * 2 ** 20;
+const RETRY_MS = 3000;
+const RETRY_HOST_MS = 10_000;
+const MAX_URGENT = 2;
 
 /**
- * Fetches slices: those in view first, then from there outwards, then the following frames. At most
- * two requests run beside the urgent one (four over HTTP), so that the road is never full.
+ * Fetches slices: those in view first, then the next frames of a film, then outwards from what is in
+ * view, then the other frames, then the other images as long as half of the memory is free. What is
+ * wanted least goes when the page's memory budget is full; it is fetched again when it is wanted.
  */
 export class Volumes {
   readonly #volumes = new Map<string, Volume>();
   readonly #listeners = new Set<(arrival: Arrival) => void>();
   readonly #abort = new AbortController();
-  /** Latest wish of each image; the last one in the map is the newest. */
-  readonly #wanted = new Map<string, Wanted>();
+  readonly #ledger = pageLedger();
+  readonly #assembly: Assembly;
+  readonly #motions = new Map<string, Motion>();
   readonly #background = new Map<AbortController, Volume>();
-  readonly #masksBusy = new Set<string>();
-  #urgent = 0;
+  readonly #glances: { readonly volume: Volume; readonly k: number }[] = [];
+  #glancing = false;
+  readonly #previews: Previews;
+  readonly #urgent = new Set<string>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  /** Slices that were tried twice. */
+  readonly #retried = new Set<string>();
+  readonly #limited = new Set<string>();
+  readonly #lastWanted = new Map<string, number>();
+  #wishes: readonly Wish[] = [];
+  #heads: Head[] | null = null;
+  #others: Head[] | null = null;
+  #victims: Held[] | null = null;
   #batch = FIRST_BATCH;
   #scheduled = false;
 
@@ -97,10 +81,24 @@ export class Volumes {
     readonly document: DocumentMirror,
     readonly decoder: DecodePool,
   ) {
+    const { signal } = this.#abort;
+    this.#previews = new Previews(channel, decoder, signal);
+    this.#assembly = new Assembly(decoder);
+    decoder.warm?.();
+    const centre = (image: string): number | undefined =>
+      this.#wishes.find(({ want }) => want.image === image)?.inView[0];
+    const failed = (image: string, message: string): void => this.#tell({ kind: "failed", image, frame: 0, k: -1, message });
+    const masks = new MaskFeed(channel, document, decoder, centre, failed, () => this.#schedule(), signal);
     document.on((event) => {
-      if (event.type === "missing") void this.#fetchMask(event.mask);
-      if (event.type === "state") this.#schedule();
-    }, this.#abort.signal);
+      if (event.type === "missing") void masks.fetch(event.mask);
+      if (event.type === "state") this.#replan();
+    }, signal);
+    const images = this.#ledger.add({ kind: "images", held: () => this.#held(), worst: () => this.#worst() });
+    const labels = this.#ledger.add({
+      kind: "masks",
+      held: () => document.masks.reduce((sum, { store }) => sum + store.bytes, 0),
+    });
+    signal.addEventListener("abort", () => (images(), labels()));
   }
 
   /** Slices of a frame of an image; empty until they are wanted. Undefined for an unknown image. */
@@ -114,23 +112,54 @@ export class Volumes {
     return volume;
   }
 
-  /** Say which slices are in view, most important first; the rest of the frame follows. */
-  want(image: string, frame: number, ks: readonly number[]): void {
-    const volume = this.store(image, frame);
-    if (!volume) return;
-    const before = this.#wanted.get(image);
-    this.#wanted.delete(image);
-    this.#wanted.set(image, { volume, ks });
-    if (before && before.volume !== volume) this.#cancel(before.volume);
-    if (ks[0] !== undefined) this.channel.focus(image, frame, ks[0]);
-    this.#schedule();
+  /**
+   * Say all that is in view, most important first; it replaces what was said before. The rest of those
+   * frames follows, and images that are not in view go when memory is short.
+   */
+  wantAll(wants: readonly Want[]): void {
+    const now = performance.now();
+    for (const { want } of this.#wishes) this.#lastWanted.set(want.image, now);
+    const count = new Map<string, number>();
+    this.#wishes = wants.flatMap((want) => {
+      const image = this.document.image(want.image);
+      if (!image) return [];
+      const n = count.get(want.image) ?? 0;
+      count.set(want.image, n + 1);
+      const motion = this.#motion(`${want.image}/${n}`);
+      motion.note(want.frame, want.slices[0] ?? 0, image.frames, now);
+      const ring = Math.max(1, Math.floor(RING_BYTES / (sliceBytes(image) * Math.max(1, want.slices.length))));
+      return [new Wish(want, image.shape[0], image.frames, motion, ring)];
+    });
+    for (const [controller, volume] of this.#background)
+      if (!this.#wishes.some((wish) => wish.want.image === volume.image.id && wish.cost(volume.frame, 0) < 3 + wish.frames / 2))
+        controller.abort();
+    const places = this.#wishes.flatMap(({ want, inView: [k] }) => (k === undefined ? [] : [[want.image, want.frame, k] as const]));
+    if (places.length) this.channel.focus(places);
+    this.#replan();
   }
 
-  /** Stop fetching an image that is no longer shown; what is here stays. */
-  unwant(image: string): void {
-    const before = this.#wanted.get(image);
-    this.#wanted.delete(image);
-    if (before) this.#cancel(before.volume);
+  /** Try what failed again, of one image or of all. */
+  retry(image?: string): void {
+    for (const volume of this.#volumes.values()) {
+      if (image !== undefined && volume.image.id !== image) continue;
+      for (const k of volume.failed.keys()) this.#retried.delete(keyOf(volume, k));
+      volume.forgive();
+      this.#limited.delete(volume.image.id);
+    }
+    this.#replan();
+  }
+
+  /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels, made by the host. */
+  preview(id: string, frame: number | null, edge: number, signal?: AbortSignal): Promise<Preview> {
+    return this.#previews.get(id, frame, edge, signal);
+  }
+
+  /** Fetch this one slice when nothing in view is waiting, and nothing else of its image. */
+  glance(image: string, frame: number, k: number): void {
+    const volume = this.store(image, frame);
+    if (!volume?.needs(k) || this.#glances.some((one) => one.volume === volume && one.k === k)) return;
+    this.#glances.push({ volume, k });
+    this.#schedule();
   }
 
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): () => void {
@@ -140,27 +169,59 @@ export class Volumes {
     return off;
   }
 
-  /** Slices of an image (all frames asked for so far) that are here, and how many can be had. */
+  /**
+   * Slices of an image (all frames asked for so far) that are here, and how many are to come; where
+   * the image does not fit, only those that are on their way.
+   */
   progress(image: string): { readonly have: number; readonly total: number } {
     let have = 0;
     let total = 0;
     for (const volume of this.#volumes.values()) {
       if (volume.image.id !== image) continue;
       have += volume.have;
-      total += volume.shape[0] - volume.failed.size;
+      total += this.#limited.has(image) ? volume.have + volume.asked.size : volume.shape[0] - volume.failed.size;
     }
-    return { have, total };
+    return { have, total: Math.max(have, total) };
+  }
+
+  /** Bytes that all viewers of the page hold, and how many they may hold. */
+  memory(): Memory {
+    const { used, budget } = this.#ledger;
+    return { used, budget };
+  }
+
+  /** Set how many bytes all viewers of the page may hold together. */
+  setBudget(bytes: number): void {
+    this.#ledger.budget = bytes;
+    this.#ledger.settle();
+    this.retry();
   }
 
   /** Stop everything and free all voxels. */
   close(): void {
     this.#abort.abort();
     for (const controller of this.#background.keys()) controller.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
     for (const volume of this.#volumes.values()) volume.clear();
     this.#volumes.clear();
-    this.#wanted.clear();
+    this.#assembly.clear();
+    this.#wishes = [];
     this.#listeners.clear();
     this.decoder.close();
+  }
+
+  // What to fetch -------------------------------------------------------------------------------
+
+  #motion(key: string): Motion {
+    let motion = this.#motions.get(key);
+    if (!motion) this.#motions.set(key, (motion = new Motion()));
+    return motion;
+  }
+
+  /** Begin anew with the order: what is in view, or what is here, has changed. */
+  #replan(): void {
+    this.#heads = this.#others = this.#victims = null;
+    this.#schedule();
   }
 
   #schedule(): void {
@@ -174,46 +235,96 @@ export class Volumes {
 
   #pump(): void {
     if (this.#abort.signal.aborted || !this.document.ready) return;
-    const wishes = [...this.#wanted.values()].reverse();
-    if (!this.#urgent) {
-      for (const { volume, ks } of wishes) {
-        const k = ks.find((one) => volume.needs(one));
-        if (k === undefined) continue;
-        this.#urgent++;
-        void this.#fetch(volume, [k], this.#abort.signal, true).finally(() => {
-          this.#urgent--;
-          this.#schedule();
-        });
-        break;
-      }
-    }
+    this.#ledger.settle();
+    this.#startUrgent();
     // The first slice has the road for itself.
-    const first = wishes[0];
-    if (first && first.volume.have === 0 && first.ks.length && this.#urgent) return;
-    const limit = this.channel.health.carrier === "http" ? 4 : 2;
-    for (const wish of wishes) {
-      while (this.#background.size < limit) {
-        const next = this.#nextBatch(wish);
-        if (!next) break;
-        this.#start(next.volume, next.ks);
-      }
+    const [first] = this.#wishes;
+    const shown = first && this.store(first.want.image, first.want.frame);
+    if (this.#urgent.size && shown && !shown.have && !shown.partial.size) return;
+    if (!this.#urgent.size) this.#startGlance();
+    const limit = this.channel.health.carrier === "http" && this.#batch > FIRST_BATCH ? 4 : 2;
+    while (this.#background.size < limit) {
+      const next = this.#nextBatch();
+      if (!next) return;
+      this.#start(next.volume, next.ks);
     }
   }
 
-  /** Slices to fetch next: in view, then outwards from there, then the same in later frames. */
-  #nextBatch({ volume, ks }: Wanted): { volume: Volume; ks: number[] } | null {
-    const order = outwards(ks, volume.shape[0]);
-    for (let n = 0; n < volume.image.frames; n++) {
-      const frame = (volume.frame + n) % volume.image.frames;
-      const one = this.store(volume.image.id, frame);
-      const needed: number[] = [];
-      for (const k of order) {
-        if (one?.needs(k)) needed.push(k);
-        if (needed.length === this.#batch) break;
-      }
-      if (one && needed.length) return { volume: one, ks: needed };
+  /** One small picture at a time. */
+  #startGlance(): void {
+    if (this.#glancing) return;
+    const next = this.#glances.shift();
+    if (!next) return;
+    const { volume, k } = next;
+    if (!volume.needs(k) || !this.#admit(volume, UNWANTED, k)) return this.#startGlance();
+    this.#glancing = true;
+    void this.#fetch(volume, [k], this.#abort.signal, false).finally(() => {
+      this.#glancing = false;
+      this.#schedule();
+    });
+  }
+
+  #startUrgent(): void {
+    for (const [n, wish] of this.#wishes.entries()) {
+      const volume = this.store(wish.want.image, wish.want.frame);
+      const k = wish.inView.find((one) => volume?.needs(one));
+      if (!volume || k === undefined) continue;
+      // While one is on its way, only the slice that is looked at now may overtake it.
+      const foremost = n === 0 && k === wish.inView[0];
+      if (this.#urgent.size >= (foremost ? MAX_URGENT : 1)) return;
+      if (!this.#admit(volume, wish.cost(volume.frame, k), k)) continue;
+      const key = keyOf(volume, k);
+      this.#urgent.add(key);
+      void this.#fetch(volume, [k], this.#abort.signal, true).finally(() => {
+        this.#urgent.delete(key);
+        this.#schedule();
+      });
+      return;
     }
-    return null;
+  }
+
+  /** Slices to fetch next, of one frame; they are counted as held from here on. */
+  #nextBatch(): { volume: Volume; ks: number[] } | null {
+    this.#heads ??= this.#wishes.map((wish) => ({ wish, steps: wish.steps(), next: null }));
+    let best: Head | null = null;
+    for (const head of this.#heads) {
+      const step = this.#peek(head);
+      if (step && (!best?.next || step.cost < best.next.cost)) best = head;
+    }
+    const other = best ? null : this.#otherHead();
+    best ??= other;
+    const volume = best?.next && this.store(best.wish.want.image, best.next.frame);
+    if (!best || !volume) return null;
+    const ks: number[] = [];
+    const most = Math.max(1, Math.min(this.#batch, Math.floor(BATCH_BYTES / volume.bytes)));
+    for (let step = best.next; step && step.frame === volume.frame && ks.length < most; step = this.#peek(best)) {
+      if (!this.#admit(volume, other ? 2 * UNWANTED : step.cost, step.k)) break;
+      volume.asked.add(step.k);
+      ks.push(step.k);
+    }
+    return ks.length ? { volume, ks } : null;
+  }
+
+  /** Other images than those in view: only over HTTP, and while half of the memory is free. */
+  #otherHead(): Head | null {
+    if (this.channel.health.carrier !== "http" || !this.#wishes.length) return null;
+    this.#others ??= this.document.images
+      .filter(({ id }) => !this.#wishes.some(({ want }) => want.image === id))
+      .map((image) => {
+        const want = { image: image.id, frame: 0, slices: [] };
+        const wish = new Wish(want, image.shape[0], image.frames, new Motion(), 1);
+        return { wish, steps: wish.steps(), next: null };
+      });
+    return this.#others.find((one) => this.#peek(one)) ?? null;
+  }
+
+  #peek(head: Head): Step | null {
+    while (!head.next || !this.store(head.wish.want.image, head.next.frame)?.needs(head.next.k)) {
+      const step = head.steps.next();
+      if (step.done) return (head.next = null);
+      head.next = step.value;
+    }
+    return head.next;
   }
 
   #start(volume: Volume, ks: number[]): void {
@@ -225,14 +336,77 @@ export class Volumes {
       const taken = performance.now() - begun;
       if (taken > SLOW_MS) this.#batch = Math.max(1, this.#batch >> 1);
       else if (taken < QUICK_MS) this.#batch = Math.min(MAX_BATCH, this.#batch * 2);
+      if (controller.signal.aborted) this.#replan();
       this.#schedule();
     });
   }
 
-  #cancel(volume: Volume): void {
-    for (const [controller, one] of this.#background)
-      if (one.image.id === volume.image.id) controller.abort();
+  // Memory --------------------------------------------------------------------------------------
+
+  #held(): number {
+    let held = 0;
+    for (const volume of this.#volumes.values()) held += volume.held;
+    return held;
   }
+
+  /** Make room for slice k; where that cannot be, say so once. */
+  #admit(volume: Volume, cost: number, k: number): boolean {
+    const half = this.#ledger.budget / 2;
+    if (cost >= UNWANTED && this.#ledger.used + volume.bytes > half) return false;
+    if (volume.partial.has(k) || this.#ledger.room(volume.bytes, cost)) return true;
+    const budget = sizeText(this.#ledger.budget);
+    if (volume.bytes > this.#ledger.budget) {
+      const message = `One slice of this image takes ${sizeText(volume.bytes)}, more than the page may use (${budget}).`;
+      volume.fail(k, message);
+      this.#limit(volume, k, message);
+    } else if (cost < UNWANTED) {
+      const size = sizeText(volume.bytes * volume.shape[0] * volume.image.frames);
+      this.#limit(
+        volume,
+        k,
+        `This image takes ${size} and does not fit into the memory that the page may use (${budget}). ` +
+          "Slices are kept around those in view and fetched again on the way; views across them stay incomplete.",
+      );
+    }
+    return false;
+  }
+
+  #limit(volume: Volume, k: number, message: string): void {
+    const { id } = volume.image;
+    if (this.#limited.has(id)) return;
+    this.#limited.add(id);
+    this.#tell({ kind: "limit", image: id, frame: volume.frame, k, message });
+  }
+
+  #cost(volume: Volume, k: number): number {
+    let cost = Infinity;
+    for (const wish of this.#wishes)
+      if (wish.want.image === volume.image.id) cost = Math.min(cost, wish.cost(volume.frame, k));
+    if (cost < Infinity) return cost;
+    const last = this.#lastWanted.get(volume.image.id);
+    return last === undefined ? 2 * UNWANTED : UNWANTED + Math.min(UNWANTED / 2, (performance.now() - last) / 1000);
+  }
+
+  #worst(): Victim | null {
+    const list = (this.#victims ??= this.#listVictims());
+    for (let one = list.at(-1); one; one = list.at(-1)) {
+      const { volume, k, cost } = one;
+      if (volume.slice(k)) return { cost, drop: () => (list.pop(), volume.drop(k)) };
+      list.pop();
+    }
+    return null;
+  }
+
+  /** All slices here, the least wanted last; made anew when the view changes and when slices come. */
+  #listVictims(): Held[] {
+    const list: Held[] = [];
+    for (const volume of this.#volumes.values())
+      for (const k of volume.here)
+        if (!volume.asked.has(k)) list.push({ volume, k, frame: volume.frame, cost: this.#cost(volume, k) });
+    return list.sort((a, b) => a.cost - b.cost);
+  }
+
+  // Fetching ------------------------------------------------------------------------------------
 
   async #fetch(volume: Volume, ks: readonly number[], signal: AbortSignal, urgent: boolean): Promise<void> {
     const decoding: Promise<void>[] = [];
@@ -241,79 +415,70 @@ export class Volumes {
       const take = (k: number, slice: Slice): void => void decoding.push(this.#take(volume, k, slice));
       await this.channel.imageSlices(volume.image, volume.frame, ks, take, { signal, urgent });
     } catch (error) {
-      const failed = error instanceof SliceError ? error.keys.map((key) => Number(key.split("/").at(-1))) : ks;
-      const message = error instanceof Error ? error.message : String(error);
-      for (const k of failed) this.#failed(volume, k, message);
+      const host = error instanceof SliceError;
+      const failed = host ? error.keys.map((key) => Number(key.split("/").at(-1))) : ks;
+      for (const k of failed) this.#failed(volume, k, textOf(error), host);
     }
     await Promise.all(decoding);
-    for (const k of ks) volume.asked.delete(k);
+    for (const k of ks) {
+      volume.asked.delete(k);
+      this.#assembly.forget(volume, k);
+    }
+    this.#victims = null;
   }
 
   async #take(volume: Volume, k: number, slice: Slice): Promise<void> {
-    const [rows = 0, columns = 0] = slice.shape;
-    const size = rows * columns * (volume.color ? 3 : 1);
+    const arrived = { kind: "slice", image: volume.image.id, frame: volume.frame, k } as const;
     try {
+      if (slice.band) {
+        await this.#assembly.take(volume, k, slice, () => this.#tell(arrived));
+        return;
+      }
+      const [rows = 0, columns = 0] = slice.shape;
+      const size = rows * columns * (volume.color ? 3 : 1);
       const { codec, dtype, bytes } = slice;
       const values = await this.decoder.decode({ codec, dtype, bytes, size, columns });
       if (this.#abort.signal.aborted) return;
       if (values.length !== volume.shape[1] * volume.shape[2] * (volume.color ? 3 : 1))
         throw new RangeError("its size does not fit the image");
       volume.put(k, values);
-      this.#tell({ kind: "slice", image: volume.image.id, frame: volume.frame, k });
+      this.#tell(arrived);
     } catch (error) {
-      this.#failed(volume, k, error instanceof Error ? error.message : String(error));
+      this.#failed(volume, k, textOf(error), false);
     }
   }
 
-  #failed(volume: Volume, k: number, message: string): void {
+  /** Try a slice once more a little later; `host`: the host says that it cannot be had, which is told at once. */
+  #failed(volume: Volume, k: number, message: string, host: boolean): void {
     if (this.#abort.signal.aborted) return;
-    volume.failed.set(k, message);
-    this.#tell({ kind: "failed", image: volume.image.id, frame: volume.frame, k, message });
+    const key = keyOf(volume, k);
+    const again = this.#retried.has(key);
+    if (host || again) {
+      volume.fail(k, message);
+      if (!host || !again) this.#tell({ kind: "failed", image: volume.image.id, frame: volume.frame, k, message });
+    } else volume.later.add(k);
+    if (again) return;
+    this.#retried.add(key);
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer);
+        volume.forgive([k]);
+        this.#replan();
+      },
+      host ? RETRY_HOST_MS : RETRY_MS,
+    );
+    this.#timers.add(timer);
   }
 
   #tell(arrival: Arrival): void {
     for (const listener of [...this.#listeners]) listener(arrival);
   }
-
-  /** Fetch what is missing of a mask, nearest to the slice in view first. */
-  async #fetchMask(id: string): Promise<void> {
-    if (this.#masksBusy.has(id)) return;
-    this.#masksBusy.add(id);
-    const signal = this.#abort.signal;
-    try {
-      for (let mask = this.document.mask(id); mask?.store.missing.length && !signal.aborted; mask = this.document.mask(id)) {
-        const centre = this.#wanted.get(mask.item.image)?.ks[0] ?? mask.store.shape[0] >> 1;
-        const near = [...mask.store.missing].sort((a, b) => Math.abs(a - centre) - Math.abs(b - centre));
-        const loading: Promise<void>[] = [];
-        await this.channel.maskSlices(
-          id,
-          near.slice(0, MASK_BATCH),
-          (k, slice) => void loading.push(this.#loadMask(id, k, slice)),
-          signal,
-        );
-        await Promise.all(loading);
-      }
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#tell({ kind: "failed", image: id, frame: 0, k: -1, message: `Mask: ${message}` });
-    } finally {
-      this.#masksBusy.delete(id);
-    }
-  }
-
-  async #loadMask(id: string, k: number, slice: Slice): Promise<void> {
-    const [rows = 0, columns = 0] = slice.shape;
-    const { codec, dtype, bytes, revision } = slice;
-    const values = await this.decoder.decode({ codec, dtype, bytes, columns, size: rows * columns });
-    this.document.loadSlice(id, k, values as LabelArray, revision);
-  }
 }
 
-/** All slices of 0…count-1: those given first, then alternately further from the first of them. */
-export function outwards(ks: readonly number[], count: number): number[] {
-  const order = new Set(ks.filter((k) => k >= 0 && k < count));
-  const centre = ks[0] ?? count >> 1;
-  for (let step = 0; step < Math.max(centre + 1, count - centre); step++)
-    for (const k of [centre + step, centre - step]) if (k >= 0 && k < count) order.add(k);
-  return [...order];
+function keyOf(volume: Volume, k: number): string {
+  return `${volume.image.id}/${volume.frame}/${k}`;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Channel, ranges } from "../src/channel";
-import { jupyterBase, parseSlices } from "../src/channel/http";
+import { jupyterBase } from "../src/channel/http";
+import { SliceParser } from "../src/channel/parts";
+import type { HttpPart } from "../src/channel/parts";
 import { SliceError } from "../src/channel/requests";
 import { DocumentMirror } from "../src/model/document";
 import { FakeHost, IMAGE, MemoryStorage, SHAPE, connect } from "./host";
@@ -206,20 +208,29 @@ describe("slices", () => {
 });
 
 describe("http", () => {
-  const part = (k: number, codec: number, bytes: number[]): number[] => {
-    const head = new DataView(new ArrayBuffer(12));
-    [k, codec, bytes.length].forEach((value, n) => head.setUint32(4 * n, value, true));
-    return [...new Uint8Array(head.buffer), ...bytes];
-  };
+  const words = (...values: number[]): number[] => [...new Uint8Array(Uint32Array.from(values).buffer)];
+  const part = (k: number, codec: number, bytes: number[]): number[] => [...words(k, codec, bytes.length), ...bytes];
 
   test("parses ranges and refuses torn answers", () => {
-    const body = Uint8Array.from([...part(3, 2, [1, 2]), ...part(4, 0, [])]);
-    const slices = parseSlices(body.buffer);
-    expect(slices.map(({ k, codec, bytes }) => [k, codec, [...bytes]])).toEqual([
-      [3, "lorenzo-zstd", [1, 2]],
-      [4, "raw", []],
-    ]);
-    expect(() => parseSlices(body.buffer.slice(0, 13))).toThrow(RangeError);
+    const band = (head: number[], bytes: number[]): number[] => [...words(...head, bytes.length), ...bytes];
+    const bands = [...words(2), ...band([0, 9, 4, 1], [5]), ...band([0, 9, 1, 2], [6, 7])];
+    const body = Uint8Array.from([...part(3, 2, [1, 2]), ...part(5, 4, bands), ...part(4, 0, [])]);
+    for (const pieces of [1, 3, 11, body.length]) {
+      const got: HttpPart[] = [];
+      const parser = new SliceParser((one) => got.push(one));
+      for (let at = 0; at < body.length; at += pieces) parser.push(body.subarray(at, at + pieces));
+      parser.end();
+      expect(got.map(({ k, codec, bytes, band: place }) => [k, codec, [...bytes], place])).toEqual([
+        [3, "lorenzo-zstd", [1, 2], undefined],
+        [5, "zstd", [5], [0, 2, 0, 9, 4]],
+        [5, "lorenzo-zstd", [6, 7], [1, 2, 0, 9, 1]],
+        [4, "raw", [], undefined],
+      ]);
+    }
+    const torn = new SliceParser(() => undefined);
+    torn.push(body.subarray(0, 13));
+    expect(() => torn.end()).toThrow(RangeError);
+    expect(() => new SliceParser(() => undefined).push(Uint8Array.from(part(0, 9, [])))).toThrow(RangeError);
     expect(ranges([5, 1, 2, 3, 7])).toEqual([[1, 3], [5, 5], [7, 7]]);
   });
 
@@ -266,6 +277,30 @@ describe("http", () => {
       "http://localhost/user/a/nbannot/v1/abc/probe",
       "http://localhost/user/a/nbannot/v1/abc/img/0/0-2",
     ]);
+  });
+
+  test("goes on bringing what the kernel's other thread publishes while the kernel is busy", async () => {
+    let published = false;
+    vi.stubGlobal("fetch", (url: string) => {
+      if (url.endsWith("/probe")) return Promise.resolve(new Response(JSON.stringify({ nonce: "n1" })));
+      return Promise.resolve(new Response(published ? Uint8Array.from(part(2, 0, [7])) : new Uint8Array()));
+    });
+    const host = new FakeHost();
+    host.http = { url: "nbannot/v1/abc", nonce: "n1" };
+    const { channel } = open(host, null, undefined, "http://localhost/");
+    await pass(10);
+    const messages: string[] = [];
+    host.receive = (message) => void messages.push(message.type);
+    const got: number[] = [];
+    const options = { signal: new AbortController().signal, urgent: true };
+    const wanted = channel.imageSlices(IMAGE, 0, [2], (k) => got.push(k), options);
+    await pass(5000);
+    expect(got).toEqual([]);
+    published = true;
+    await pass(5000);
+    await wanted;
+    expect(got).toEqual([2]);
+    expect(messages).toContain("cancel");
   });
 
   test("is left alone when another machine answers", async () => {

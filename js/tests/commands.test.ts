@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { command, commandFor, COMMANDS, keyName, keyTitle, titleWithKey, type CommandTarget } from "../src/commands";
+import { command, COMMANDS, keyName, keyTitle, type CommandTarget } from "../src/commands";
+import { Keymap } from "../src/commands/keymap";
+
+const keymap = new Keymap();
+const commandFor = (event: Parameters<typeof keyName>[0]) => keymap.commandFor(event);
 
 const press = (key: string, more: object = {}): Parameters<typeof keyName>[0] => ({
   key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more,
@@ -66,7 +70,8 @@ describe("keyName", () => {
   it("is shown as people read it", () => {
     expect(keyTitle("ctrl+shift+z")).toBe("Ctrl+Shift+Z");
     expect(keyTitle("+")).toBe("+");
-    expect(titleWithKey("tool.brush")).toBe("Brush (B)");
+    expect(keyTitle("ctrl++")).toBe("Ctrl++");
+    expect(keymap.title("tool.brush")).toBe("Brush (B)");
     expect(() => command("tool.saw")).toThrow("tool.saw");
   });
 });

@@ -39,6 +39,22 @@ test("bytes of another size are refused", () => {
   expect(() => decode({ ...one, bytes: new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8, 9]) })).toThrow(RangeError);
 });
 
+test("a coarse slice is enlarged to the whole one", () => {
+  for (const channels of [1, 3]) {
+    const value = (row: number, column: number): number => 10 * row + column;
+    const coarse = [0, 3].flatMap((r) => [0, 3, 6].flatMap((c) => Array.from({ length: channels }, (_, n) => value(r, c) + n)));
+    const enlarge = { rows: 5, columns: 7, step: 3, channels };
+    const bytes = Uint8Array.from(coarse);
+    const values = decode({ codec: "raw", dtype: "uint8", columns: 3, size: coarse.length, bytes, enlarge });
+    const expected = Array.from({ length: 5 * 7 * channels }, (_, n) => {
+      const [row, column] = [Math.floor(n / channels / 7), Math.floor(n / channels) % 7];
+      return value(row - (row % 3), column - (column % 3)) + (n % channels);
+    });
+    expect([...values]).toEqual(expected);
+    expect(() => decode({ codec: "raw", dtype: "uint8", columns: 3, size: 4, bytes: bytes.slice(0, 4), enlarge })).toThrow(RangeError);
+  }
+});
+
 test("a page without workers decodes by itself, and a closed pool refuses", async () => {
   const pool = new WorkerPool();
   const entry = entries[3]?.[1] as Entry;

@@ -1,5 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { fetchModule } from "../src/channel/modules";
+import { widgetWire } from "../src/channel/wire";
 import type { WidgetModel } from "../src/channel/wire";
 
 type Listener = (message: unknown, buffers?: ArrayBuffer[]) => void;
@@ -23,17 +25,14 @@ const asModel = (model: FakeModel): WidgetModel => model as unknown as WidgetMod
 
 beforeEach(() => {
   vi.useFakeTimers();
-  vi.stubGlobal("MODULE_HASH", "abc");
 });
 afterEach(() => {
   vi.useRealTimers();
-  vi.unstubAllGlobals();
 });
 
 it("asks again until the host answers, then stops listening", async () => {
-  const { fetchModule } = await import("../src/loader");
   const model = new FakeModel();
-  const found = fetchModule(asModel(model));
+  const found = fetchModule(widgetWire(asModel(model)), "abc");
   const refused = expect(found).rejects.toThrow(/different versions of nbannot.*reload the page/);
   vi.advanceTimersByTime(6100);
   expect(model.sent).toEqual(Array.from({ length: 4 }, () => ({ type: "module" })));
@@ -45,4 +44,16 @@ it("asks again until the host answers, then stops listening", async () => {
   expect(model.listening).toBe(0);
   vi.advanceTimersByTime(10_000);
   expect(model.sent).toHaveLength(4);
+});
+
+it("takes only the module it asked for by name", async () => {
+  const model = new FakeModel();
+  const found = fetchModule(widgetWire(asModel(model)), "abc", "volume3d");
+  const refused = expect(found).rejects.toThrow(/different versions/);
+  expect(model.sent).toEqual([{ type: "module", name: "volume3d" }]);
+  model.reply({ type: "module", hash: "viewer" }, [new ArrayBuffer(1)]);
+  model.reply({ type: "module", name: "other", hash: "abc" }, [new ArrayBuffer(1)]);
+  expect(model.listening).toBe(1);
+  model.reply({ type: "module", name: "volume3d", hash: "old" }, [new ArrayBuffer(1)]);
+  await refused;
 });

@@ -21,7 +21,7 @@ describe("readView", () => {
       links: { slice: false, cursor: true, camera: false, window: true },
       transforms: { pet: { to: "ct", matrix: [1, 0, 0, 5, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1] } },
       compare: { image: "pet", mode: "flicker", at: 0.25 }, difference: ["m1", "m2"],
-      fps: 12, outline: 0.5, outline_width: 3, segments: { l1: { fill: 0.2, width: 2 } }, references: false,
+      fps: 12, bounce: true, outline: 0.5, outline_width: 3, segments: { l1: { fill: 0.2, width: 2 } }, references: false,
       thumbnails: true, shortcuts: { "tool.brush": ["q"] },
       volume: {
         preset: "bone", mode: "mip", crop: [[0, 0, 0], [9, 9, 9]], points: [[-100, 0, "#000000"], [300, 1, "#ffffff"]],

@@ -69,7 +69,7 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
   const toasts: string[] = [];
   const view = new ViewStore({}, () => undefined);
   const fake: Fake = {
-    view, geometry, labels, masks, stores, edits, toasts, image: image(geometry), boxes: [], selected: null,
+    view, geometry, labels, masks, stores, edits, toasts, image: image(geometry), time: view.value.frame, boxes: [], selected: null,
     shownDraft: null,
     voxels: (id) => stores.get(id),
     activeLabel: () => fake.labels.find((one) => one.id === view.value.label) ?? fake.labels[0] ?? null,

@@ -38,7 +38,7 @@ describe("words on the picture", () => {
     expect(edgeLetters(image(plain), frame, true)).toEqual(["R", "L", "S", "I"]);
     expect(edgeLetters(image(plain), frame, false)).toEqual(["", "", "", ""]);
     const picture = { ...image(plain), orientation_labels: ["A", "FR"] as const };
-    expect(edgeLetters(picture, { ...frame, plane: "acquisition" }, false)).toEqual(["P", "A", "HL", "FR"]);
+    expect(edgeLetters(picture, sliceFrame(plain, "acquisition", 3), false)).toEqual(["P", "A", "HL", "FR"]);
     expect(opposite("AFR")).toBe("PHL");
   });
 

@@ -1,10 +1,11 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { COMMANDS, type CommandTarget } from "../src/commands";
+import { Keymap, type Own } from "../src/commands/keymap";
 import { buildHelp } from "../src/ui/help";
 import { listenKeys } from "../src/ui/keyboard";
 import { attachMenu } from "../src/ui/menu";
-import { Messages } from "../src/ui/messages";
+import { configError, Messages } from "../src/ui/messages";
 
 let abort: AbortController;
 beforeEach(() => {
@@ -25,7 +26,7 @@ describe("keys", () => {
       `<div id="root" data-nbannot-root tabindex="0"><input id="text"><input id="slider" type="range"><button id="tool" data-nbannot-command="x">t</button><button id="plain">p</button></div><textarea id="cell"></textarea>`;
     root = document.getElementById("root")!;
     const target = new Proxy({}, { get: (_, name) => (...args: unknown[]) => calls.push([name, ...args]) });
-    listenKeys(root, target as CommandTarget, own, abort.signal);
+    listenKeys(root, new Keymap(), target as CommandTarget, own, abort.signal);
     document.addEventListener("keydown", () => seen++, { signal: abort.signal });
   }
 
@@ -84,7 +85,8 @@ describe("keys", () => {
 
 it("help names every command", () => {
   let closed = 0;
-  const help = buildHelp(() => closed++);
+  const hooks = { close: () => closed++, change: () => undefined, say: () => undefined };
+  const help = buildHelp(new Keymap(), hooks, abort.signal);
   for (const one of COMMANDS) {
     if (!/_\d$/.test(one.id)) expect(help.textContent).toContain(one.title);
   }
@@ -93,7 +95,100 @@ it("help names every command", () => {
   expect(closed).toBe(1);
 });
 
+describe("the editor of keys", () => {
+  let keys: Keymap;
+  let said: string[];
+  let help: HTMLElement;
+
+  beforeEach(() => {
+    keys = new Keymap();
+    said = [];
+    const hooks = {
+      close: () => undefined,
+      change: (own: Own) => keys.set([], own),
+      say: (text: string) => void said.push(text),
+    };
+    help = buildHelp(keys, hooks, abort.signal);
+    document.body.append(help);
+  });
+
+  const find = (selector: string): HTMLElement => help.querySelector<HTMLElement>(selector)!;
+  const click = (id: string): void => find(`[data-nbannot-key="${id}"]`).click();
+  const press = (key: string, more: object = {}): boolean => {
+    const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more });
+    document.body.dispatchEvent(event);
+    return event.defaultPrevented;
+  };
+
+  it("takes a free key at once and gives the first one back", () => {
+    click("tool.brush");
+    expect(find(`[data-nbannot-key="tool.brush"]`).textContent).toBe("Press a key …");
+    press("Shift");
+    press("F8", { shiftKey: true });
+    expect(keys.keys("tool.brush")).toEqual(["shift+f8"]);
+    expect(find(`[data-nbannot-key="tool.brush"]`).textContent).toBe("Shift+F8");
+    find(`[data-nbannot-key-reset="tool.brush"]`).click();
+    expect(keys.keys("tool.brush")).toEqual(["b"]);
+    expect(press("F8")).toBe(false);
+  });
+
+  it("asks before a key is taken from another command", () => {
+    click("tool.brush");
+    press("p");
+    expect(find("[role=status]").textContent).toContain('P is "Pan".');
+    expect(keys.keys("tool.brush")).toEqual(["b"]);
+    find("[data-nbannot-key-use]").click();
+    expect([keys.keys("tool.brush"), keys.keys("tool.pan")]).toEqual([["p"], []]);
+    expect(keys.own).toEqual({ "tool.brush": ["p"], "tool.pan": [] });
+    find(`[data-nbannot-keys="reset"]`).click();
+    expect([keys.own, keys.keys("tool.pan")]).toEqual([{}, ["p"]]);
+  });
+
+  it("says why a key cannot be used, and stops with Escape", () => {
+    click("tool.brush");
+    press("w", { ctrlKey: true });
+    expect(find("[role=status]").textContent).toBe("Ctrl+W cannot be used. The browser keeps it for itself.");
+    press("Escape");
+    expect(help.querySelector("[role=status]")).toBeNull();
+    expect(keys.own).toEqual({});
+  });
+
+  it("keeps other commands from running while it waits", () => {
+    const calls: unknown[] = [];
+    const root = document.body.appendChild(document.createElement("div"));
+    root.toggleAttribute("data-nbannot-root");
+    root.append(help);
+    const target = new Proxy({}, { get: (_, name) => () => calls.push(name) }) as CommandTarget;
+    listenKeys(root, keys, target, () => false, abort.signal);
+    click("tool.brush");
+    find(`[data-nbannot-key="tool.brush"]`).dispatchEvent(new KeyboardEvent("keydown", { key: "F8", bubbles: true, composed: true }));
+    expect([calls, keys.keys("tool.brush")]).toEqual([[], ["f8"]]);
+  });
+
+  it("shows the keys as YAML where there is no clipboard", async () => {
+    keys.set([], { "tool.brush": ["f8"] });
+    find(`[data-nbannot-keys="copy"]`).click();
+    await new Promise((resolve) => setTimeout(resolve));
+    const shown = help.querySelector("textarea")!.value || said.join("");
+    expect(shown).toMatch(/tool\.brush: \["f8"\]|clipboard/);
+  });
+});
+
 describe("messages", () => {
+  it("name what was left out of the configuration", () => {
+    const problem = {
+      file: ".nbannot.yaml", up: 2, line: 4, key: "layouts.T", value: "x", message: "Unknown plane 'axail'", hint: "Did you mean 'axial'?",
+    };
+    const { problems } = new Keymap([{ action: "pann", keys: ["p"], file: null, line: null }]);
+    expect(configError([], [])).toBeNull();
+    expect(configError([problem], problems)).toEqual({
+      kind: "ConfigError",
+      message: "2 parts of the configuration left out",
+      hint: ".nbannot.yaml, line 4, 2 folders up: layouts.T: Unknown plane 'axail'. Did you mean 'axial'?\n"
+        + 'shortcuts.pann: Unknown action. Did you mean "pan"?',
+    });
+  });
+
   it("show an error once, aloud, until it is closed", () => {
     const messages = new Messages(abort.signal);
     const error = { kind: "StoreError", message: "The disk is full", hint: "Free some space." };

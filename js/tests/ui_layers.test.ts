@@ -68,9 +68,10 @@ function open(images: readonly ImageJson[]): Scene {
     document,
     channel: { health: { status: "ready", message: "" }, onHealth: () => undefined, onError: () => undefined },
     volumes: {
-      store: (id) => new Store(document.image(id)!), want: () => undefined, unwant: () => undefined, onArrive: () => undefined,
-      progress: () => ({ have: 0, total: 0 }),
+      store: (id) => new Store(document.image(id)!), wantAll: () => undefined, onArrive: () => undefined,
+      progress: () => ({ have: 0, total: 0 }), preview: () => Promise.reject(new Error("not here")),
     },
+    road: { send: () => undefined, onMessage: () => () => undefined },
     view: () => ({}), setView: () => undefined, onView: () => undefined,
   };
   const scene = new Scene(source, new ViewStore({}, () => undefined), {

@@ -60,10 +60,12 @@ function open(images: readonly ImageJson[]): World {
   } as StateMessage);
   const source: Source = {
     document,
+    road: { send: () => undefined, onMessage: () => () => undefined },
     channel: { health: { status: "ready", message: "" }, onHealth: () => undefined, onError: () => undefined },
     volumes: {
       store: (id) => new Store(document.image(id)!, world.here),
-      want: () => undefined, unwant: () => undefined, onArrive: () => undefined, progress: () => ({ have: 0, total: 0 }),
+      wantAll: () => undefined, onArrive: () => undefined, progress: () => ({ have: 0, total: 0 }),
+      preview: () => Promise.reject(new Error("not here")),
     },
     view: () => ({}), setView: () => undefined, onView: () => undefined,
   };

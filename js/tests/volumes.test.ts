@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { Channel } from "../src/channel";
 import { DocumentMirror } from "../src/model/document";
-import { Volumes, outwards } from "../src/volumes";
+import { Volumes } from "../src/volumes";
 import { FakeHost, SHAPE, connect } from "./host";
 import type { DecodePool } from "../src/volumes";
 import type { Fate } from "./host";
@@ -23,12 +23,6 @@ function open(fate?: Fate, decode?: DecodePool["decode"]) {
   return { host, mirror, channel, decoder, volumes };
 }
 
-test("outwards: wanted slices, then further and further", () => {
-  expect(outwards([2, 0], 5)).toEqual([2, 0, 3, 1, 4]);
-  expect(outwards([], 4)).toEqual([2, 3, 1, 0]);
-  expect(outwards([9], 2).sort()).toEqual([0, 1]);
-});
-
 test("the slice in view comes alone and first, the rest from there outwards", async () => {
   const { host, volumes } = open();
   await vi.advanceTimersByTimeAsync(10);
@@ -37,7 +31,7 @@ test("the slice in view comes alone and first, the rest from there outwards", as
   const store = volumes.store("img");
   expect(store?.slice(2)).toBeUndefined();
   const before = store?.version ?? 0;
-  volumes.want("img", 0, [2]);
+  volumes.wantAll([{ image: "img", frame: 0, slices: [2] }]);
   await vi.advanceTimersByTimeAsync(1000);
   expect(host.gets[0]).toEqual(["image/img/0/2"]);
   expect(arrived[0]).toBe(2);
@@ -48,19 +42,30 @@ test("the slice in view comes alone and first, the rest from there outwards", as
   expect(host.gets.flat()).toHaveLength(4);
 });
 
-test("a slice that cannot be decoded is told once; the others are there", async () => {
+test("a slice that cannot be decoded is fetched once more, told then, and tried again on demand", async () => {
   let count = 0;
+  let bad = 2;
   const decode: DecodePool["decode"] = ({ bytes }) =>
-    ++count === 1 ? Promise.reject(new RangeError("damaged")) : Promise.resolve(new Int16Array(bytes.slice().buffer));
+    (count++ === 0 || bytes[0] === 1) && bad-- > 0
+      ? Promise.reject(new RangeError("damaged"))
+      : Promise.resolve(new Int16Array(bytes.slice().buffer));
   const { volumes, host } = open(undefined, decode);
   await vi.advanceTimersByTimeAsync(10);
   const failed: string[] = [];
   volumes.onArrive((one) => one.kind === "failed" && failed.push(`${one.k} ${one.message}`));
-  volumes.want("img", 0, [1]);
+  volumes.wantAll([{ image: "img", frame: 0, slices: [1] }]);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(failed).toEqual([]);
+  expect(volumes.progress("img").have).toBe(3);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(failed).toEqual(["1 damaged"]);
   expect(volumes.progress("img").have).toBe(3);
-  expect(host.gets.flat()).toHaveLength(4);
+  expect(host.gets.flat()).toHaveLength(5);
+  expect(volumes.store("img")?.failed.get(1)).toBe("damaged");
+  volumes.retry();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(volumes.progress("img")).toEqual({ have: 4, total: 4 });
+  expect(volumes.store("img")?.failed.size).toBe(0);
 });
 
 test("closing frees the voxels and cancels what is on its way", async () => {
@@ -68,7 +73,7 @@ test("closing frees the voxels and cancels what is on its way", async () => {
   const { volumes, decoder, channel } = open((deliver) => (held ? held.push(deliver) : deliver()));
   await vi.advanceTimersByTimeAsync(10);
   const store = volumes.store("img");
-  volumes.want("img", 0, [1]);
+  volumes.wantAll([{ image: "img", frame: 0, slices: [1] }]);
   await vi.advanceTimersByTimeAsync(100);
   expect(store?.have).toBe(4);
   held = [];

@@ -1,6 +1,7 @@
 """Medical-image annotation that lives where the analysis lives, in Jupyter."""
 
 from nbannot.apps.project import open_project
+from nbannot.assist import register
 from nbannot.errors import NbannotError
 from nbannot.formats import read, write
 from nbannot.model.annotations import Box, Tag
@@ -10,6 +11,7 @@ from nbannot.model.image import Image, Images, Window
 from nbannot.model.labels import Label, LabelSet
 from nbannot.model.masks import Mask
 from nbannot.model.tables import apply_table, table
+from nbannot.model.transform import Transform
 from nbannot.session import Session, load, save
 from nbannot.viewer import Viewer
 from nbannot.viewer.doctor import doctor
@@ -29,6 +31,7 @@ __all__ = [
     "Session",
     "Stack",
     "Tag",
+    "Transform",
     "Viewer",
     "Window",
     "apply_table",
@@ -36,6 +39,7 @@ __all__ = [
     "load",
     "open_project",
     "read",
+    "register",
     "save",
     "table",
     "write",

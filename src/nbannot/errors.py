@@ -98,6 +98,14 @@ class HeaderRefusedError(ViewerError, PermissionError):
     """The headers of files are not shown in this viewer."""
 
 
+class LayoutError(ViewerError):
+    """A layout is not understood, or names an image that is not there."""
+
+
+class ConfigError(NbannotError, ValueError):
+    """A configuration or a hanging rule cannot be used."""
+
+
 class MissingDependencyError(NbannotError, ImportError):
     """An optional package is needed and not installed."""
 
@@ -116,6 +124,10 @@ class SeveralSeriesWarning(NbannotWarning):
 
 class GeometryWarning(NbannotWarning):
     """The geometry is usable but unusual."""
+
+
+class ConfigWarning(NbannotWarning):
+    """Parts of a configuration were left out."""
 
 
 def need(package: str, *, extra: str) -> ModuleType:

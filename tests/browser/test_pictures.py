@@ -53,7 +53,8 @@ viewer = nb.Viewer([ct, pet], labels=["nodule"], height=620, window="SOFT TISSUE
 layer = {{"image": pet.id, "colormap": "hot iron", "opacity": 0.5, "visible": True, "lower": None}}
 top = 10 / pet.suv_factor("bw")
 viewer.goto(world=(-74, 22, 205))
-viewer.view = {{**viewer.view, "panel": True, "layers": {{ct.id: [layer]}}, "windows": {{**viewer.view["windows"], pet.id: [top / 2, top]}}}}
+windows = {{**viewer.view["windows"], pet.id: [top / 2, top]}}
+viewer.view = {{**viewer.view, "panel": True, "layers": {{ct.id: [layer]}}, "windows": windows}}
 viewer
 """
 BRAIN = """
@@ -223,7 +224,8 @@ def test_the_pet_over_the_ct(lab: Lab, demo_folder: Path) -> None:
     bars: list[list[float]] = root.evaluate(
         """root => [...root.querySelectorAll('[data-nbannot-view]')].map(v => {
           const box = s => v.querySelector(s).getBoundingClientRect();
-          return [box('.nbannot-grow').bottom, box('.nbannot-cbar').top, box('.nbannot-cbar').bottom, box('.nbannot-edge-e').top];
+          const bar = box('.nbannot-cbar');
+          return [box('.nbannot-grow').bottom, bar.top, bar.bottom, box('.nbannot-edge-e').top];
         })"""
     )
     for numbers in bars:

@@ -113,7 +113,7 @@ def image() -> Image:
 @pytest.fixture
 def spool(runtime: Path, image: Image) -> Iterator[Spool]:
     spool = Spool([image])
-    spool.focus(image.id, 0, 0)
+    spool.focus([(image.id, 0, 0)])
     deadline = time.monotonic() + 20
     while spool.read(image.id, 0, SHAPE[0] - 1) is None:
         assert time.monotonic() < deadline

@@ -435,8 +435,8 @@ class Wishes:
     def __init__(self) -> None:
         self.all: list[Any] = []
 
-    def focus(self, *place: Any) -> None:
-        self.all.append(place)
+    def focus(self, places: Any) -> None:
+        self.all += places
 
     def rest(self) -> None:
         self.all.append("rest")
@@ -446,7 +446,7 @@ def test_publishing_follows_the_tabs_that_are_left(document: Document) -> None:
     spool = Wishes()
     tab = Tab(document, spool)  # type: ignore[arg-type]
     for name, k in (("T", 1), ("U", 2)):
-        tab.channel.receive({"type": "focus", "tab": name, "image": "img", "frame": 0, "k": k})
+        tab.channel.receive({"type": "focus", "tab": name, "places": [["img", 0, k]]})
     for name in ("U", "U", "T"):
         tab.channel.receive({"type": "bye", "tab": name})
     assert spool.all == [("img", 0, 1), ("img", 0, 2), ("img", 0, 1), "rest"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nbannot.errors import FormatError
-from nbannot.viewer.pixels import decode, encode_image, encode_labels
+from nbannot.viewer.pixels import decode, encode_image, encode_labels, encode_parts, pack_slice, unpack_slice
 
 FIXTURE: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "slices.json").read_text(encoding="utf-8")
@@ -74,3 +74,30 @@ def test_what_cannot_be_sent_is_said() -> None:
         decode("zstd", b"not zstd", "uint8", (2, 2))
     with pytest.raises(FormatError):
         decode("raw", b"123", "uint8", (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((1600, 1500), np.uint16), ((1, 5_000_000), np.int8), ((1300, 1201, 3), np.uint8)]
+)
+def test_a_large_slice_comes_coarse_first_and_then_in_bands(shape: tuple[int, ...], dtype: type) -> None:
+    plane = np.random.default_rng(3).integers(0, 100, shape).astype(dtype)
+    parts = list(encode_parts(plane))
+    assert list(unpack_slice(pack_slice(plane))) == parts
+    count = len(parts)
+    whole = np.zeros_like(plane)
+    for n, (band, codec, data) in enumerate(parts):
+        assert band is not None and (band.n, band.count) == (n, count)
+        rows = plane[band.first : band.first + band.rows]
+        expected = rows[:: band.step, :: band.step]
+        back = decode(codec, data, plane.dtype.name, expected.shape)
+        np.testing.assert_array_equal(back, expected)
+        assert (band.step > 1) == (n == 0)
+        if n:
+            whole[band.first : band.first + band.rows] = back
+    np.testing.assert_array_equal(whole, plane)
+
+
+def test_a_slice_of_usual_size_comes_in_one_part() -> None:
+    plane = np.arange(35, dtype=np.int16).reshape(5, 7)
+    assert list(encode_parts(plane)) == [(None, *encode_image(plane))]
+    assert list(unpack_slice(pack_slice(plane))) == [(None, *encode_image(plane))]

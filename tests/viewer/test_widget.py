@@ -211,6 +211,18 @@ def test_the_loader_gets_the_module_with_its_fingerprint(
     assert len(viewer._esm) < 5000
 
 
+def test_a_part_of_the_module_is_given_by_name(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[Any, list[bytes]]] = []
+    monkeypatch.setattr(viewer, "send", lambda content, buffers: sent.append((content, buffers)))
+    (widget.STATIC / "volume3d.js").write_text("export default () => 3;")
+    for name in ("volume3d", "loader", "../secret", 5, ["volume3d"]):
+        viewer._receive(None, {"type": "module", "name": name}, [])
+    [(answer, [packed])] = sent
+    text = gzip.decompress(packed)
+    assert text == b"export default () => 3;"
+    assert answer == {"type": "module", "name": "volume3d", "hash": hashlib.sha256(text).hexdigest()[:16]}
+
+
 def test_a_missing_bundle_says_what_to_do(image: Image, bundle: Path) -> None:
     (bundle / "viewer.js").unlink()
     with pytest.raises(ViewerError, match="make js"):

@@ -1,34 +1,13 @@
 /** Slices over same-origin HTTP, served by the Jupyter server extension. */
 
-import type { Codec, ImageJson } from "../model/protocol";
-import type { Bytes } from "./wire";
+import { SliceParser } from "./parts";
+import type { HttpPart } from "./parts";
+import type { ImageJson } from "../model/protocol";
 
-const CODECS: readonly Codec[] = ["raw", "zstd", "lorenzo-zstd", "shuffle-zstd"];
 const PROBE_MS = 2000;
 const FETCH_MS = 10_000;
 const MAX_CONNECTIONS = 4;
 const MAX_FAILURES = 3;
-
-export interface HttpSlice {
-  readonly k: number;
-  readonly codec: Codec;
-  readonly bytes: Bytes;
-}
-
-/** Read the parts [u32 k][u32 codec][u32 length][bytes]…; throws RangeError for anything else. */
-export function parseSlices(body: ArrayBuffer): HttpSlice[] {
-  const view = new DataView(body);
-  const slices: HttpSlice[] = [];
-  for (let at = 0; at < body.byteLength; ) {
-    if (at + 12 > body.byteLength) throw new RangeError("a slice header is cut off");
-    const codec = CODECS[view.getUint32(at + 4, true)];
-    const length = view.getUint32(at + 8, true);
-    if (!codec || at + 12 + length > body.byteLength) throw new RangeError("a slice is cut off");
-    slices.push({ k: view.getUint32(at, true), codec, bytes: new Uint8Array(body, at + 12, length) });
-    at += 12 + length;
-  }
-  return slices;
-}
 
 /** The server's base URL as the page states it, or null where nbannot's server extension is not loaded. */
 export function jupyterBase(): string | null {
@@ -70,23 +49,35 @@ export class HttpCarrier {
     return this.#failures < MAX_FAILURES;
   }
 
-  /** Return those slices k0…k1 that the server has; none where it fails. */
-  async slices(image: ImageJson, frame: number, k0: number, k1: number, signal: AbortSignal): Promise<HttpSlice[]> {
-    if (!this.alive) return [];
+  /** Hand over those slices k0…k1 that the server has, each as soon as it is here; none where it fails. */
+  async slices(
+    image: ImageJson,
+    frame: number,
+    [k0, k1]: readonly [number, number],
+    onPart: (part: HttpPart) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!this.alive) return;
     await this.#turn();
     const limit = timeLimit(signal, FETCH_MS);
     try {
-      if (signal.aborted) return [];
+      if (signal.aborted) return;
       const path = `${encodeURIComponent(image.id)}/${frame}/${k0}-${k1}`;
       const reply = await fetch(`${this.url}/${path}`, { credentials: "same-origin", signal: limit.signal });
       if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
-      const slices = parseSlices(await reply.arrayBuffer());
+      const parser = new SliceParser(onPart);
+      const reader = reply.body?.getReader();
+      if (!reader) parser.push(new Uint8Array(await reply.arrayBuffer()));
+      else
+        for (let read = await reader.read(); !read.done; read = await reader.read()) {
+          limit.extend();
+          parser.push(read.value);
+        }
+      parser.end();
       this.#failures = 0;
-      return slices;
     } catch {
       // The other carrier gets what is missing, so a failure here needs no message.
       if (!signal.aborted) this.#failures++;
-      return [];
     } finally {
       limit.end();
       this.#open--;
@@ -101,13 +92,21 @@ export class HttpCarrier {
 }
 
 /** A signal that also aborts after some time (AbortSignal.any is missing in older browsers). */
-function timeLimit(signal: AbortSignal, ms: number): { readonly signal: AbortSignal; end(): void } {
+function timeLimit(
+  signal: AbortSignal,
+  ms: number,
+): { readonly signal: AbortSignal; extend(): void; end(): void } {
   const controller = new AbortController();
   const abort = (): void => controller.abort();
-  const timer = setTimeout(abort, ms);
+  let timer = setTimeout(abort, ms);
   signal.addEventListener("abort", abort);
   return {
     signal: controller.signal,
+    /** Something came: wait as long again. */
+    extend() {
+      clearTimeout(timer);
+      timer = setTimeout(abort, ms);
+    },
     end() {
       clearTimeout(timer);
       signal.removeEventListener("abort", abort);

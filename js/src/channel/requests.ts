@@ -1,6 +1,6 @@
 /** Requests for slices over the wire: ids, time limits, retries, cancellation. */
 
-import type { BytesErrorMessage, BytesMessage, Codec, Dtype, WireError } from "../model/protocol";
+import type { BandJson, BytesErrorMessage, BytesMessage, Codec, Dtype, WireError } from "../model/protocol";
 import type { Bytes, Wire } from "./wire";
 
 /** A slice as it came: still compressed. */
@@ -12,6 +12,10 @@ export interface Slice {
   readonly bytes: Bytes;
   /** Revision of the document, for mask slices. */
   readonly revision: number;
+  /** What a preview says of its place and values. */
+  readonly preview?: Pick<BytesMessage, "affine" | "factors" | "slope" | "intercept">;
+  /** Which part of a large slice this is. */
+  readonly band?: BandJson;
 }
 
 export class SliceError extends Error {
@@ -27,6 +31,8 @@ export class SliceError extends Error {
 
 interface Request {
   readonly missing: Set<string>;
+  /** Numbers of the parts that came, of slices in parts. */
+  readonly parts: Map<string, Set<number>>;
   readonly failed: string[];
   readonly urgent: boolean;
   error: WireError | null;
@@ -80,6 +86,7 @@ export class Requests {
       signal?.addEventListener("abort", cancel);
       this.#open.set(rid, {
         missing: new Set(keys),
+        parts: new Map(),
         failed: [],
         urgent,
         error: null,
@@ -106,15 +113,19 @@ export class Requests {
 
   receive(message: BytesMessage | BytesErrorMessage, buffers: readonly Uint8Array[]): void {
     const request = this.#open.get(message.rid);
-    if (!request?.missing.delete(message.key)) return;
+    if (!request?.missing.has(message.key)) return;
     request.sent = Date.now();
     if (message.type === "bytes_error") {
+      request.missing.delete(message.key);
       request.error ??= message.error;
       request.failed.push(message.key);
     } else {
-      const { key, dtype, shape, codec, revision = 0 } = message;
+      const { key, dtype, shape, codec, revision = 0, band, affine, factors, slope, intercept } = message;
+      const preview = affine && factors ? { affine, factors, slope: slope ?? 1, intercept: intercept ?? 0 } : undefined;
+      if (!band || allHere(request.parts, key, band)) request.missing.delete(key);
       // A copy: the buffer may be a window on a whole websocket frame, which it would keep alive.
-      request.onSlice({ key, dtype, shape, codec, bytes: new Uint8Array(buffers[0] ?? []), revision });
+      const bytes = new Uint8Array(buffers[0] ?? []);
+      request.onSlice({ key, dtype, shape, codec, bytes, revision, ...(band && { band }), ...(preview && { preview }) });
     }
     if (request.missing.size) return;
     if (request.error) request.fail(new SliceError(request.error, request.failed));
@@ -144,4 +155,11 @@ export class Requests {
       this.onSendError();
     }
   }
+}
+
+/** Note a part of a slice; true where it was the last one that was missing. */
+function allHere(parts: Map<string, Set<number>>, key: string, [n, count]: BandJson): boolean {
+  const here = parts.get(key) ?? new Set();
+  parts.set(key, here.add(n));
+  return here.size === count;
 }

@@ -5,6 +5,7 @@ import { decodeEdit, isCommand } from "./protocol";
 import type {
   BoxItem,
   Command,
+  ConfigJson,
   Edit,
   EditDraft,
   EditedMessage,
@@ -65,6 +66,8 @@ export class DocumentMirror {
   /** Revision of the host's document that we have. */
   revision = -1;
   images: readonly ImageJson[] = [];
+  /** What the host's configuration says. */
+  config: ConfigJson | null = null;
   #lists: Lists = { label: [], mask: [], box: [], tag: [] };
   readonly #stores = new Map<string, MaskStore>();
   #pending: Pending[] = [];
@@ -184,6 +187,7 @@ export class DocumentMirror {
     this.author = state.author;
     this.revision = state.revision;
     this.images = state.images;
+    this.config = state.config ?? null;
     this.#canUndo = state.can_undo;
     this.#canRedo = state.can_redo;
     this.#lists = { label: [...state.labels], mask: [], box: [...state.boxes], tag: [...state.tags] };

@@ -15,6 +15,8 @@ export interface SliceStore {
   readonly emptyIsZero?: boolean;
   /** Why slices cannot be had. */
   readonly failed?: ReadonlyMap<number, string>;
+  /** Slices of which only a coarse picture or some rows are here. */
+  readonly partial?: ReadonlySet<number>;
   /** Grows with each change. */
   readonly version: number;
   /** j*i values (j*i*3 in colour), or undefined. */
@@ -91,6 +93,11 @@ export class MaskStore implements SliceStore {
 
   get version(): number {
     return this.#changes.version;
+  }
+
+  /** Bytes of the slices that hold labels. */
+  get bytes(): number {
+    return this.#slices.size * this.shape[1] * this.shape[2] * (this.dtype === "uint8" ? 1 : 2);
   }
 
   changedSince(version: number): number[] | "all" {

@@ -221,6 +221,42 @@ export interface MaskState extends MaskItem {
   readonly nonzero: readonly number[];
 }
 
+export interface PresetJson {
+  readonly name: string;
+  readonly center: number;
+  readonly width: number;
+  /** Empty: of every modality. */
+  readonly modality: string;
+}
+/** A layout with ids of images. */
+export type LayoutJson =
+  | { readonly plane: "axial" | "coronal" | "sagittal" | "acquisition" | "oblique" | "volume"; readonly image?: string; readonly id?: string }
+  | { readonly row: readonly LayoutJson[]; readonly sizes?: readonly number[] }
+  | { readonly column: readonly LayoutJson[]; readonly sizes?: readonly number[] };
+/** A part of the configuration that was left out. */
+export interface ProblemJson {
+  readonly file: string | null;
+  /** Folders above the image; null where the file was named. */
+  readonly up: number | null;
+  readonly line: number | null;
+  readonly key: string;
+  readonly value: string;
+  readonly message: string;
+  readonly hint: string;
+}
+export interface ConfigJson {
+  readonly layouts: Readonly<Record<string, LayoutJson>>;
+  readonly layout: string | null;
+  readonly shortcuts: readonly {
+    readonly action: string; readonly keys: readonly string[]; readonly file: string | null; readonly line: number | null;
+  }[];
+  readonly windowing: readonly [number, number] | null;
+  readonly presets: readonly PresetJson[];
+  /** Types of views that are not offered: "2D", "3D", "Oblique". */
+  readonly disabled: readonly string[];
+  readonly problems: readonly ProblemJson[];
+}
+
 export interface StateMessage {
   readonly type: "state";
   readonly tab: string;
@@ -237,6 +273,7 @@ export interface StateMessage {
   readonly can_redo: boolean;
   readonly http: { readonly url: string; readonly nonce: string } | null;
   readonly author: string;
+  readonly config?: ConfigJson | null;
 }
 export interface EditedMessage {
   readonly type: "edited";
@@ -275,7 +312,16 @@ export interface BytesMessage {
   readonly shape: readonly number[];
   readonly codec: Codec;
   readonly revision?: number;
+  /** Of previews: index (k, j, i) to world, 4 x 4; voxels of the full grid that one stands for; value to unit. */
+  readonly affine?: readonly (readonly number[])[];
+  readonly factors?: Triple;
+  readonly slope?: number;
+  readonly intercept?: number;
+  /** A part of a large slice: number, count, first row, rows, step (see docs/protocol.md). */
+  readonly band?: BandJson;
 }
+/** [n, count, first row, rows, step]; with a step above 1 every such row and column, else all of them. */
+export type BandJson = readonly [number, number, number, number, number];
 export interface BytesErrorMessage {
   readonly type: "bytes_error";
   readonly tab: string;
@@ -322,13 +368,12 @@ export interface CancelMessage {
   readonly tab: string;
   readonly rid: number;
 }
-/** The slice in view, sent where HTTP works: the host publishes slices there from it outwards. */
+/** The slices in view, sent where HTTP works: the host publishes slices there from them outwards. */
 export interface FocusMessage {
   readonly type: "focus";
   readonly tab: string;
-  readonly image: string;
-  readonly frame: number;
-  readonly k: number;
+  /** [image, frame, slice], the most wanted first. */
+  readonly places: readonly (readonly [string, number, number])[];
 }
 /** The revision that the page has; the host answers with its state where that is another one. */
 export interface SyncMessage {
@@ -342,7 +387,13 @@ export interface ByeMessage {
   readonly tab: string;
 }
 export type BrowserMessage =
-  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage;
+  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage | ModuleMessage;
+
+/** A module of the page is wanted: the viewer itself, or by its name a part that few need. */
+export interface ModuleMessage {
+  readonly type: "module";
+  readonly name?: string;
+}
 
 /** Return the runs as unsigned LEB128 numbers: for each run gap, length, old, new. */
 export function encodeRuns(runs: Runs): Uint8Array<ArrayBuffer> {
@@ -484,4 +535,9 @@ export function infoKey(image: string): string {
 /** Key of one slice of a mask. */
 export function maskKey(mask: string, k: number): string {
   return `mask/${mask}/${k}`;
+}
+
+/** Key of the down-sampled copy of an image frame (k, j, i up to `edge`), or of a mask where frame is null. */
+export function previewKey(id: string, frame: number | null, edge: number): string {
+  return frame === null ? `q/${id}/${edge}` : `p/${id}/${frame}/${edge}`;
 }

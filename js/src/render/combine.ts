@@ -1,6 +1,7 @@
 /** One row of pixels from one or many samples each. */
 import type { Slab } from "./plane";
 import { State } from "./runs";
+import type { Run } from "./runs";
 import type { Shade } from "./shade";
 
 /** Levels of a row, sample after sample, and what becomes of them. */
@@ -61,6 +62,29 @@ export class Samples {
         }
       }
     this.combine(from, to);
+  }
+
+  /** Take the pixels of a line of levels as one more sample. */
+  addLine(line: Float64Array, x: Run): void {
+    const { low, high, part, first, last } = x;
+    if (this.mode === "mip" && !x.gaps) {
+      // At once, as slabs of the largest value are the ones one scrolls.
+      const { kept } = this;
+      this.reach(first, last);
+      this.state.fill(State.Here, first, last);
+      for (let p = first; p < last; p++) {
+        const a = line[low[p]!]!;
+        const value = part[p] !== 0 ? a + (line[high[p]!]! - a) * part[p]! : a;
+        if (value > kept[p]!) kept[p] = value;
+      }
+      return;
+    }
+    const { values } = this;
+    for (let p = first; p < last; p++) {
+      const a = line[low[p]!]!;
+      values[p] = part[p] !== 0 ? a + (line[high[p]!]! - a) * part[p]! : a;
+    }
+    this.add(first, last, x.gaps ? x.state : null);
   }
 
   private reach(from: number, to: number): void {

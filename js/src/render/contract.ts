@@ -22,6 +22,8 @@ export interface SliceStore {
   readonly emptyIsZero?: boolean;
   /** Slices that cannot be had, and why: nobody waits for them. */
   readonly failed?: ReadonlyMap<number, string>;
+  /** Slices of which only a coarse picture or some rows are here. */
+  readonly partial?: ReadonlySet<number>;
 }
 
 /** An image drawn in its own grid. */
@@ -66,6 +68,8 @@ export interface MaskLayer {
   readonly plane: PlaneRequest;
   /** Style of each shown mask value; values without one are not drawn. */
   readonly segments: ReadonlyMap<number, SegmentStyle>;
+  /** Columns [from, to) of the picture to draw, in device pixels; absent: all. */
+  readonly clip?: readonly [number, number] | null;
 }
 
 export type Layer = ImageLayer | MaskLayer;
@@ -112,7 +116,10 @@ export function anyMissing(layer: Layer): boolean {
   if (store.emptyIsZero) return false;
   const range = slicesOf(plane, store.shape[0], layer.kind === "image" && layer.interpolate);
   if (range === null) return false;
-  for (let k = range[0]; k <= range[1]; k++) if (store.slice(k) === undefined && !store.failed?.has(k)) return true;
+  for (let k = range[0]; k <= range[1]; k++) {
+    if (store.partial?.has(k)) return true;
+    if (store.slice(k) === undefined && !store.failed?.has(k)) return true;
+  }
   return false;
 }
 

@@ -33,7 +33,6 @@ export class CpuRenderer implements Renderer {
     canvas: HTMLCanvasElement, width: number, height: number, layers: readonly Layer[],
   ): { missing: boolean } {
     if (width < 1 || height < 1) return { missing: false };
-    checkLayers(width, height, layers);
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
     const bytes = width * height * 4;

@@ -116,7 +116,12 @@ export class GlRenderer implements Renderer {
     this.use(program, plane, store);
     gl.activeTexture(gl.TEXTURE1);
     this.bindPalette(layer.segments);
+    if (layer.clip) {
+      gl.enable(gl.SCISSOR_TEST);
+      gl.scissor(layer.clip[0], 0, Math.max(0, layer.clip[1] - layer.clip[0]), plane.height);
+    }
     gl.drawArrays(gl.TRIANGLES, 0, 3);
+    gl.disable(gl.SCISSOR_TEST);
   }
 
   private bindTable(table: Uint32Array): void {

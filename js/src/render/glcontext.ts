@@ -1,6 +1,8 @@
 /** The one WebGL2 context of the page, and the slices it holds. */
 import { RendererError } from "./contract";
 import type { Dtype, SliceStore } from "./contract";
+import { pageLedger } from "../volumes/ledger";
+import type { Victim } from "../volumes/ledger";
 import { VERTEX, imageShader, maskShader } from "./shaders";
 
 export interface Program {
@@ -17,6 +19,8 @@ interface Volume {
   readonly stale: Uint8Array;
   version: number;
   readonly users: Set<object>;
+  /** When it was drawn last, ms. */
+  drawn: number;
 }
 
 // anywidget runs the module once per widget, so what the page shares is found on globalThis.
@@ -24,6 +28,12 @@ const KEY = Symbol.for("nbannot.gl.1");
 type Page = Record<symbol, GlContext | undefined>;
 
 const BYTES: Record<Dtype, number> = { uint8: 1, int8: 1, uint16: 2, int16: 2, int32: 4, float32: 4 };
+
+// Textures that were not drawn for so long are given up before slices near the view are.
+const IDLE_MS = 5000;
+const IDLE_COST = 2.5;
+// More than this share of the page's memory is not copied to the GPU: the slices themselves need room too.
+const MOST = 0.4;
 
 type Format = readonly [internal: number, format: number, type: number];
 
@@ -51,6 +61,7 @@ export class GlContext {
   private readonly users = new Map<object, () => void>();
   private readonly programs = new Map<string, Program>();
   private readonly volumes = new Map<SliceStore, Volume>();
+  private readonly uncount = pageLedger().add({ kind: "textures", held: () => this.held(), worst: () => this.idle() });
 
   private constructor() {
     const gl = this.canvas.getContext("webgl2", { antialias: false, depth: false, stencil: false });
@@ -81,6 +92,7 @@ export class GlContext {
     if (!this.users.delete(user) || this.users.size > 0) return;
     for (const program of this.programs.values()) this.gl.deleteProgram(program.handle);
     this.programs.clear();
+    this.uncount();
     this.forget();
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
@@ -114,6 +126,7 @@ export class GlContext {
     this.volumes.delete(store);
     this.volumes.set(store, volume);
     volume.users.add(user);
+    volume.drawn = performance.now();
     if (volume.version !== store.version) {
       const changed = store.changedSince(volume.version);
       if (changed === "all") volume.stale.fill(1);
@@ -142,9 +155,23 @@ export class GlContext {
     this.volumes.delete(store);
   }
 
-  private makeRoom(bytes: number): void {
-    let held = bytes;
+  private held(): number {
+    let held = 0;
     for (const volume of this.volumes.values()) held += volume.bytes;
+    return held;
+  }
+
+  /** The texture drawn longest ago, where that is a while ago. */
+  private idle(): Victim | null {
+    for (const [store, volume] of this.volumes) {
+      const idle = performance.now() - volume.drawn;
+      return idle < IDLE_MS ? null : { cost: IDLE_COST + idle / 1000, drop: () => this.drop(store, volume) };
+    }
+    return null;
+  }
+
+  private makeRoom(bytes: number): void {
+    let held = bytes + this.held();
     for (const [store, volume] of this.volumes) {
       if (held <= this.budget) return;
       this.drop(store, volume);
@@ -184,7 +211,10 @@ export class GlContext {
         "limit",
       );
     const bytes = slices * rows * columns * (store.color ? 3 : BYTES[store.dtype]);
+    if (bytes > MOST * pageLedger().budget)
+      throw new RendererError("This image takes too much of the page's memory to be copied to the GPU.", "limit");
     this.makeRoom(bytes);
+    pageLedger().room(bytes, 2);
     while (gl.getError() !== gl.NO_ERROR && !gl.isContextLost());
     const data = this.texture(gl.TEXTURE_2D_ARRAY);
     gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, formatOf(gl, store.dtype, store.color)[0], columns, rows, slices);
@@ -197,7 +227,7 @@ export class GlContext {
     }
     return {
       bytes, data, present, here: new Uint8Array(slices), stale: new Uint8Array(slices).fill(1),
-      version: store.version, users: new Set(),
+      version: store.version, users: new Set(), drawn: performance.now(),
     };
   }
 
@@ -247,6 +277,7 @@ export class GlContext {
     const told = [...this.users.values()];
     this.users.clear();
     this.volumes.clear();
+    this.uncount();
     for (const onLost of told) onLost();
   }
 

@@ -74,12 +74,13 @@ export class MaskPainter {
     if (this.labels.length < size) this.labels = new Uint16Array(size);
     const labels = { data: this.labels, pitch: width + 2 * border, border };
     if (!this.read(labels, layer, palette)) return;
-    if (palette.widest * palette.widest < 2) blendThin(out, labels, width, height, palette);
+    const columns = layer.clip ? ([Math.max(0, layer.clip[0]), Math.min(width, layer.clip[1])] as const) : ([0, width] as const);
+    if (palette.widest * palette.widest < 2) blendThin(out, labels, width, height, columns, palette);
     else {
       if (this.edges.length < size) this.edges = new Uint8Array(size);
       this.edges.fill(0, 0, size);
       markEdges(this.edges, labels, height + 2 * border, palette);
-      blendWide(out, labels, this.edges, width, height, palette);
+      blendWide(out, labels, this.edges, width, height, columns, palette);
     }
   }
 
@@ -167,14 +168,17 @@ function lay(out: Uint32Array, at: number, color: number, part: number): void {
   else if (part > 0) out[at] = over(out[at]!, color, part);
 }
 
+/** Columns [from, to) that are drawn. */
+type Columns = readonly [number, number];
+
 /** Edges of one pixel: those with another label beside, above or below them. */
 function blendThin(
-  out: Uint32Array, { data, pitch, border }: Labels, width: number, height: number, palette: Palette,
+  out: Uint32Array, { data, pitch, border }: Labels, width: number, height: number, columns: Columns, palette: Palette,
 ): void {
   const { index, color, fill, outline, reach: edges } = palette;
   for (let q = 0; q < height; q++) {
-    let at = (q + border) * pitch + border;
-    for (let to = q * width, end = to + width; to < end; to++, at++) {
+    let at = (q + border) * pitch + border + columns[0];
+    for (let to = q * width + columns[0], end = q * width + columns[1]; to < end; to++, at++) {
       const value = data[at]!;
       if (value === 0 || value >= index.length) continue;
       const n = index[value]!;
@@ -189,12 +193,13 @@ function blendThin(
 }
 
 function blendWide(
-  out: Uint32Array, { data, pitch, border }: Labels, marks: Uint8Array, width: number, height: number, palette: Palette,
+  out: Uint32Array, { data, pitch, border }: Labels, marks: Uint8Array, width: number, height: number, columns: Columns,
+  palette: Palette,
 ): void {
   const { index, color, fill, outline } = palette;
   for (let q = 0; q < height; q++) {
-    let at = (q + border) * pitch + border;
-    for (let to = q * width, end = to + width; to < end; to++, at++) {
+    let at = (q + border) * pitch + border + columns[0];
+    for (let to = q * width + columns[0], end = q * width + columns[1]; to < end; to++, at++) {
       const value = data[at]!;
       if (value === 0 || value >= index.length) continue;
       const n = index[value]!;

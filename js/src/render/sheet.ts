@@ -1,5 +1,6 @@
 /** Flat slices across any grid axis, gathered once and kept while they are true. */
 import type { Axis } from "../model/geometry";
+import { pageLedger } from "../volumes/ledger";
 import type { Dtype, SliceStore, TypedArray } from "./contract";
 
 /** One slice: rows x columns voxels; across axis 1 or 2 its rows are the slices k of the store. */
@@ -52,6 +53,7 @@ export class SheetCache {
   private readonly ids = new WeakMap<SliceStore, number>();
   private nextId = 0;
   private bytes = 0;
+  private uncount: (() => void) | null = null;
 
   /** Return slice `n` across `axis`, or undefined where nothing of it is here. */
   get(store: SliceStore, axis: Axis, n: number): Sheet | undefined {
@@ -76,6 +78,8 @@ export class SheetCache {
   clear(): void {
     this.kept.clear();
     this.bytes = 0;
+    this.uncount?.();
+    this.uncount = null;
   }
 
   private id(store: SliceStore): number {
@@ -91,6 +95,7 @@ export class SheetCache {
     const kept = { data, rows, columns, present: new Uint8Array(rows), store, version: store.version };
     for (let k = 0; k < rows; k++) copyRow(kept, axis, n, k);
     this.bytes += data.byteLength;
+    this.uncount ??= pageLedger().add({ kind: "sheets", held: () => this.bytes });
     return kept;
   }
 

@@ -23,6 +23,7 @@ function blendLine(
   }
 }
 
+/** Pixels of a row from a line: the loop that scrolling waits for. */
 function shadeLine(line: Float64Array, x: Run, { table, last: most }: Shade, out: Uint32Array, to: number): void {
   const { low, high, part, first, last } = x;
   for (let p = first; p < last; p++) {
@@ -32,20 +33,12 @@ function shadeLine(line: Float64Array, x: Run, { table, last: most }: Shade, out
   }
 }
 
-function spreadLine(line: Float64Array, x: Run, values: Float64Array): void {
-  const { low, high, part, first, last } = x;
-  for (let p = first; p < last; p++) {
-    const a = line[low[p]!]!;
-    values[p] = part[p] !== 0 ? a + (line[high[p]!]! - a) * part[p]! : a;
-  }
-}
-
-/** Four values straight from the slice: cheaper than whole lines where the picture is made smaller. */
-function taps(
+/** Levels of pixels from four values each: cheaper than whole lines where the picture is made smaller. */
+function tapLine(
   data: TypedArray, a: number, b: number, part: number, step: number,
-  x: Run, { lower, factor }: Shade, values: Float64Array,
+  from: number, to: number, { lower, factor }: Shade, values: Float64Array, x: Run,
 ): void {
-  for (let p = x.first; p < x.last; p++) {
+  for (let p = from; p < to; p++) {
     const l = x.low[p]! * step;
     const h = x.high[p]! * step;
     const f = x.part[p]!;
@@ -79,54 +72,11 @@ function span(x: Run, size: number): readonly [number, number] | null {
 const sameLine = (y: Run, a: number, b: number): boolean =>
   y.state[a] === y.state[b] && y.low[a] === y.low[b] && y.high[a] === y.high[b] && y.part[a] === y.part[b];
 
-/** Draw a straight plane. */
-export function paintStraight(
-  target: Target, plane: PlaneRequest, layer: ImageLayer, straight: Straight, shade: Shade, sheets: SheetCache,
-): void {
-  const { store } = layer;
-  const simple = !plane.slab && straight.part === 0 && shade.cut === null && !store.color;
-  if (simple) paintSlice(target, plane, layer, straight, shade, sheets.get(store, straight.axis, straight.slice));
-  else paintBetween(target, plane, layer, straight, shade, sheets);
+function mix(line: Float64Array, other: Float64Array, part: number, from: number, to: number): void {
+  for (let n = from; n < to; n++) line[n] = line[n]! + (other[n]! - line[n]!) * part;
 }
 
-/** One slice of grey values: nothing is kept between slice and pixel. */
-function paintSlice(
-  target: Target, plane: PlaneRequest, layer: ImageLayer, straight: Straight, shade: Shade, sheet: Sheet | undefined,
-): void {
-  const { store } = layer;
-  const { x, y, row } = linesOf(plane, store, straight, layer.interpolate, sheet?.present ?? null, 0, layer.clip);
-  const line = new Float64Array(Math.max(store.shape[straight.along], plane.width));
-  const [stepX, stepY] = sheet ? pitches(straight, sheet.columns, 1) : [0, 0];
-  let shown = -1;
-  for (let q = 0; q < plane.height; q++) {
-    if (straight.slant !== 0) row(q);
-    else if (shown >= 0 && sameLine(y, shown, q)) {
-      target.repeat(q, shown, x.first, x.last);
-      continue;
-    }
-    const to = target.start(q);
-    if (y.state[q] === State.Outside || x.first >= x.last) continue;
-    const out = target.pixels;
-    if (y.state[q] === State.Missing || !sheet) out.fill(shade.missing, to + x.first, to + x.last);
-    else {
-      const a = y.low[q]! * stepY, b = y.high[q]! * stepY, part = y.part[q]!;
-      const range = span(x, store.shape[straight.along]);
-      if (range) {
-        blendLine(sheet.data, a, b, part, stepX, ...range, shade, line);
-        shadeLine(line, x, shade, out, to);
-      } else {
-        taps(sheet.data, a, b, part, stepX, x, shade, line);
-        shadeValues(line, x, shade, out, to);
-      }
-      if (x.gaps)
-        for (let p = x.first; p < x.last; p++) if (x.state[p] === State.Missing) out[to + p] = shade.missing;
-      shown = q;
-    }
-    target.done(q, x.first, x.last);
-  }
-}
-
-/** One sample of a slab: a slice, or what lies between two. */
+/** One sample of a straight plane: a slice, or what lies between two. */
 class Lane {
   readonly lines: Lines;
   private readonly sheet: Sheet | undefined;
@@ -155,35 +105,76 @@ class Lane {
     this.other = like?.other ?? new Float64Array(this.line.length);
   }
 
-  /** Add row q of one channel to the samples. */
-  add(q: number, channel: number, shade: Shade, samples: Samples): void {
-    const { sheet, next, steps: [stepX, stepY], lines: { x, y } } = this;
-    if (y.state[q] === State.Outside || x.first >= x.last) return;
-    if (!sheet || y.state[q] === State.Missing) {
-      samples.absent(x.first, x.last);
-      return;
-    }
+  /** Whether any pixel of row q is in the grid. */
+  reaches(q: number): boolean {
+    const { x, y } = this.lines;
+    return y.state[q] !== State.Outside && x.first < x.last;
+  }
+
+  /** Whether the voxels of row q are here, but for gaps along the row. */
+  here(q: number): boolean {
+    return this.sheet !== undefined && this.lines.y.state[q] === State.Here;
+  }
+
+  /** Levels of row q: of the voxels along it (`spread` false: still to be interpolated), or of its pixels. */
+  levels(q: number, channel: number, shade: Shade): { line: Float64Array; spread: boolean } {
+    const { next, steps: [stepX, stepY], line, other, lines: { x, y } } = this;
     const a = y.low[q]! * stepY + channel, b = y.high[q]! * stepY + channel, part = y.part[q]!;
     const range = span(x, this.size);
     const [from, to] = range ?? [x.first, x.last];
-    const { values } = samples;
-    const read = (data: TypedArray, into: Float64Array): void => {
-      if (range) blendLine(data, a, b, part, stepX, from, to, shade, into);
-      else taps(data, a, b, part, stepX, x, shade, into);
-    };
-    const line = range ? this.line : values;
-    read(sheet.data, line);
+    const read = range ? blendLine : tapLine;
+    read(this.sheet!.data, a, b, part, stepX, from, to, shade, line, x);
     if (next) {
-      read(next.data, this.other);
-      mix(line, this.other, this.part, from, to);
+      read(next.data, a, b, part, stepX, from, to, shade, other, x);
+      mix(line, other, this.part, from, to);
     }
-    if (range) spreadLine(line, x, values);
+    return { line, spread: range === null };
+  }
+
+  /** Add row q of one channel to the samples of a slab. */
+  add(q: number, channel: number, shade: Shade, samples: Samples): void {
+    if (!this.reaches(q)) return;
+    const { x } = this.lines;
+    if (!this.here(q)) return samples.absent(x.first, x.last);
+    const { line, spread } = this.levels(q, channel, shade);
+    if (!spread) return samples.addLine(line, x);
+    samples.values.set(line.subarray(x.first, x.last), x.first);
     samples.add(x.first, x.last, x.gaps ? x.state : null);
   }
 }
 
-function mix(line: Float64Array, other: Float64Array, part: number, from: number, to: number): void {
-  for (let n = from; n < to; n++) line[n] = line[n]! + (other[n]! - line[n]!) * part;
+/** Draw a straight plane. */
+export function paintStraight(
+  target: Target, plane: PlaneRequest, layer: ImageLayer, straight: Straight, shade: Shade, sheets: SheetCache,
+): void {
+  if (plane.slab || layer.store.color || shade.cut !== null) paintSamples(target, plane, layer, straight, shade, sheets);
+  else paintPlain(target, plane, new Lane(plane, layer, straight, sheets), straight, shade);
+}
+
+/** Grey values without slab and threshold: nothing is kept between line and pixel. */
+function paintPlain(target: Target, plane: PlaneRequest, lane: Lane, straight: Straight, shade: Shade): void {
+  const { lines: { x, y, row } } = lane;
+  let shown = -1;
+  for (let q = 0; q < plane.height; q++) {
+    if (straight.slant !== 0) row(q);
+    else if (shown >= 0 && sameLine(y, shown, q)) {
+      target.repeat(q, shown, x.first, x.last);
+      continue;
+    }
+    const to = target.start(q);
+    if (!lane.reaches(q)) continue;
+    const out = target.pixels;
+    if (!lane.here(q)) out.fill(shade.missing, to + x.first, to + x.last);
+    else {
+      const { line, spread } = lane.levels(q, 0, shade);
+      if (spread) shadeValues(line, x, shade, out, to);
+      else shadeLine(line, x, shade, out, to);
+      if (x.gaps)
+        for (let p = x.first; p < x.last; p++) if (x.state[p] === State.Missing) out[to + p] = shade.missing;
+      shown = q;
+    }
+    target.done(q, x.first, x.last);
+  }
 }
 
 function lanesOf(plane: PlaneRequest, layer: ImageLayer, sheets: SheetCache): { lanes: Lane[]; shared: boolean } {
@@ -199,8 +190,8 @@ function lanesOf(plane: PlaneRequest, layer: ImageLayer, sheets: SheetCache): { 
   return { lanes, shared };
 }
 
-/** Slabs, planes between two slices, colour, and layers with a threshold. */
-function paintBetween(
+/** Slabs, colour, and layers with a threshold. */
+function paintSamples(
   target: Target, plane: PlaneRequest, layer: ImageLayer, straight: Straight, shade: Shade, sheets: SheetCache,
 ): void {
   const { lanes, shared } = lanesOf(plane, layer, sheets);

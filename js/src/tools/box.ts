@@ -142,11 +142,11 @@ export function hitBox(
 }
 
 function shownBoxes(pointer: SlicePointer, host: ToolHost): BoxItem[] {
-  const { hidden, frame: time, overlay } = host.view.value;
+  const { hidden, overlay } = host.view.value;
   if (!overlay) return [];
   const unseen = new Set(host.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
   return host.boxes.filter(
-    (box) => !unseen.has(box.label) && boxShown(box, pointer.frame, host.image.id, time),
+    (box) => !unseen.has(box.label) && boxShown(box, pointer.frame, host.image.id, host.time),
   );
 }
 
@@ -183,7 +183,7 @@ function draw(pointer: SlicePointer, host: ToolHost): Gesture | null {
   const { frame } = pointer;
   const start = clampIndex(pointer.index, host.geometry);
   const id = freshId();
-  const time = host.image.frames > 1 ? host.view.value.frame : null;
+  const time = host.image.frames > 1 ? host.time : null;
   const make = (p: Pointer): BoxItem => ({
     type: "box", id, label: label.name, image: host.image.id, frame: time,
     index: ordered([start, clampIndex(frame.toIndex(p.plane), host.geometry)]),

@@ -70,6 +70,8 @@ export interface BoxDraft {
 export interface ToolHost {
   readonly view: ViewStore;
   readonly image: ImageJson;
+  /** Frame in time that is shown. */
+  readonly time: number;
   readonly geometry: GridGeometry;
   readonly labels: readonly LabelItem[];
   /** Masks on the shown image. */

@@ -1,9 +1,12 @@
 /** What the commands of keyboard, toolbar and help do. */
 import type { CommandTarget } from "../commands";
 import { BRUSH_MAX, BRUSH_MIN } from "../state";
+import { flip as flipCompared } from "./compare";
 import type { Turn } from "../state/parts";
+import { cinePane } from "./frames";
 import type { Pane } from "./pane";
 import { removeBox } from "./panel";
+import { nextSpeed, speedOf } from "./player";
 import type { Scene } from "./scene";
 import { nextSlab, thicken } from "./slab";
 
@@ -16,7 +19,12 @@ export interface ActionHooks {
   needsLabel(): void;
   play(): void;
   panel(): void;
+  header(): void;
+  imageInfo(): void;
+  screenshot(): void;
   help(): void;
+  paneMenu(): void;
+  thumbnails(): void;
 }
 
 export class Actions implements CommandTarget {
@@ -42,11 +50,20 @@ export class Actions implements CommandTarget {
   }
 
   frame(by: number): void {
-    if (this.scene.ready) this.scene.pane.cineStep(by);
+    cinePane(this.scene)?.cineStep(by);
   }
 
   play(): void {
     if (this.scene.ready) this.hooks.play();
+  }
+
+  speed(by: 1 | -1): void {
+    const pane = cinePane(this.scene);
+    if (pane) this.scene.view.set({ fps: nextSpeed(speedOf(pane), by) });
+  }
+
+  bounce(): void {
+    this.scene.view.set({ bounce: !this.scene.view.value.bounce });
   }
 
   zoom(factor: number): void {
@@ -75,6 +92,18 @@ export class Actions implements CommandTarget {
     if (!this.scene.ready || this.scene.arrangement.panes.length < 2) return;
     this.scene.active = pane;
     this.scene.view.set({ maximized: this.scene.maximized === null ? pane : null });
+  }
+
+  paneMenu(): void {
+    if (this.scene.ready) this.hooks.paneMenu();
+  }
+
+  thumbnails(): void {
+    this.hooks.thumbnails();
+  }
+
+  otherImage(): void {
+    flipCompared(this.scene);
   }
 
   quarter(): void {
@@ -128,6 +157,14 @@ export class Actions implements CommandTarget {
     if (label) this.scene.view.set({ label: label.id });
   }
 
+  labelStep(by: number): void {
+    const { labels, label } = this.scene;
+    if (labels.length === 0) return;
+    const at = labels.findIndex(({ id }) => id === label?.id);
+    const next = labels[(Math.max(at, by > 0 ? -1 : 0) + by + labels.length) % labels.length]!;
+    this.scene.view.set({ label: next.id });
+  }
+
   crosshair(): void {
     this.scene.view.set({ crosshair: !this.scene.view.value.crosshair });
   }
@@ -161,6 +198,18 @@ export class Actions implements CommandTarget {
 
   panel(): void {
     this.hooks.panel();
+  }
+
+  header(): void {
+    if (this.scene.ready) this.hooks.header();
+  }
+
+  imageInfo(): void {
+    if (this.scene.ready) this.hooks.imageInfo();
+  }
+
+  screenshot(): void {
+    if (this.scene.ready) this.hooks.screenshot();
   }
 
   help(): void {

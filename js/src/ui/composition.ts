@@ -6,8 +6,8 @@ import { movePoint, moveStep, type Matrix } from "../model/transform";
 import { COLORMAPS } from "../render/colormaps";
 import { planeRequest, type PlaneRequest } from "../render/plane";
 import type { ImageLayer, Layer, MaskLayer, SegmentStyle, Slab, SliceStore } from "../render/renderer";
-import type { LayerState } from "../state/parts";
 import { hasPlanes, isGrid, type Frame } from "../tools/frame";
+import type { Camera } from "../tools/tool";
 import { Difference } from "./difference";
 import { whyNotOver } from "./over";
 import type { Pane } from "./pane";
@@ -93,40 +93,66 @@ function imageLayer(
 
 /** Everything drawn in `width` × `height` device px by the pane's camera or another, bottom first. */
 export function compose(pane: Pane, width: number, height: number, ratio: number, camera = pane.camera): Composition {
-  const { scene, image, geometry, view } = pane;
+  const { scene, image, view } = pane;
   const plane = basePlane(pane, width, height, ratio, camera);
-  const layers: Layer[] = [imageLayer(pane, image, pane.store, plane, {})];
   const notes: string[] = [];
-  const own = view.value.colormaps[image.id];
-  if (own !== undefined && !COLORMAPS.includes(own)) notes.push(`There is no colour map "${own}".`);
-  const over = (state: LayerState, look: Partial<ImageLayer> & { readonly colormap?: string }): void => {
-    const other = scene.imageById(state.image);
+  const layers: Layer[] = [];
+  const find = (id: string): { readonly other: ImageJson; readonly found: Placed } | null => {
+    const other = scene.imageById(id);
     const found = other ? placed(pane, other, plane) : "The layer's image is not here.";
-    if (typeof found === "string") notes.push(found);
-    else layers.push(imageLayer(pane, other!, found.store, found.plane, look));
-    if (other && typeof found !== "string") layers.push(...maskLayers(pane, other, found.plane, ratio));
+    if (other && typeof found !== "string") return { other, found };
+    notes.push(found as string);
+    return null;
   };
-  layers.push(...maskLayers(pane, image, plane, ratio));
-  const masksAt = layers.splice(1);
-  for (const state of view.value.layers[image.id] ?? []) {
-    if (!COLORMAPS.includes(state.colormap)) notes.push(`There is no colour map "${state.colormap}".`);
-    if (state.visible) over(state, { opacity: state.opacity, lower: state.lower, colormap: state.colormap });
-  }
   const { compare } = view.value;
-  if (compare && compare.image !== image.id && isGrid(geometry)) {
-    const state = { image: compare.image, colormap: "", opacity: 1, visible: true, lower: null };
-    const clip: readonly [number, number] = [Math.round(compare.at * width), width];
-    if (compare.mode === "swipe") over(state, { clip });
-    else if (compare.at >= 0.5) over(state, {});
+  const against = compare && compare.image !== image.id ? find(compare.image) : null;
+  const edge = !against ? width
+    : compare!.mode === "swipe" ? edgeOf(pane, compare!.at, width, ratio, camera) : scene.flickered ? 0 : width;
+  const clip: ImageLayer["clip"] = edge < width ? [0, edge] : null;
+  layers.push(imageLayer(pane, image, pane.store, plane, { clip }));
+  tellMap(view.value.colormaps[image.id], notes);
+  for (const state of view.value.layers[image.id] ?? []) {
+    tellMap(state.colormap, notes);
+    const one = state.visible ? find(state.image) : null;
+    if (!one) continue;
+    const { opacity, lower, colormap } = state;
+    layers.push(imageLayer(pane, one.other, one.found.store, one.found.plane, { opacity, lower, colormap, clip }));
+    layers.push(...maskLayers(pane, one.other, one.found.plane, ratio, clip));
   }
-  layers.push(...masksAt);
+  layers.push(...maskLayers(pane, image, plane, ratio, clip));
+  if (against && edge < width) {
+    const { other, found } = against;
+    const rest = [edge, width] as const;
+    layers.push(imageLayer(pane, other, found.store, found.plane, { clip: rest }));
+    layers.push(...maskLayers(pane, other, found.plane, ratio, rest));
+  }
   return { layers, notes };
+}
+
+/** Column of a swipe's edge, which stands in one place of the pane, also under a magnifier. */
+function edgeOf(pane: Pane, at: number, width: number, ratio: number, camera: Camera): number {
+  if (sameCamera(camera, pane.camera)) return Math.round(at * width);
+  const { mmPerPx, pan } = pane.camera;
+  const mm = pan[0] + (at - 0.5) * pane.size[0] * mmPerPx - camera.pan[0];
+  return Math.min(width, Math.max(0, Math.round(width / 2 + (mm / camera.mmPerPx) * ratio)));
+}
+
+const sameCamera = (a: Camera, b: Camera): boolean =>
+  a.mmPerPx === b.mmPerPx && a.pan[0] === b.pan[0] && a.pan[1] === b.pan[1];
+
+function tellMap(name: string | undefined, notes: string[]): void {
+  if (name !== undefined && !COLORMAPS.includes(name)) notes.push(`There is no colour map "${name}".`);
+}
+
+interface Placed {
+  readonly store: Voxels;
+  readonly plane: PlaneRequest;
 }
 
 /** An image placed under a pane's plane, or why it cannot be. */
 function placed(
   pane: Pane, other: ImageJson, plane: PlaneRequest,
-): { readonly store: Voxels; readonly plane: PlaneRequest } | string {
+): Placed | string {
   const { scene, image, geometry } = pane;
   const name = other.name || other.modality || "The layer";
   const store = scene.source.volumes.store(other.id, Math.min(pane.time, other.frames - 1));
@@ -139,7 +165,9 @@ function placed(
 }
 
 /** The masks of an image under a plane of its grid. */
-function maskLayers(pane: Pane, image: ImageJson, plane: PlaneRequest, ratio: number): MaskLayer[] {
+function maskLayers(
+  pane: Pane, image: ImageJson, plane: PlaneRequest, ratio: number, clip: ImageLayer["clip"] = null,
+): MaskLayer[] {
   const { scene } = pane;
   const { overlay, difference } = pane.view.value;
   if (!overlay) return [];
@@ -152,9 +180,9 @@ function maskLayers(pane: Pane, image: ImageJson, plane: PlaneRequest, ratio: nu
       const style = scene.segmentStyle(label, ratio);
       if (style) segments.set(value, style);
     }
-    return segments.size > 0 ? [{ kind: "mask", store, plane, segments }] : [];
+    return segments.size > 0 ? [{ kind: "mask", store, plane, segments, clip }] : [];
   });
-  if (compared) layers.push({ kind: "mask", store: Difference.of(pair![0]!, pair![1]!), plane, segments: Difference.styles(ratio) });
+  if (compared) layers.push({ kind: "mask", store: Difference.of(pair![0]!, pair![1]!), plane, segments: Difference.styles(ratio), clip });
   return layers;
 }
 
@@ -166,7 +194,7 @@ export function pictureKey(renderer: object, layers: readonly Layer[]): readonly
     key.push(layer.store, layer.store.version, ...origin, ...du, ...dv, width, height);
     key.push(slab?.mode, slab?.count, ...(slab?.step ?? []));
     if (layer.kind === "mask") {
-      key.push(JSON.stringify([...layer.segments]));
+      key.push(JSON.stringify([...layer.segments]), layer.clip?.[0], layer.clip?.[1]);
     } else {
       const { window, table, interpolate, opacity, lower, clip } = layer;
       key.push(window.lower, window.upper, table, interpolate, opacity, lower, clip?.[0], clip?.[1]);

@@ -28,11 +28,13 @@ export class Difference implements Drawn {
 
   /** Red: only the first; blue: only the second; green: both. */
   static styles(ratio: number): ReadonlyMap<number, SegmentStyle> {
-    const style = (color: readonly [number, number, number], fill: number): SegmentStyle =>
-      ({ color, fill, outline: 1, width: ratio });
-    return new Map([
-      [FIRST, style([226, 71, 61], 0.6)], [SECOND, style([64, 132, 255], 0.6)], [BOTH, style([70, 190, 90], 0.25)],
-    ]);
+    const style = (value: number, fill: number): [number, SegmentStyle] =>
+      [value, { color: Difference.color(value), fill, outline: 1, width: Math.max(1, Math.round(ratio)) }];
+    return new Map([style(FIRST, 0.6), style(SECOND, 0.6), style(BOTH, 0.25)]);
+  }
+
+  static color(value: number): readonly [number, number, number] {
+    return value === FIRST ? [226, 71, 61] : value === SECOND ? [64, 132, 255] : [70, 190, 90];
   }
 
   get shape(): readonly [number, number, number] {
@@ -60,3 +62,28 @@ export class Difference implements Drawn {
   }
 }
 
+export interface Agreement {
+  readonly onlyA: number;
+  readonly onlyB: number;
+  readonly both: number;
+  /** Dice coefficient, 0 to 1; null where both are empty. */
+  readonly dice: number | null;
+}
+
+/** Count the voxels of two masks on one grid, as far as they are here. */
+export function agreement(a: SliceStore, b: SliceStore): Agreement {
+  let [onlyA, onlyB, both] = [0, 0, 0];
+  for (let k = 0; k < a.shape[0]; k++) {
+    const one = a.slice(k);
+    const two = b.slice(k);
+    const size = (one ?? two)?.length ?? 0;
+    for (let n = 0; n < size; n++) {
+      if (one?.[n]) {
+        if (two?.[n]) both++;
+        else onlyA++;
+      } else if (two?.[n]) onlyB++;
+    }
+  }
+  const sum = 2 * both + onlyA + onlyB;
+  return { onlyA, onlyB, both, dice: sum > 0 ? (2 * both) / sum : null };
+}

@@ -1,5 +1,6 @@
 /** What the viewer says: errors (stay until closed), hints (go by themselves), connection, progress. */
-import type { WireError } from "../model/protocol";
+import type { KeyProblem } from "../commands/keymap";
+import type { ProblemJson, WireError } from "../model/protocol";
 import type { ToastAction } from "../tools/tool";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
@@ -13,6 +14,26 @@ export function errorOf(error: unknown): WireError {
   const kind = error instanceof Error ? error.name : "Error";
   const message = error instanceof Error ? error.message : String(error);
   return { kind, message, hint: "" };
+}
+
+const MAX_PROBLEMS = 6;
+
+function placeOf(file: string | null, line: number | null, up: number | null): string {
+  const folder = up ? `${up} folder${up === 1 ? "" : "s"} up` : "";
+  return [file, line === null ? "" : `line ${line}`, folder].filter(Boolean).join(", ");
+}
+
+/** One message for all that was left out of the configuration; null for nothing. */
+export function configError(problems: readonly ProblemJson[], keys: readonly KeyProblem[]): WireError | null {
+  const all = [...problems, ...keys.filter(({ note }) => !note).map((one) => ({ ...one, up: null }))];
+  if (all.length === 0) return null;
+  const lines = all.slice(0, MAX_PROBLEMS).map(({ file, line, up, key, message, hint }) => {
+    const place = placeOf(file, line, up);
+    return `${place ? `${place}: ` : ""}${key ? `${key}: ` : ""}${message}. ${hint}`.trim();
+  });
+  if (all.length > MAX_PROBLEMS) lines.push(`and ${all.length - MAX_PROBLEMS} more`);
+  const count = all.length === 1 ? "One part" : `${all.length} parts`;
+  return { kind: "ConfigError", message: `${count} of the configuration left out`, hint: lines.join("\n") };
 }
 
 export class Messages {

@@ -2,13 +2,20 @@
 import type { ViewPatch } from "../state";
 import { ViewStore } from "../state/store";
 import { Actions } from "./actions";
+import { CineBar } from "./cine";
+import { Dialogs } from "./dialog";
 import { h, listen } from "./dom";
+import { HeaderBrowser } from "./headers";
 import { buildHelp } from "./help";
+import { ImageInfo } from "./imageinfo";
 import { listenKeys } from "./keyboard";
-import { errorOf, Messages } from "./messages";
+import { configError, errorOf, Messages } from "./messages";
 import { Panel } from "./panel";
+import type { PaneView } from "./paneview";
+import { Places } from "./places";
 import { Player } from "./player";
 import { Scene } from "./scene";
+import { Screenshots } from "./screenshot";
 import type { Source } from "./source";
 import { Stage } from "./stage";
 import { Toolbar } from "./toolbar";
@@ -34,12 +41,18 @@ class Viewer {
   readonly #view: ViewStore;
   readonly #scene: Scene;
   readonly #stage: Stage;
+  readonly #places: Places;
   readonly #toolbar: Toolbar;
   readonly #panel: Panel;
   readonly #messages: Messages;
   readonly #player: Player;
   readonly #actions: Actions;
-  #help: HTMLElement | null = null;
+  #told = "";
+  readonly #cine: CineBar;
+  readonly #dialogs: Dialogs;
+  readonly #headers: HeaderBrowser;
+  readonly #info: ImageInfo;
+  readonly #screenshots: Screenshots;
   #frame = 0;
   #progressTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -54,16 +67,30 @@ class Viewer {
     });
     this.#actions = new Actions(this.#scene, {
       cancelGesture: () => this.#stage.cancel(),
-      closeDialog: () => this.#closeDialog(),
+      closeDialog: () => this.#dialogs.close(),
       needsLabel: () => this.#needsLabel(),
       play: () => this.#player.toggle(),
       panel: () => this.#togglePanel(),
+      header: () => this.#headers.toggle(),
+      imageInfo: () => this.#info.toggle(),
+      screenshot: () => this.#screenshots.toggle(),
       help: () => this.#toggleHelp(),
+      paneMenu: () => this.#places.openMenu(),
+      thumbnails: () => this.#places.toggleThumbnails(),
     });
     this.#stage = new Stage(this.#scene, this.#stageEvents(), signal);
+    this.#places = new Places(
+      this.#scene, this.#stage.element, this.#root, (pane) => this.#actions.maximizePane(pane), this.#messages, signal,
+    );
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
     this.#panel = new Panel(this.#scene, this.#root, signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
+    this.#cine = new CineBar(this.#scene, this.#player, this.#actions, signal);
+    this.#dialogs = new Dialogs(this.#root, signal);
+    this.#headers = new HeaderBrowser(this.#scene, this.#dialogs, signal);
+    this.#toolbar.headers = () => client.channel.header !== undefined && this.#headers.refused === "";
+    this.#info = new ImageInfo(this.#scene, this.#dialogs, () => this.#toolbar.renderer);
+    this.#screenshots = new Screenshots(this.#scene, this.#dialogs, () => this.#stage.views);
     this.#build(el);
     this.#follow();
     signal.addEventListener("abort", () => this.#close());
@@ -75,6 +102,7 @@ class Viewer {
       brushSize: (factor: number) => this.#actions.brushSize(factor),
       maximize: (pane: string) => this.#actions.maximizePane(pane),
       failed: (error: unknown, hint: string) => this.#messages.error({ ...errorOf(error), hint }),
+      opened: (view: PaneView) => this.#places.opened(view),
       drawn: (complete: boolean) => this.#drawn(complete),
       backend: (name: string, note: string) => {
         this.#root.dataset["nbannotBackend"] = name;
@@ -88,9 +116,9 @@ class Viewer {
     const waiting = h("div", { class: "nbannot-waiting" }, "Waiting for the image …");
     this.#stage.element.append(waiting);
     const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
-    this.#body.append(this.#stage.element, this.#panel.element, notices);
+    this.#body.append(this.#places.element, this.#panel.element, notices);
     this.#root.append(
-      this.#toolbar.element, this.#body, this.#messages.toastBox, grip,
+      this.#toolbar.element, this.#body, this.#cine.element, this.#messages.toastBox, grip,
     );
     el.append(this.#root);
     this.#setHeight();
@@ -104,7 +132,7 @@ class Viewer {
     });
     listen(this.#stage.element, "pointerdown", signal, () => this.#root.focus({ preventScroll: true }));
     listen(grip, "pointerdown", signal, (event) => this.#dragHeight(grip, event));
-    listenKeys(this.#root, this.#actions, (key) => this.#chooseByKey(key), signal);
+    listenKeys(this.#root, this.#scene.keys, this.#actions, (key) => this.#chooseByKey(key), signal);
     const observer = new ResizeObserver(() => this.#resized());
     observer.observe(this.#root);
     signal.addEventListener("abort", () => observer.disconnect());
@@ -121,15 +149,19 @@ class Viewer {
         const message = arrival.k < 0 ? arrival.message : `A slice cannot be shown: ${arrival.message}`;
         this.#messages.error({ kind: "SliceError", message, hint: "Show the viewer again to retry." });
       }
+      if (arrival.kind === "limit") this.#messages.error({ kind: "MemoryLimit", message: arrival.message, hint: "" });
       this.#progressLater();
       this.#stage.arrived(arrival.k);
+      if (!this.#places.pictured(arrival.image, arrival.k)) return;
+      this.#refreshControls();
     }, signal);
     client.channel.onHealth((health) => this.#messages.connection(health.status, health.message), signal);
     client.channel.onError((error) => this.#messages.error(error), signal);
     client.onView((view) => this.#view.follow(view), signal);
     this.#view.on((_, changed) => {
       if (ARRANGING.some((key) => changed.has(key))) this.#arrange();
-      if (changed.has("panel") || changed.has("height")) this.#resized();
+      if (changed.has("shortcuts")) this.#bindKeys();
+      if (changed.has("panel") || changed.has("height") || changed.has("thumbnails")) this.#resized();
       this.#refresh();
     });
     const { status, message } = client.channel.health;
@@ -138,9 +170,23 @@ class Viewer {
 
   #documentChanged(whole: boolean): void {
     if (this.#scene.ready) this.#stage.element.querySelector(".nbannot-waiting")?.remove();
+    if (whole) this.#configure();
     if (whole) this.#arrange();
     this.#progress();
     this.#refresh();
+  }
+
+  /** Take over the configuration, and say once what was left out of it. */
+  #configure(): void {
+    const { config } = this.client.document;
+    this.#bindKeys();
+    const told = configError(config?.problems ?? [], this.#scene.keys.problems);
+    if (told && told.hint !== this.#told) this.#messages.error(told);
+    this.#told = told?.hint ?? "";
+  }
+
+  #bindKeys(): void {
+    this.#scene.keys.set(this.client.document.config?.shortcuts ?? [], this.#view.value.shortcuts);
   }
 
   #arrange(): void {
@@ -166,8 +212,12 @@ class Viewer {
     const { dataset } = this.#root;
     dataset["nbannotTool"] = this.#view.value.tool;
     if (this.#scene.ready) dataset["nbannotLayout"] = this.#scene.layout;
-    this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden);
+    this.#places.draw();
+    this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden, this.#places.thumbnailsOpen);
     this.#panel.draw();
+    this.#cine.draw();
+    this.#headers.draw();
+    this.#info.draw();
   }
 
   /** Not for every slice: each change composites the page anew. */
@@ -208,6 +258,7 @@ class Viewer {
     this.#setHeight();
     const open = this.#view.value.panel ?? width >= PANEL_ROOM;
     this.#panel.element.hidden = !open;
+    this.#places.resized(width);
     this.#root.classList.toggle("nbannot-narrow", width < 520);
     this.#root.classList.toggle("nbannot-overlap", width < 640);
     this.#drawControls();
@@ -250,16 +301,14 @@ class Viewer {
   }
 
   #toggleHelp(): void {
-    if (this.#closeDialog()) return;
-    this.#help = buildHelp(() => this.#toggleHelp());
-    this.#root.append(this.#help);
-  }
-
-  #closeDialog(): boolean {
-    const open = this.#help !== null;
-    this.#help?.remove();
-    this.#help = null;
-    return open;
+    if (this.#dialogs.name === "help") return void this.#dialogs.close();
+    const open = new AbortController();
+    const help = buildHelp(this.#scene.keys, {
+      close: () => this.#dialogs.close(),
+      change: (shortcuts) => this.#view.set({ shortcuts }),
+      say: (text) => this.#messages.toast(text),
+    }, open.signal);
+    this.#dialogs.show("help", help).signal.addEventListener("abort", () => open.abort());
   }
 
   #close(): void {

@@ -6,10 +6,12 @@ import type { Frame, Pair, SliceFrame } from "../tools/frame";
 import { handles, type PlaneLine } from "../tools/rotate";
 import type { Pointer } from "../tools/tool";
 import { h, s, setAttribute, setText } from "./dom";
+import { frameText } from "./frames";
 import {
-  edgeLetters, frameText, readAt, readingText, scaleBar, shownWindow, slicePlace,
+  edgeLetters, readAt, readingText, scaleBar, shownWindow, slicePlace,
 } from "./readout";
 import type { Pane } from "./pane";
+import { referenceLines, type ReferenceLine } from "./references";
 
 /** Colour of each plane, on its own title and on its line in the other views. */
 export const PLANE_COLORS: Readonly<Record<Plane, string>> = {
@@ -63,6 +65,7 @@ export class Overlay {
   /** Dark under the lines: they must show on white, too. */
   readonly #lineShadow = s("path", { class: "nbannot-cross nbannot-cross-shadow" });
   readonly #dot = s("circle", { class: "nbannot-dot", r: 2.5 });
+  readonly #references = s("g", { class: "nbannot-references" });
   readonly #boxes = s("g");
   readonly #ring = s("g", { class: "nbannot-ring" });
   readonly #bar = s("path", { class: "nbannot-bar" });
@@ -83,7 +86,7 @@ export class Overlay {
     this.#ring.append(s("circle", { class: "nbannot-ring-shadow" }), s("circle", {}));
     this.svg = s(
       "svg", { class: "nbannot-overlay", "aria-hidden": "true" },
-      this.#lineShadow, ...this.#lines, this.#handles, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
+      this.#lineShadow, ...this.#lines, this.#references, this.#handles, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
     );
     const corner = (name: string): HTMLElement => h("div", { class: `nbannot-corner nbannot-${name}` });
     const edge = (name: string): HTMLElement => h("div", { class: `nbannot-edge nbannot-edge-${name}` });
@@ -100,6 +103,7 @@ export class Overlay {
   draw(pane: Pane, screen: Screen, pointer: Pointer | null): void {
     setAttribute(this.svg, "viewBox", `0 0 ${screen.width} ${screen.height}`);
     this.#drawCross(pane, screen);
+    this.#drawReferences(pane, screen);
     this.#drawBoxes(pane, screen);
     this.#drawBar(pane, screen);
     this.#drawTexts(pane, screen);
@@ -143,6 +147,17 @@ export class Overlay {
     setAttribute(this.#dot, "visibility", single ? "visible" : "hidden");
     setAttribute(this.#dot, "cx", fixed(x));
     setAttribute(this.#dot, "cy", fixed(y));
+  }
+
+  #drawReferences(pane: Pane, screen: Screen): void {
+    const lines = referenceLines(pane).map((line) => ({ ...line, d: linePath(line, screen) }));
+    const key = lines.map((line) => `${line.pane} ${line.plane} ${line.d}`).join("|");
+    if (this.#references.dataset["key"] === key) return;
+    this.#references.dataset["key"] = key;
+    this.#references.replaceChildren(...lines.flatMap(({ pane: id, plane, d }) => [
+      s("path", { class: "nbannot-reference nbannot-cross-shadow", d }),
+      s("path", { class: "nbannot-reference", d, stroke: PLANE_COLORS[plane], "data-nbannot-reference": id }),
+    ]));
   }
 
   /** Where the lines can be taken to turn the planes. */
@@ -234,6 +249,10 @@ function crossLine([x, y]: Pair, direction: Pair, screen: Screen): string {
   const piece = (from: number, to: number): string =>
     `M${fixed(x + from * dx)} ${fixed(y + from * dy)}L${fixed(x + to * dx)} ${fixed(y + to * dy)}`;
   return piece(-far, -GAP) + piece(GAP, far);
+}
+
+function linePath({ from, to }: ReferenceLine, screen: Screen): string {
+  return `M${toPx(screen, from).map(fixed).join(" ")}L${toPx(screen, to).map(fixed).join(" ")}`;
 }
 
 function boxShape(box: BoxItem, screen: SliceScreen, color: string, selected: boolean): SVGGElement {

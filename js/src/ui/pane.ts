@@ -1,8 +1,9 @@
 /** What one pane shows: image, plane, cursor, camera and window, computed from state; no DOM. */
-import { add, dot, scale, subtract, type GridGeometry, type Vec3 } from "../model/geometry";
+import { add, scale, type GridGeometry, type Vec3 } from "../model/geometry";
 import type { EditDraft, ImageJson, LabelItem, MaskItem, BoxItem } from "../model/protocol";
 import type { SliceStore } from "../model/masks";
 import { movePoint, type Matrix } from "../model/transform";
+import type { Keymap } from "../commands/keymap";
 import type { Arrangement, PaneSpec } from "../layout";
 import type { SegmentStyle } from "../render/renderer";
 import { without, type ViewStore } from "../state/store";
@@ -12,6 +13,7 @@ import {
   type Frame, type Pair,
 } from "../tools/frame";
 import { zoomAt } from "../tools/navigate";
+import { pixelForPixel } from "./fullsize";
 import { planeLines, type PlaneLine } from "../tools/rotate";
 import type { BoxDraft, Camera, MaskVoxels, ToastAction, ToolHost, Window } from "../tools/tool";
 import type { Source } from "./source";
@@ -21,6 +23,7 @@ import type { Spaces } from "./spaces";
 export interface PaneOwner {
   readonly source: Source;
   readonly view: ViewStore;
+  readonly keys: Keymap;
   readonly ready: boolean;
   readonly main: ImageJson;
   readonly images: readonly ImageJson[];
@@ -34,6 +37,11 @@ export interface PaneOwner {
   readonly pane: Pane;
   /** Id of the pane that keys act on. */
   active: string;
+  /** Id of the pane pressed last. */
+  readonly chosen: string | null;
+  press(id: string): void;
+  /** Whether the other image of a flicker is shown. */
+  readonly flickered: boolean;
   paneById(id: string): Pane;
   /** Panes whose camera moves with this one's. */
   fellows(pane: Pane): readonly Pane[];
@@ -220,10 +228,22 @@ export class Pane implements ToolHost {
   /** Show the picture `by` further, starting again at the end. */
   cineStep(by: number): void {
     const n = this.cineLength;
-    if (n < 2) return;
-    const to = (this.cineAt + by + n) % n;
-    if (this.image.frames > 1) this.setTime(to);
-    else this.scrollTo(to);
+    if (n > 1) this.cineTo((this.cineAt + by + n) % n);
+  }
+
+  cineTo(at: number): void {
+    if (this.image.frames > 1) this.setTime(at);
+    else this.scrollTo(at);
+  }
+
+  /** Whether all that is shown of the picture `at` of those that play is here, or cannot be had. */
+  cineHere(at: number): boolean {
+    const { image } = this;
+    if (image.frames < 2) return isHere(this.store, at);
+    const store = this.scene.source.volumes.store(image.id, at);
+    const panes = this.scene.panes.filter((one) => one.image.id === image.id && one.plane !== "volume");
+    return store !== undefined && panes.every(({ frame }) => (frame.axis === 0
+      ? isHere(store, frame.slice) : Array.from({ length: image.shape[0] }, (_, k) => k).every((k) => isHere(store, k))));
   }
 
   /** Where the planes of the panes that share this one's crosshair cut it. */
@@ -265,17 +285,11 @@ export class Pane implements ToolHost {
     const zoom: Record<string, number> = { ...this.view.value.zoom };
     const pan: Record<string, Pair> = { ...this.view.value.pan };
     for (const pane of [this, ...this.scene.fellows(this)]) {
-      const middle = pane === this ? camera.pan : this.#sameMiddle(pane, camera.pan);
-      zoom[pane.id] = camera.mmPerPx;
-      pan[pane.id] = middle;
+      const next = pane === this ? camera : sameCamera(this, pane, camera);
+      zoom[pane.id] = next.mmPerPx;
+      pan[pane.id] = next.pan;
     }
     this.view.set({ zoom, pan });
-  }
-
-  /** Plane position in another pane of what lies at `at` in this one. */
-  #sameMiddle(other: Pane, at: Pair): Pair {
-    const way = this.scene.spaces.between(this.image, other.image);
-    return way && isGrid(this.geometry) ? other.frame.toPlane(movePoint(way, this.frame.toWorld(at))) : at;
   }
 
   fit(): void {
@@ -287,11 +301,9 @@ export class Pane implements ToolHost {
     this.view.set({ zoom, pan });
   }
 
-  /** One pixel of the image on one pixel of the screen. */
+  /** One pixel of the image on one pixel of the screen, exactly below it: nothing is interpolated. */
   fullSize(ratio: number): void {
-    const { frame, camera } = this;
-    const step = frame.axis === null ? frame.thickness : Math.hypot(...frame.uStep);
-    this.setCamera(zoomAt(camera, camera.pan, camera.mmPerPx / (step * ratio)));
+    this.setCamera(pixelForPixel(this.frame, this.camera.pan, this.#size, ratio));
   }
 
   /** Zoom about the crosshair where it is in view, else about the middle. */
@@ -360,6 +372,11 @@ export class Pane implements ToolHost {
   }
 }
 
+/** Whether a slice is here as a whole, or cannot be had. */
+function isHere(store: SliceStore, k: number): boolean {
+  return (store.slice(k) !== undefined && !store.partial?.has(k)) || (store.failed?.has(k) ?? false);
+}
+
 /** Cine starts at its first plane, a series of separate planes in the middle. */
 function firstPlane(geometry: GridGeometry): number {
   const last = geometry.shape[0] - 1;
@@ -368,13 +385,21 @@ function firstPlane(geometry: GridGeometry): number {
   return a.every((x, n) => x === b[n]) ? 0 : Math.floor((last + 1) / 2);
 }
 
-/** Where a cursor goes when another pane scrolled `mm` along its own normal. */
-export function alongside(pane: Pane, mm: number): Vec3 {
-  return add(pane.cursor, scale(pane.frame.normal, mm));
-}
-
-/** How far `to` lies from a pane's cursor along its normal, in mm. */
-export function distance(pane: Pane, to: Vec3): number {
-  return dot(subtract(to, pane.cursor), pane.frame.normal);
+/**
+ * The camera of another pane when this one's becomes `camera`: the same middle and size where a way leads
+ * there; else both move by as much of their own size.
+ */
+function sameCamera(pane: Pane, other: Pane, camera: Camera): Camera {
+  const way = pane.scene.spaces.between(pane.image, other.image);
+  if (way) {
+    // Over a stack the way through the world says nothing: its planes may all lie in one place.
+    const same = !isGrid(pane.geometry) || !isGrid(other.geometry);
+    const at = same ? camera.pan : other.frame.toPlane(movePoint(way, pane.frame.toWorld(camera.pan)));
+    return { mmPerPx: camera.mmPerPx, pan: at };
+  }
+  const { mmPerPx, pan } = other.camera;
+  const ratio = mmPerPx / pane.camera.mmPerPx;
+  const step = (n: 0 | 1): number => pan[n] + (camera.pan[n] - pane.camera.pan[n]) * ratio;
+  return { mmPerPx: camera.mmPerPx * ratio, pan: [step(0), step(1)] };
 }
 

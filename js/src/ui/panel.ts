@@ -180,7 +180,7 @@ export class Panel {
 
   #goTo(box: BoxItem): void {
     const { scene } = this;
-    scene.goTo(scene.imageById(box.image) ?? scene.main, middleOf(box.index), box.frame);
+    scene.goTo(scene.imageById(box.image) ?? scene.main, middleOf(box.index), box.frame, box.label);
     scene.selected = box.id;
   }
 }

@@ -89,7 +89,7 @@ export class PointerInput {
     const pointer = this.view.pointer(event);
     const tool = this.#toolFor(event);
     if (!pointer || !tool) return;
-    this.pane.scene.active = this.pane.id;
+    this.pane.scene.press(this.pane.id);
     if (event.pointerType === "touch") {
       this.#touches.set(event.pointerId, pointer.px);
       if (this.#touches.size === 2) return this.cancel();

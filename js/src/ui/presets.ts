@@ -1,8 +1,8 @@
 /** Window presets: customary ones by modality, those of the file with its tables, and automatic ones. */
-import type { ImageJson, WindowJson } from "../model/protocol";
+import type { ImageJson, PresetJson, WindowJson } from "../model/protocol";
 import type { Window } from "../tools/tool";
 
-export type PresetGroup = "customary" | "file" | "values";
+export type PresetGroup = "own" | "customary" | "file" | "values";
 
 export interface Preset {
   readonly id: string;
@@ -37,10 +37,12 @@ export const isStandIn = ({ luts }: ImageJson, { name, center, width }: WindowJs
     return center === first + last / 2 && width === Math.max(last, 1);
   });
 
-/** Presets of an image in the order of the menu and of Alt+1, Alt+2, …; `factor` leads from stored values to SUV. */
-export function presetsOf(image: ImageJson, factor: number | null = suvFactor(image)): readonly Preset[] {
+/** Presets of an image, those of the configuration first, in the order of the menu and of Alt+1, Alt+2, … */
+export function presetsOf(image: ImageJson, own: readonly PresetJson[] = []): readonly Preset[] {
   if (image.color) return [];
-  const out: Preset[] = [];
+  const out: Preset[] = own.filter(({ modality }) => modality === "" || modality === image.modality)
+    .map(({ name, center, width }) => ({ id: `own-${name}`, title: name, group: "own", window: { center, width } }));
+  const factor = suvFactor(image);
   if (image.modality === "CT" && (image.unit === "HU" || image.unit === "")) {
     for (const [title, center, width] of CT) out.push({ id: title, title, group: "customary", window: { center, width } });
   }

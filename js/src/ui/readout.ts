@@ -124,9 +124,14 @@ export function shownWindow(image: ImageJson, view: ViewState, window: Window): 
 /** Letters at the left, right, top and bottom edge. */
 export function edgeLetters(image: ImageJson, frame: Frame, patient: boolean): readonly string[] {
   const given = image.orientation_labels;
-  if (frame.plane === "acquisition" && given) {
-    // The file names the directions of increasing column and row.
-    return [opposite(given[0]), given[0], opposite(given[1]), given[1]];
+  if (frame.plane === "acquisition" && given && frame.axis !== null) {
+    // The file names the directions of increasing column and row, which may be turned on the screen.
+    const { uStep, vStep } = frame;
+    return ([0, 1] as const).flatMap((n) => {
+      const columns = Math.abs(uStep[n]) >= Math.abs(vStep[n]);
+      const name = given[columns ? 0 : 1];
+      return (columns ? uStep[n] : vStep[n]) > 0 ? [opposite(name), name] : [name, opposite(name)];
+    });
   }
   if (!patient) return ["", "", "", ""];
   const { right, down } = frame;
@@ -155,11 +160,3 @@ export function scaleBar(mmPerPx: number, room: number, unit: string): { length:
 export function spacingText(spacing: Vec3, unit: string): string {
   return `${[spacing[2], spacing[1], spacing[0]].map((one) => Number(one.toFixed(2))).join(" × ")} ${unit}`;
 }
-
-/** Frame number and its time where known. */
-export function frameText(image: ImageJson, time: number): string {
-  if (image.frames < 2) return "";
-  const at = image.frame_times?.[time];
-  return `frame ${time + 1}/${image.frames}${at === undefined ? "" : ` · ${at.toFixed(2)} s`}`;
-}
-

@@ -7,15 +7,21 @@ import { arrange, type Arrangement } from "../layout";
 import type { Rgb, SegmentStyle } from "../render/renderer";
 import type { ViewPatch } from "../state";
 import { without, type ViewStore } from "../state/store";
-import { NO_TURN, type Links, type PaneChoice, type Turn } from "../state/parts";
+import type { LayoutTree, Links, PaneChoice, Turn } from "../state/parts";
 import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
 import type { BoxDraft, MaskVoxels, ToastAction, Window } from "../tools/tool";
-import { alongside, distance, Pane, type PaneOwner } from "./pane";
+import { follow } from "./follow";
+import { hungTurn } from "./hanging";
+import { fellowsOf, movedCursors } from "./links";
+import { Pane, type PaneOwner } from "./pane";
+import { Keymap } from "../commands/keymap";
 import { autoWindow, fullWindow, percentileWindow } from "./percentiles";
 import { percentileOf, presetsOf, type Preset } from "./presets";
 import type { Source } from "./source";
 import { Spaces } from "./spaces";
 import { ownWindow, windowOf, withWindow } from "./windows";
+
+const NONE: Readonly<Record<string, LayoutTree>> = {};
 
 export interface SceneEvents {
   toast(text: string, action?: ToastAction): void;
@@ -61,6 +67,16 @@ export class Scene implements PaneOwner {
   #selected: string | null = null;
   /** Id of the pane under the pointer or last used; keys act on it. */
   active = "axial";
+  /** Id of the pane that was pressed last: the active one while the pointer is over none. */
+  chosen: string | null = null;
+  /** Which of two images a running flicker shows; null: it stands as the view state says. */
+  flicker: boolean | null = null;
+
+  /** The keys of this viewer. */
+  readonly keys = new Keymap();
+
+  /** The pane whose frames play, and which way. */
+  playing: { readonly pane: string; readonly direction: 1 | -1 } | null = null;
 
   constructor(
     readonly source: Source,
@@ -99,10 +115,20 @@ export class Scene implements PaneOwner {
 
   get arrangement(): Arrangement & { readonly known: boolean } {
     const { layout, image } = this.view.value;
-    return this.#arrangement.get([layout, image, this.images], () => {
+    return this.#arrangement.get([layout, image, this.images, this.named], () => {
       const others = this.images.filter((one) => one !== this.main).map(({ id }) => id);
-      return arrange(layout, hasPlanes(geometryOf(this.main)), [this.main.id, ...others]);
+      return arrange(layout, hasPlanes(geometryOf(this.main)), [this.main.id, ...others], this.named);
     });
+  }
+
+  /** Layouts of the configuration, by name. */
+  get named(): Readonly<Record<string, LayoutTree>> {
+    return this.source.document.config?.layouts ?? NONE;
+  }
+
+  /** Kinds of panes that the configuration takes out of the menus: "2D", "3D", "Oblique". */
+  get disabled(): readonly string[] {
+    return this.source.document.config?.disabled ?? [];
   }
 
   /** Name of the layout in use. */
@@ -141,13 +167,29 @@ export class Scene implements PaneOwner {
     else this.setMain(next);
   }
 
-  /** Put an image or a plane into a pane. */
+  /** Put an image or a plane into a pane; within a space the picture stays where it is. */
   choosePane(id: string, choice: PaneChoice): void {
     const { panes, zoom, pan } = this.view.value;
+    const next = choice.plane === undefined ? this.imageById(choice.image ?? null) : undefined;
+    const camera = next && zoom[id] !== undefined ? this.#cameraFor(this.paneById(id), next) : null;
     this.view.set({
       panes: { ...panes, [id]: { ...panes[id], ...choice } },
-      zoom: without(zoom, id), pan: without(pan, id),
+      zoom: camera ? zoom : without(zoom, id),
+      pan: camera ? { ...pan, [id]: camera } : without(pan, id),
     });
+  }
+
+  /** Whether a running or standing flicker shows the other image. */
+  get flickered(): boolean {
+    return this.flicker ?? (this.view.value.compare?.at ?? 0) >= 0.5;
+  }
+
+  /** Make a pane the one that keys, buttons and thumbnails act on. */
+  press(id: string): void {
+    this.active = id;
+    if (this.chosen === id) return;
+    this.chosen = id;
+    this.repaint();
   }
 
   /** Change the main image; between images of one space the picture stays where it is. */
@@ -168,66 +210,50 @@ export class Scene implements PaneOwner {
   #camerasFor(next: ImageJson): ViewPatch {
     const zoom: Record<string, number> = { ...this.view.value.zoom };
     const pan: Record<string, Pair> = { ...this.view.value.pan };
-    const geometry = geometryOf(next);
     for (const pane of this.panes) {
-      const way = this.spaces.between(pane.image, next);
-      if (pane.hasOwnImage || pane.plane === "volume" || !way || pane.size[0] <= 1) continue;
-      const { camera, frame, plane } = pane;
-      const { axis } = planeAxes(geometry, plane);
-      const slice = clampSlice(geometry, axis, geometry.toIndex(movePoint(way, pane.cursor))[axis]);
-      zoom[pane.id] = camera.mmPerPx;
-      pan[pane.id] = sliceFrame(geometry, plane, slice, pane.id, pane.turn).toPlane(movePoint(way, frame.toWorld(camera.pan)));
+      const place = pane.hasOwnImage ? null : this.#cameraFor(pane, next);
+      if (!place) continue;
+      zoom[pane.id] = pane.camera.mmPerPx;
+      pan[pane.id] = place;
     }
     return { zoom, pan };
   }
 
+  /** Where the middle of a pane lies in its plane of another image of the space; null where that cannot be said. */
+  #cameraFor(pane: Pane, next: ImageJson): Pair | null {
+    const way = this.spaces.between(pane.image, next);
+    const geometry = geometryOf(next);
+    if (pane.plane === "volume" || !way || pane.size[0] <= 1 || !hasPlanes(geometry)) return null;
+    const { camera, frame, plane } = pane;
+    const { axis } = planeAxes(geometry, plane);
+    const slice = clampSlice(geometry, axis, geometry.toIndex(movePoint(way, pane.cursor))[axis]);
+    return sliceFrame(geometry, plane, slice, pane.id, pane.turn).toPlane(movePoint(way, frame.toWorld(camera.pan)));
+  }
+
   // Links ---------------------------------------------------------------------------------------
 
-  /** The other panes whose camera moves with this one's: the same plane, while cameras are linked. */
+  /** The other panes whose camera moves with this one's while cameras are linked. */
   fellows(pane: Pane): Pane[] {
-    if (!this.view.value.links.camera) return [];
-    return this.panes.filter((one) =>
-      one !== pane && one.plane === pane.plane && one.plane !== "volume" &&
-      (one.image.id === pane.image.id || this.spaces.between(pane.image, one.image) !== null));
+    return this.view.value.links.camera ? fellowsOf(this, pane) : [];
   }
 
   /** Move the crosshair of a pane, and what is linked to it by slices or by the cursor. */
   moveCursor(pane: Pane, world: Vec3, link: "slice" | "cursor"): void {
-    const { cursors, links } = this.view.value;
-    const mm = distance(pane, world);
-    const own: Record<string, Vec3> = { ...cursors };
-    let cursor = this.view.value.cursor;
-    if (pane.follows && links[link]) cursor = movePoint(pane.toMain!, world);
-    else own[pane.image.id] = world;
-    if (link === "slice" && links.slice) {
-      for (const other of this.#others(pane)) {
-        const next = alongside(other, mm);
-        if (!other.follows) own[other.image.id] = next;
-        else if (!pane.follows) cursor = movePoint(other.toMain!, next);
-      }
-    }
-    this.view.set({ cursor, cursors: own });
+    this.view.set(movedCursors(this, pane, world, link));
   }
 
-  /** One pane for each other image that shows the same plane and does not share the pane's cursor. */
-  #others(pane: Pane): Pane[] {
-    const found = new Map<string, Pane>();
-    for (const one of this.panes) {
-      if (one.image.id === pane.image.id || one.plane !== pane.plane || !isGrid(one.geometry)) continue;
-      if (one.follows && pane.follows) continue;
-      const key = one.follows ? "" : one.image.id;
-      if (!found.has(key)) found.set(key, one);
-    }
-    return [...found.values()];
-  }
-
-  /** Show the voxel `index` (k, j, i) of an image, in the pane that has it or in the active one. */
-  goTo(image: ImageJson, index: Vec3, frame: number | null = null): void {
+  /**
+   * Show the voxel `index` (k, j, i) of an image, in the pane that has it or in the active one.
+   *
+   * Images in other panes follow: to the same place where a way leads there, else to what has the same label.
+   */
+  goTo(image: ImageJson, index: Vec3, frame: number | null = null, label: string | null = null): void {
     if (!this.panes.some((pane) => pane.image.id === image.id)) this.choose(image.id);
     const pane = this.panes.find((one) => one.image.id === image.id) ?? this.pane;
     if (frame !== null) pane.setTime(frame);
     if (!isGrid(pane.geometry)) pane.scrollTo(index[0]);
     this.moveCursor(pane, pane.geometry.toWorld(index), "cursor");
+    if (label !== null) follow(this, pane, index, label);
   }
 
   /** The frames of the three patient planes through a pane's crosshair. */
@@ -245,14 +271,9 @@ export class Scene implements PaneOwner {
     this.view.set({ links: { ...this.view.value.links, [link]: on } });
   }
 
-  /** How a picture is hung when nobody turned it: mammograms with the chest walls towards each other. */
+  /** How a picture is hung when nobody turned it. */
   hungTurn(image: ImageJson): Turn {
-    const row = image.orientation_labels?.[0] ?? "";
-    if (image.modality !== "MG" || !image.laterality || image.shape[0] !== 1) return NO_TURN;
-    // The right breast hangs left with its chest wall to the right, so that columns must grow backwards.
-    const wanted = image.laterality === "R" ? "P" : "A";
-    const other = image.laterality === "R" ? "A" : "P";
-    return row.startsWith(other) && !row.startsWith(wanted) ? { quarter: 0, flip: true } : NO_TURN;
+    return hungTurn(image);
   }
 
   // Windows -------------------------------------------------------------------------------------
@@ -287,7 +308,7 @@ export class Scene implements PaneOwner {
   }
 
   get presets(): readonly Preset[] {
-    return presetsOf(this.pane.image);
+    return presetsOf(this.pane.image, this.source.document.config?.presets);
   }
 
   applyPreset(preset: Preset, image: ImageJson = this.pane.image): void {
@@ -313,7 +334,10 @@ export class Scene implements PaneOwner {
   }
 
   resetWindow(): void {
-    this.view.set(ownWindow(this.view.value, this.pane.image.id));
+    const { windowing } = this.source.document.config ?? {};
+    const { id } = this.pane.image;
+    const own = ownWindow(this.view.value, id);
+    this.view.set(windowing ? { ...own, windows: { ...own.windows, [id]: windowing } } : own);
   }
 
   // Labels --------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 /** What the user interface uses of a viewer's client. */
 import type { DocumentMirror } from "../model/document";
 import type { SliceStore } from "../model/masks";
-import type { WireError } from "../model/protocol";
-import type { Arrival } from "../volumes";
+import type { HeaderRow, InfoRow, WireError } from "../model/protocol";
+import type { ModuleRoad } from "../channel/modules";
+import type { Arrival, Memory, Want } from "../volumes";
+import type { Preview } from "../volumes/previews";
 
 export interface Progress {
   readonly have: number;
@@ -11,18 +13,26 @@ export interface Progress {
 
 export interface Voxels {
   store(image: string, frame?: number): SliceStore | undefined;
-  /** Fetch these slices first, in this order. */
-  want(image: string, frame: number, slices: readonly number[]): void;
-  /** The image is not shown any more. */
-  unwant(image: string): void;
+  /** Say all that is in view, most important first; it is fetched first and kept. */
+  wantAll(wants: readonly Want[]): void;
+  /** Fetch one slice when nothing in view is waiting, for a small picture. */
+  glance?(image: string, frame: number, k: number): void;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
+  /** Bytes that the page holds and may hold; absent where nobody counts. */
+  memory?(): Memory;
+  /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels. */
+  preview(id: string, frame: number | null, edge: number, signal?: AbortSignal): Promise<Preview>;
 }
 
 export interface Connection {
   readonly health: { readonly status: string; readonly message: string };
   onHealth(callback: (health: { status: string; message: string }) => void, signal?: AbortSignal): unknown;
   onError(callback: (error: WireError) => void, signal?: AbortSignal): unknown;
+  /** Header of the file of a slice, which names the patient; absent where there are no files. */
+  header?(image: string, frame: number, k: number, signal?: AbortSignal): Promise<readonly HeaderRow[]>;
+  /** What is known of an image, without names. */
+  info?(image: string, signal?: AbortSignal): Promise<readonly InfoRow[]>;
 }
 
 /** The part of a Client that is needed here; another host than a notebook offers the same. */
@@ -30,6 +40,7 @@ export interface Source {
   readonly channel: Connection;
   readonly document: DocumentMirror;
   readonly volumes: Voxels;
+  readonly road: ModuleRoad;
   view(): unknown;
   setView(patch: Record<string, unknown>): void;
   onView(callback: (view: unknown) => void, signal?: AbortSignal): unknown;

@@ -7,6 +7,8 @@ import { Info } from "./info";
 import type { PaneView } from "./paneview";
 import type { Scene } from "./scene";
 import type { Pane } from "./pane";
+import { PaneVolume } from "./volumehost";
+import { VolumePane } from "./volumepane";
 import { Viewport, type ViewportEvents } from "./viewport";
 import { wantsOf } from "./wants";
 
@@ -16,6 +18,8 @@ export interface StageEvents extends ViewportEvents {
   /** Every view has its complete picture (true), or waits for data. */
   drawn(complete: boolean): void;
   backend(name: string, note: string): void;
+  /** A pane came onto the screen. */
+  opened(view: PaneView): void;
 }
 
 /** How long arrivals are collected: across the slices every one changes the picture a little. */
@@ -35,7 +39,6 @@ export class Stage {
   #later: ReturnType<typeof setTimeout> | null = null;
   #wanted = "";
   #settled = false;
-  readonly #shownImages = new Set<string>();
 
   constructor(
     private readonly scene: Scene,
@@ -85,7 +88,8 @@ export class Stage {
 
   /** Whether a pane changed between slices and 3-D. */
   #outdated(view: PaneView): boolean {
-    return view instanceof Viewport === (this.scene.paneById(view.id).plane === "volume");
+    const pane = this.scene.paneById(view.id);
+    return view instanceof Viewport === (pane.plane === "volume" && pane.problem === null);
   }
 
   #paneView(id: string): PaneView {
@@ -94,11 +98,16 @@ export class Stage {
       view = this.#makeView(this.scene.paneById(id));
       this.#views.set(id, view);
       this.element.append(view.element);
+      this.events.opened(view);
     }
     return view;
   }
 
   #makeView(pane: Pane): PaneView {
+    if (pane.plane === "volume" && pane.problem === null) {
+      const { id } = pane;
+      return new VolumePane(id, new PaneVolume(pane, () => this.events.maximize(id), () => this.repaint(id)));
+    }
     return new Viewport(pane, this.events);
   }
 
@@ -191,13 +200,7 @@ export class Stage {
     const key = JSON.stringify(wants);
     if (key === this.#wanted) return;
     this.#wanted = key;
-    const shown = new Set(wants.map(({ image }) => image));
-    for (const id of this.#shownImages) if (!shown.has(id)) volumes.unwant(id);
-    this.#shownImages.clear();
-    for (const { image, frame, slices } of wants) {
-      this.#shownImages.add(image);
-      volumes.want(image, frame, slices);
-    }
+    volumes.wantAll(wants);
   }
 
   /** The pixel ratio changes when the page is zoomed or moved to another screen. */

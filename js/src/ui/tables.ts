@@ -1,7 +1,7 @@
 /** From values to colours: the table of an image as it is to be shown. */
 import type { ImageJson } from "../model/protocol";
 import {
-  COLORMAPS, colormap, greyTable, lutTable, recolored, sigmoidTable, sigmoidWindow, withAlphaRamp,
+  COLORMAPS, colormap, greyTable, lutTable, lutWindow, recolored, sigmoidTable, sigmoidWindow, withAlphaRamp,
 } from "../render/colormaps";
 import type { ViewState } from "../state";
 import { functionOf, lutOf, windowOf } from "./windows";
@@ -47,10 +47,7 @@ function make(image: ImageJson, name: string, inverted: boolean, base: boolean, 
   const own = lut === undefined ? undefined : image.luts?.[lut];
   if (own) {
     const greys = lutTable(own, inverted);
-    return {
-      table: name === "grey" ? greys : recolored(greys, colors),
-      window: { lower: own.first, upper: own.first + own.values.length - 1 },
-    };
+    return { table: name === "grey" ? greys : recolored(greys, colors), window: lutWindow(own) };
   }
   if (name === "grey") return { table: greyTable(inverted), window: null };
   const table = inverted ? colors.slice().reverse() : colors;

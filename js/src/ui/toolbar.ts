@@ -1,10 +1,12 @@
 /** The row of buttons on top. */
-import { command, keyTitle, titleWithKey, type CommandTarget } from "../commands";
-import { COMPARE, PRESETS } from "../layout";
+import { command, type CommandTarget } from "../commands";
 import { BACKENDS, TOOLS } from "../state";
 import { hasPlanes } from "../tools/frame";
 import { h, listen, setAttribute, setText } from "./dom";
 import { icon, setIcon } from "./icons";
+import { canCompare, comparePopup } from "./compare";
+import { layoutPopup } from "./layoutmenu";
+import { linkItems } from "./links";
 import { attachMenu, attachPopup, type MenuItem } from "./menu";
 import { shownWindow } from "./readout";
 import type { Scene } from "./scene";
@@ -19,6 +21,8 @@ export class Toolbar {
   readonly #images = h("select", { class: "nbannot-images", title: "Image", "aria-label": "Image" });
   readonly #window: HTMLButtonElement;
   readonly #layout: HTMLButtonElement;
+  readonly #links = menuButton("Links between images", "links");
+  readonly #compare = menuButton("Compare", "compare");
   readonly #slab: HTMLButtonElement;
   readonly #size = h("input", {
     type: "number", class: "nbannot-size", min: 0.2, max: 300, step: "any",
@@ -32,6 +36,8 @@ export class Toolbar {
   });
   #imageKey = "";
   #note = "";
+  /** Whether headers of files may be shown, as far as is known. */
+  headers = (): boolean => true;
 
   constructor(
     private readonly scene: Scene,
@@ -46,24 +52,38 @@ export class Toolbar {
     this.#sizeBox = h("label", { class: "nbannot-sizebox" }, this.#size, this.#sizeUnit);
     const group = (...nodes: Node[]): HTMLElement => h("div", { class: "nbannot-group" }, ...nodes);
     this.element.append(
-      this.#images,
+      this.#button("view.thumbnails", "thumbs", true), this.#images,
       group(...TOOLS.map((name) => this.#button(`tool.${name}`, name, true))),
       this.#sizeBox,
-      group(this.#window, this.#layout, this.#slab, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
+      group(this.#window, this.#layout, this.#slab, this.#links, this.#compare, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
       group(this.#button("edit.undo", "undo"), this.#button("edit.redo", "redo")),
       h("div", { class: "nbannot-space" }),
       group(this.#button("labels.overlay", "eye", true), this.#opacity),
       group(this.#button("help.toggle", "help"), more, this.#button("panel.toggle", "panel", true)),
     );
     attachPopup(this.#window, root, (done) => windowPopup(scene, done), "dialog", signal);
-    attachMenu(this.#layout, root, () => this.#layoutItems(), signal);
+    attachPopup(this.#layout, root, (done) => layoutPopup(scene, (name) => target.layout(name), done), "dialog", signal);
+    attachPopup(this.#compare, root, (done) => comparePopup(scene, done), "dialog", signal);
+    attachMenu(this.#links, root, () => linkItems(scene), signal);
     attachMenu(this.#slab, root, () => slabItems(this.scene.pane), signal);
     attachMenu(more, root, () => this.#moreItems(), signal);
     this.#listen();
+    scene.keys.on(() => this.#retitle(), signal);
+    this.#retitle();
+  }
+
+  /** Tooltips name the keys. */
+  #retitle(): void {
+    const { keys } = this.scene;
+    for (const [id, button] of this.#buttons) setAttribute(button, "title", keys.title(id));
+    const presets = [1, 2].map((n) => keys.hint(`window.preset_${n}`)).filter(Boolean);
+    setAttribute(this.#window, "title", presets.length ? `Window presets (${presets.join(", ")}, …)` : "Window presets");
+    const sizes = [keys.hint("brush.smaller"), keys.hint("brush.larger")].filter(Boolean);
+    setAttribute(this.#size, "title", `Brush diameter (${[sizes.join(" and "), "Shift+wheel"].filter(Boolean).join(", or ")})`);
   }
 
   #button(id: string, picture: string, toggles = false): HTMLButtonElement {
-    const title = titleWithKey(id);
+    const title = this.scene.keys.title(id);
     const button = h(
       "button",
       { type: "button", class: "nbannot-button", title, "aria-label": command(id).title, "data-nbannot-command": id },
@@ -85,18 +105,24 @@ export class Toolbar {
     listen(this.#opacity, "input", signal, () => scene.view.set({ opacity: Number(this.#opacity.value) }));
   }
 
+  /** Which renderer is at work, and why. */
+  get renderer(): string {
+    return this.#note || BACKEND_TITLES[this.scene.view.value.backend];
+  }
+
   /** Say which renderer is at work. */
   note(text: string): void {
     this.#note = text;
   }
 
-  draw(playing: boolean, panelOpen: boolean): void {
+  draw(playing: boolean, panelOpen: boolean, thumbnailsOpen: boolean): void {
     const { scene } = this;
     if (!scene.ready) return;
     const { tool, overlay, opacity, size_mm } = scene.view.value;
     for (const name of TOOLS) this.#pressed(`tool.${name}`, name === tool);
     this.#pressed("labels.overlay", overlay);
     this.#pressed("panel.toggle", panelOpen);
+    this.#pressed("view.thumbnails", thumbnailsOpen);
     const { document } = scene.source;
     this.#buttons.get("edit.undo")!.disabled = !document.canUndo;
     this.#buttons.get("edit.redo")!.disabled = !document.canRedo;
@@ -111,6 +137,9 @@ export class Toolbar {
     setText(this.#window, shownWindow(scene.pane.image, scene.view.value, scene.window()));
     this.#slab.hidden = !slabPossible(scene.pane);
     this.#layout.hidden = !hasPlanes(scene.geometryOf(scene.main)) && scene.images.length < 2;
+    this.#links.hidden = scene.images.length < 2;
+    this.#compare.hidden = !canCompare(scene);
+    this.#buttons.get("view.thumbnails")!.hidden = scene.images.length < 2;
     this.#drawImages();
   }
 
@@ -132,22 +161,11 @@ export class Toolbar {
     if (this.#images.value !== image.id) this.#images.value = image.id;
   }
 
-  #layoutItems(): MenuItem[] {
-    const { scene } = this;
-    const item = (layout: string, title: string): MenuItem => ({
-      id: layout, title, checked: scene.layout === layout, run: () => this.target.layout(layout),
-    });
-    const planes = hasPlanes(scene.geometryOf(scene.main))
-      ? Object.entries(PRESETS).map(([name, { title }]) => item(name, title)) : [item("single", "One image")];
-    const compare = COMPARE.map(([rows, columns]) => item(`compare-${rows}x${columns}`, `Compare ${rows} × ${columns}`));
-    return scene.images.length < 2 ? planes : [...planes, ...compare];
-  }
-
   #moreItems(): MenuItem[] {
     const { view } = this.scene;
     const { interpolate, crosshair, inverted } = view.value;
     const toggle = (id: string, title: string, checked: boolean): MenuItem => ({
-      id, title, checked, hint: keyTitle(command(id).keys[0] ?? ""), run: () => command(id).run(this.target),
+      id, title, checked, hint: this.scene.keys.hint(id), run: () => command(id).run(this.target),
     });
     return [
       toggle("view.interpolation", "Smooth pixels", interpolate),
@@ -160,6 +178,7 @@ export class Toolbar {
         toggle("planes.grid", "Planes along the voxels", view.value.rotation === null),
         toggle("planes.patient", "Planes along the patient", view.value.rotation?.[3] === 1),
       ] : []),
+      ...["view.screenshot", "image.info", ...(this.headers() ? ["image.header"] : [])].map((id) => toggle(id, `${command(id).title} …`, false)),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,
@@ -169,4 +188,11 @@ export class Toolbar {
       })),
     ];
   }
+}
+
+function menuButton(title: string, picture: string): HTMLButtonElement {
+  return h(
+    "button", { type: "button", class: "nbannot-button", title, "aria-label": title, "data-nbannot-menu": picture, hidden: true },
+    icon(picture),
+  );
 }

@@ -1,5 +1,4 @@
 /** One slice in the page: canvas, overlay and input. */
-import { titleWithKey } from "../commands";
 import type { Cell } from "../layout";
 import type { Renderer } from "../render/renderer";
 import { tools } from "../tools/index";
@@ -118,7 +117,7 @@ export class Viewport implements PaneView {
     dataset["nbannotRevision"] = String(pane.scene.source.document.revision);
     this.element.toggleAttribute("data-nbannot-inverted", isLight(pane.image, pane.view.value));
     this.#bars.draw(pane, screen);
-    this.element.toggleAttribute("data-nbannot-active", pane.scene.pane === pane && pane.scene.panes.length > 1);
+    this.element.toggleAttribute("data-nbannot-active", pane.scene.panes.length > 1 && (pane.scene.chosen ?? pane.scene.active) === pane.id);
     this.#label();
   }
 
@@ -134,13 +133,15 @@ export class Viewport implements PaneView {
     const { pane } = this;
     const { maximized, arrangement } = pane.scene;
     const title = PLANE_TITLES[pane.plane] || "Image";
-    const key = `${maximized} ${arrangement.panes.length} ${title}`;
+    const grow = maximized === null ? pane.scene.keys.title("view.maximize")
+      : `Show all views${pane.scene.keys.hint("view.maximize") && ` (${pane.scene.keys.hint("view.maximize")})`}`;
+    const key = `${grow} ${maximized} ${arrangement.panes.length} ${title}`;
     if (this.#grow.dataset["layout"] === key) return;
     this.#grow.dataset["layout"] = key;
     this.element.setAttribute("aria-label", `${title} view`);
     setIcon(this.#grow, maximized === null ? "grow" : "shrink");
     this.#grow.hidden = arrangement.panes.length < 2;
-    this.#grow.title = maximized === null ? titleWithKey("view.maximize") : "Show all views (M)";
+    this.#grow.title = grow;
     this.#grow.setAttribute("aria-label", this.#grow.title);
   }
 

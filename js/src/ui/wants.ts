@@ -3,7 +3,9 @@ import type { ImageJson } from "../model/protocol";
 import { movePoint } from "../model/transform";
 import { isGrid } from "../tools/frame";
 import { whyNotOver } from "./over";
+import { outwards } from "../volumes/order";
 import type { Pane } from "./pane";
+import { nextFrame } from "./player";
 import type { Scene } from "./scene";
 
 export interface Want {
@@ -15,6 +17,9 @@ export interface Want {
 
 /** Slices on either side of the shown one that are fetched with it. */
 const AROUND = 4;
+/** Planes of a stack, and frames in time, that are fetched before they are played. */
+const AHEAD = 24;
+const AHEAD_FRAMES = 4;
 
 /** One entry for each image on the screen: the active pane's first, then layers and what is compared. */
 export function wantsOf(scene: Scene): Want[] {
@@ -37,7 +42,32 @@ export function wantsOf(scene: Scene): Want[] {
       }
     }
   }
-  return [...wants.values()];
+  const next = ahead(scene, wants);
+  return [...wants.values(), ...next];
+}
+
+/** While frames play, those that come next: planes of a stack go into its want, frames are wants of their own. */
+function ahead(scene: Scene, wants: Map<string, Want>): Want[] {
+  const { playing } = scene;
+  const pane = playing && scene.panes.find(({ id }) => id === playing.pane);
+  const want = pane && wants.get(pane.image.id);
+  if (!playing || !want || pane.cineLength < 2) return [];
+  const { image, cineAt, cineLength } = pane;
+  const { bounce } = scene.view.value;
+  const next: number[] = [];
+  for (let at = cineAt, way = playing.direction; next.length < Math.min(AHEAD, cineLength - 1);) {
+    [at, way] = nextFrame(at, cineLength, way, bounce);
+    if (next.includes(at)) break;
+    next.push(at);
+  }
+  if (image.frames < 2) {
+    const [first, ...rest] = want.slices;
+    wants.set(image.id, { ...want, slices: [...new Set([first ?? cineAt, ...next, ...rest])] });
+    return [];
+  }
+  const across = scene.panes.some((one) => one.image.id === image.id && one.plane !== "volume" && one.frame.axis !== 0);
+  const slices = across ? outwards(want.slices, image.shape[0]) : want.slices.slice(0, 1);
+  return next.slice(0, across ? 1 : AHEAD_FRAMES).map((frame) => ({ image: image.id, frame, slices }));
 }
 
 function crossed(pane: Pane): number {

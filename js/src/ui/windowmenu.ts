@@ -1,5 +1,4 @@
 /** The pop-up of the window button: presets, percentiles, numbers, unit and colour map of the shown image. */
-import { keyTitle } from "../commands";
 import type { ImageJson } from "../model/protocol";
 import { closeOnEscape, colourGrid, NumberField } from "./colours";
 import { h } from "./dom";
@@ -10,7 +9,7 @@ import { colormapOf } from "./tables";
 import { unitChoices, unitOf } from "./units";
 import { lutOf } from "./windows";
 
-const HEADS = { customary: "Customary", file: "From the file", values: "By the values" } as const;
+const HEADS = { own: "Your own", customary: "Customary", file: "From the file", values: "By the values" } as const;
 
 export function windowPopup(scene: Scene, done: () => void): HTMLElement {
   const { image } = scene.pane;
@@ -91,7 +90,7 @@ function presetRows(scene: Scene, image: ImageJson, finish: () => void): HTMLEle
   let group = "";
   scene.presets.forEach((preset, n) => {
     if (preset.group !== group) out.push(h("div", { class: "nbannot-menu-head" }, HEADS[(group = preset.group) as keyof typeof HEADS]));
-    const key = n < 9 ? keyTitle(`alt+${n + 1}`) : "";
+    const key = n < 9 ? scene.keys.hint(`window.preset_${n + 1}`) : "";
     out.push(row(preset, [preset.window ? windowText(preset.window, unit) : "", key].filter(Boolean).join("   ")));
   });
   for (const [of, title] of [["slice", "This slice"], ["here", "All slices here"]] as const) {

@@ -1,11 +1,15 @@
-/** Two decoding workers, made when first needed and ended with the viewer. */
+/** Decoding workers, made when first needed and ended with the viewer. */
 
 import source from "inline-worker:../decode.worker";
-import type { Encoded } from "../decode";
+import type { DecodePool, Encoded } from "../decode";
 import type { TypedArray } from "../model/masks";
-import type { DecodePool } from "../volumes";
 
-const WORKERS = 2;
+const MOST_WORKERS = 4;
+
+/** As many as there are processors beside the page's own, two at least. */
+function workers(): number {
+  return Math.min(MOST_WORKERS, Math.max(2, (globalThis.navigator?.hardwareConcurrency ?? 2) - 1));
+}
 
 interface Answer {
   readonly id: number;
@@ -45,6 +49,10 @@ export class WorkerPool implements DecodePool {
     });
   }
 
+  warm(): void {
+    if (!this.#closed && !this.#ports.length) this.#open();
+  }
+
   close(): void {
     this.#closed = true;
     this.#end();
@@ -54,7 +62,7 @@ export class WorkerPool implements DecodePool {
   #open(): void {
     try {
       this.#url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-      for (let n = 0; n < WORKERS; n++) this.#ports.push(this.#worker(this.#url));
+      for (let n = 0; n < workers(); n++) this.#ports.push(this.#worker(this.#url));
     } catch {
       this.#stayInPage();
     }

@@ -213,6 +213,9 @@ class Image:
         Time of each frame or plane of a cine, in s.
     orientation_labels
         Patient letters along a row and down a column of a 2-D image (PS3.3 C.7.6.1.1.1).
+    study_date
+        Date of the study, "YYYYMMDD", with " HHMMSS" where the time is known; orders studies in time
+        and never leaves Python.
     rescale
         (slope, intercept) already applied to the values; for information.
     notes
@@ -253,6 +256,7 @@ class Image:
         orientation_labels: tuple[str, str] | None = None,
         series_uid: str | None = None,
         study_uid: str | None = None,
+        study_date: str | None = None,
         uri: str | None = None,
         rescale: tuple[float, float] = (1.0, 0.0),
         notes: Sequence[str] = (),
@@ -278,6 +282,7 @@ class Image:
         self.orientation_labels = orientation_labels
         self.series_uid = series_uid
         self.study_uid = study_uid
+        self.study_date = study_date
         self.uri = uri
         self.rescale = rescale
         self.notes = tuple(notes)

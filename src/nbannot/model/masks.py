@@ -333,6 +333,10 @@ class Mask:
         """Return the recorded slices that hold a segment."""
         return sorted(self._recorded)
 
+    def fingerprint(self) -> int:
+        """Return a number that changes with what is recorded."""
+        return zlib.crc32(self._checksums.tobytes())
+
     def _checksum(self, k: int) -> int:
         return zlib.crc32(_buffer(self.array[k]))
 

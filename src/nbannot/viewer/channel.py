@@ -6,7 +6,7 @@ import heapq
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Condition, RLock, Thread, current_thread
 from typing import Any
@@ -26,7 +26,8 @@ from nbannot.viewer.messages import (
     image_json,
     info_bytes,
 )
-from nbannot.viewer.pixels import encode_image, encode_labels
+from nbannot.viewer.pixels import encode_labels, encode_parts
+from nbannot.viewer.preview import Previews
 from nbannot.viewer.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -37,13 +38,17 @@ _MAX_LANES = 64
 _MAX_REFUSALS = 256
 _MAX_KEYS = 256
 _MAX_QUEUE = 4096
+_MAX_PLACES = 32
 
 # Jupyter drops messages above 1000 a second, so a loop of edits becomes one state message.
 _BURST = 100
 _BURST_SECONDS = 1.0
 _QUIET_SECONDS = 0.25
 
-_HELLO, _URGENT, _LABELS, _LATER = range(4)
+# A preview reads a whole volume: a little at a time, so that slices in view come between.
+_PREVIEW_SECONDS = 0.05
+
+_HELLO, _URGENT, _LABELS, _PREVIEW, _LATER = range(5)
 
 
 @dataclass(slots=True)
@@ -76,20 +81,31 @@ class Channel:
         Where slices are published for HTTP.
     headers
         Whether the browser may read the headers of files, which name the patient.
+    config
+        What the configuration says, as JSON.
     """
 
     def __init__(
-        self, document: Document, send: Send, *, spool: Spool | None = None, headers: bool = True
+        self,
+        document: Document,
+        send: Send,
+        *,
+        spool: Spool | None = None,
+        headers: bool = True,
+        config: Json | None = None,
     ) -> None:
         self._document = document
         self._headers = headers
         self._send = send
         self._spool = spool
-        self._focused: dict[str, tuple[str, int, int]] = {}
+        self._config = config
+        self._focused: dict[str, list[tuple[str, int, int]]] = {}
         self._lanes: dict[str, _Lane] = {}
         self._collecting: list[tuple[Edit, int]] | None = None
         self._windows: dict[str, list[Window]] = {}
         self._sending = RLock()
+        self._previews = Previews(document)
+        self._preview_for: tuple[str, int] | None = None
         self._queue: list[_Job] = []
         self._queued: set[tuple[str, int, str]] = set()
         self._changed = Condition()
@@ -141,7 +157,7 @@ class Channel:
         elif kind == "bye":
             self._bye(tab)
         else:
-            self._focus(tab, (str(content["image"]), int(content["frame"]), int(content["k"])))
+            self._focus(tab, [(str(id), int(frame), int(k)) for id, frame, k in content["places"]])
 
     def _post(self, content: Json, buffers: Sequence[bytes] = ()) -> None:
         if self._closed:
@@ -187,7 +203,7 @@ class Channel:
                 return
             state = document_json(self._document)
             head = {"type": "state", "tab": tab, "version": PROTOCOL, "acked": lane.next - 1}
-            self._post({**head, **state, "images": images, "http": place})
+            self._post({**head, **state, "images": images, "http": place, "config": self._config})
 
     def _windows_of(self, image: Image) -> list[Window]:
         """Return the image's windows; where it has none, the default one."""
@@ -306,6 +322,9 @@ class Channel:
         if len(keys) > _MAX_KEYS or len(self._queue) + len(keys) > _MAX_QUEUE:
             raise EditError(f"A request for {len(keys)} slices is too large")
         for key in keys:
+            if key.startswith(("p/", "q/")):
+                self._push(_PREVIEW, tab, rid, key)
+                continue
             later = _LABELS if key.startswith("mask/") else _LATER
             self._push(_URGENT if urgent else later, tab, rid, key)
 
@@ -323,33 +342,37 @@ class Channel:
     def _cancel(self, tab: str, rid: int) -> None:
         with self._changed:
             self._keep_jobs([job for job in self._queue if (job.tab, job.rid) != (tab, rid)])
+            if self._preview_for == (tab, rid):
+                self._preview_for = None
 
     def _keep_jobs(self, jobs: list[_Job]) -> None:
         self._queue = jobs
         heapq.heapify(self._queue)
         self._queued = {(job.tab, job.rid, job.key) for job in jobs}
 
-    def _focus(self, tab: str, place: tuple[str, int, int]) -> None:
-        """Publish from the slice in view outwards; the newest wish of all tabs wins."""
-        if self._spool is None:
+    def _focus(self, tab: str, places: list[tuple[str, int, int]]) -> None:
+        """Publish from the slices in view outwards; the newest wish of all tabs wins."""
+        if self._spool is None or not 0 < len(places) <= _MAX_PLACES:
             return
         self._focused.pop(tab, None)
-        self._focused[tab] = place
+        self._focused[tab] = places
         while len(self._focused) > _MAX_LANES:
             del self._focused[next(iter(self._focused))]
-        self._spool.focus(*place)
+        self._spool.focus(places)
 
     def _bye(self, tab: str) -> None:
         """Read nothing more for a tab that is gone."""
         with self._changed:
             self._keep_jobs([job for job in self._queue if job.tab != tab])
+            if self._preview_for is not None and self._preview_for[0] == tab:
+                self._preview_for = None
         if self._spool is None or self._focused.pop(tab, None) is None:
             return
-        place = next(reversed(self._focused.values()), None)
-        if place is None:
+        places = next(reversed(self._focused.values()), None)
+        if places is None:
             self._spool.rest()
         else:
-            self._spool.focus(*place)
+            self._spool.focus(places)
 
     def _is_closed(self) -> bool:
         return self._closed
@@ -366,6 +389,7 @@ class Channel:
                 if self._queue:
                     job = heapq.heappop(self._queue)
                     self._queued.discard((job.tab, job.rid, job.key))
+                    self._preview_for = (job.tab, job.rid) if job.priority == _PREVIEW else None
                     return job
                 left = None if self._behind is None else self._behind - time.monotonic()
                 if left is not None and left <= 0:
@@ -392,28 +416,41 @@ class Channel:
     def _serve(self, job: _Job) -> None:
         head = {"tab": job.tab, "rid": job.rid, "key": job.key}
         try:
-            answer, data = self._slice(job.key)
+            if job.priority == _PREVIEW:
+                made = self._previews.work(job.key, _PREVIEW_SECONDS)
+                if made is None:
+                    self._continue_later(job)
+                    return
+                answers = iter([made])
+            else:
+                answers = self._slice(job.key)
+            for answer, data in answers:
+                self._post({"type": "bytes", **head, **answer}, [data])
         except Exception as error:
             _log(error)
             self._post({"type": "bytes_error", **head, "error": error_json(error)})
-            return
-        self._post({"type": "bytes", **head, **answer}, [data])
 
-    def _slice(self, key: str) -> tuple[Json, bytes]:
-        """Return the description and the bytes of a slice."""
+    def _continue_later(self, job: _Job) -> None:
+        with self._changed:
+            if self._preview_for == (job.tab, job.rid):
+                self._push(_PREVIEW, job.tab, job.rid, job.key)
+
+    def _slice(self, key: str) -> Iterator[tuple[Json, bytes]]:
+        """Yield the description and the bytes of each part of a slice, or of a table."""
         kind, _, rest = key.partition("/")
         if kind == "image":
             id, frame, k = rest.rsplit("/", 2)
-            return self._image_slice(id, int(frame), int(k))
-        if kind == "mask":
+            yield from self._image_slice(id, int(frame), int(k))
+        elif kind == "mask":
             id, k = rest.rsplit("/", 1)
-            return self._mask_slice(id, int(k))
-        if kind == "header":
+            yield self._mask_slice(id, int(k))
+        elif kind == "header":
             id, frame, k = rest.rsplit("/", 2)
-            return _words(self._header(id, int(frame), int(k)))
-        if kind == "info":
-            return _words(info_bytes(self._document.image(rest)))
-        raise UnknownItemError("The browser asked for something unknown")
+            yield _words(self._header(id, int(frame), int(k)))
+        elif kind == "info":
+            yield _words(info_bytes(self._document.image(rest)))
+        else:
+            raise UnknownItemError("The browser asked for something unknown")
 
     def _header(self, id: str, frame: int, k: int) -> bytes:
         if not self._headers:
@@ -423,12 +460,15 @@ class Channel:
             )
         return header_bytes(self._document.image(id), k, frame)
 
-    def _image_slice(self, id: str, frame: int, k: int) -> tuple[Json, bytes]:
+    def _image_slice(self, id: str, frame: int, k: int) -> Iterator[tuple[Json, bytes]]:
         image = self._document.image(id)
         shape = [*image.shape[1:], *([3] if image.is_color else [])]
         found = self._spool.read(id, frame, k) if self._spool else None
-        codec, data = found or encode_image(image.plane_array(k, t=frame))
-        return {"dtype": image.dtype.name, "shape": shape, "codec": codec}, data
+        for band, codec, data in found or encode_parts(image.plane_array(k, t=frame)):
+            answer: Json = {"dtype": image.dtype.name, "shape": shape, "codec": codec}
+            if band is not None:
+                answer["band"] = [band.n, band.count, band.first, band.rows, band.step]
+            yield answer, data
 
     def _mask_slice(self, id: str, k: int) -> tuple[Json, bytes]:
         with self._document.lock:

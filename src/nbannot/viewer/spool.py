@@ -11,15 +11,15 @@ import re
 import secrets
 import shutil
 import socket
-import struct
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from threading import Condition, Event, Thread, current_thread
 
 from nbannot.model.image import Image
-from nbannot.viewer.pixels import CODECS, Codec, encode_image
+from nbannot.viewer.pixels import Part, pack_slice, unpack_slice
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,9 @@ URL = "nbannot/v1"
 """Path below the server's base URL."""
 TOKEN = re.compile(r"[0-9a-f]{32}")
 _MARGIN = 64 * 2**20
+
+Place = tuple[str, int, int]
+"""Image id, frame and slice."""
 
 
 def pointer_folder() -> Path:
@@ -47,14 +50,27 @@ def slice_path(folder: Path, image: str, frame: int, k: int) -> Path:
     return folder / f"{name}-{frame}" / f"{k}.slice"
 
 
-def roomy_folder(size: int) -> Path | None:
-    """Return shared memory or the temporary folder if ``size`` bytes fit there, else None."""
-    for folder in (Path("/dev/shm"), Path(tempfile.gettempdir())):
-        with contextlib.suppress(OSError):
-            usable = folder.is_dir() and os.access(folder, os.W_OK)
-            if usable and shutil.disk_usage(folder).free > size + _MARGIN:
-                return folder
-    return None
+def roomy_folder(size: int) -> tuple[Path, int] | None:
+    """Return where ``size`` bytes fit (shared memory or the temporary folder) and how many may lie there.
+
+    Where they fit nowhere, half of what is free in the temporary folder is taken for a part of them; None
+    where that is next to nothing.
+    """
+    temporary = Path(tempfile.gettempdir())
+    for folder in (Path("/dev/shm"), temporary):
+        free = _free(folder)
+        if free > size + _MARGIN:
+            return folder, free - _MARGIN
+    part = _free(temporary) // 2
+    return (temporary, part) if part > _MARGIN else None
+
+
+def _free(folder: Path) -> int:
+    """Return the free bytes of a folder, 0 where we may not write."""
+    with contextlib.suppress(OSError):
+        if folder.is_dir() and os.access(folder, os.W_OK):
+            return shutil.disk_usage(folder).free
+    return 0
 
 
 def sweep() -> int:
@@ -95,8 +111,10 @@ class Spool:
     """A private folder with the compressed slices of a viewer's images.
 
     Nothing is written before `focus` is called for the first time; then one thread publishes all
-    slices of that image, from the given one outwards, then the following frames. `close` (or the
-    end of the process) removes everything.
+    slices of the images in view, from those in view outwards, then their following frames, then the
+    other images. It needs nobody to ask: a browser goes on reading here while a cell keeps the kernel
+    busy. Where not everything fits, what is furthest from the slices in view goes first. `close` (or
+    the end of the process) removes everything.
 
     Parameters
     ----------
@@ -109,12 +127,15 @@ class Spool:
         self.nonce = secrets.token_hex(16)
         self._images = {image.id: image for image in images}
         self._folder: Path | None = None
-        self._wish: tuple[str, int, int] | None = None
+        self._wish: list[Place] | None = None
+        self._sizes: dict[Place, int] = {}
+        self._held = 0
+        self._limit = 0
         self._resting = False
         self._changed = Condition()
         self._stop = Event()
         self._thread: Thread | None = None
-        self._failed: set[tuple[str, int, int]] = set()
+        self._failed: set[Place] = set()
         self._finalize: weakref.finalize[..., Spool] | None = None
         self._open()
 
@@ -124,9 +145,10 @@ class Spool:
             int(image.dtype.itemsize) * (3 if image.is_color else 1) * image.frames * _voxels(image)
             for image in self._images.values()
         )
-        place = roomy_folder(size // 2)
-        if place is None:
+        room = roomy_folder(size // 2)
+        if room is None:
             return
+        place, self._limit = room
         try:
             sweep()
             folder = Path(tempfile.mkdtemp(prefix="nbannot-", dir=place))  # mode 0700
@@ -156,12 +178,13 @@ class Spool:
         """Where the browser finds the slices: url (below the server's base URL) and nonce."""
         return {"url": f"{URL}/{self.token}", "nonce": self.nonce} if self._folder else None
 
-    def focus(self, image: str, frame: int, k: int) -> None:
-        """Publish from this slice outwards; the newest call wins."""
-        if self._folder is None or image not in self._images:
+    def focus(self, places: Sequence[Place]) -> None:
+        """Publish from these slices (image, frame, slice) outwards, the first most wanted; the newest call wins."""
+        known = [place for place in places if place[0] in self._images]
+        if self._folder is None or not known:
             return
         with self._changed:
-            self._wish = (image, frame, k)
+            self._wish = known
             self._resting = False
             self._changed.notify()
             if self._thread is None and not self._stop.is_set():
@@ -174,15 +197,15 @@ class Spool:
             self._wish = None
             self._resting = True
 
-    def read(self, image: str, frame: int, k: int) -> tuple[Codec, bytes] | None:
-        """Return a slice that is published already."""
+    def read(self, image: str, frame: int, k: int) -> list[Part] | None:
+        """Return the parts of a slice that is published already."""
         if self._folder is None:
             return None
         try:
             data = slice_path(self._folder, image, frame, k).read_bytes()
         except OSError:
             return None
-        return CODECS[struct.unpack_from("<I", data)[0]], data[4:]
+        return list(unpack_slice(data))
 
     def close(self) -> None:
         """Stop publishing and remove the files."""
@@ -204,32 +227,50 @@ class Spool:
                     self._changed.wait()
                     continue
             try:
-                self._publish(*wish)
+                self._publish(wish)
             except OSError as error:
                 # A full disk: the comm still carries every slice.
                 log.warning("publishing slices stopped: %s", type(error).__name__)
                 return
 
-    def _publish(self, id: str, frame: int, k: int) -> None:
-        image, folder = self._images[id], self._folder
-        for t, number in _order(image, frame, k):
+    def _publish(self, places: Sequence[Place]) -> None:
+        steps = list(_order(list(self._images.values()), places))
+        last = len(steps)
+        for n, place in enumerate(steps):
+            folder = self._folder
             if self._stop.is_set() or self._resting or self._wish is not None or folder is None:
                 return
-            path = slice_path(folder, id, t, number)
-            if (id, t, number) in self._failed or path.exists():
+            if place in self._sizes or place in self._failed:
                 continue
+            id, frame, k = place
             try:
-                codec, data = encode_image(image.plane_array(number, t=t))
+                data = pack_slice(self._images[id].plane_array(k, t=frame))
             except MemoryError:
                 raise
             except Exception:
                 # The browser asks for it over the comm, and shows the error it gets there.
-                self._failed.add((id, t, number))
+                self._failed.add(place)
                 continue
+            while self._held + len(data) > self._limit:
+                last = self._drop(folder, steps, n, last)
+                if last <= n:
+                    return
+            path = slice_path(folder, id, frame, k)
             path.parent.mkdir(mode=0o700, exist_ok=True)
             draft = path.with_suffix(".part")
-            draft.write_bytes(struct.pack("<I", CODECS.index(codec)) + data)
+            draft.write_bytes(data)
             draft.replace(path)
+            self._sizes[place] = len(data)
+            self._held += len(data)
+
+    def _drop(self, folder: Path, steps: Sequence[Place], first: int, last: int) -> int:
+        """Remove the published slice that is wanted least; return its place in the order, `first` for none."""
+        for n in range(last - 1, first, -1):
+            if steps[n] in self._sizes:
+                self._held -= self._sizes.pop(steps[n])
+                slice_path(folder, *steps[n]).unlink(missing_ok=True)
+                return n
+        return first
 
 
 def _voxels(image: Image) -> int:
@@ -237,11 +278,37 @@ def _voxels(image: Image) -> int:
     return k * j * i
 
 
-def _order(image: Image, frame: int, k: int) -> Iterator[tuple[int, int]]:
-    """Yield (t, k): this slice, then alternately further away, then the following frames."""
-    count = image.shape[0]
+def _order(images: Sequence[Image], places: Sequence[Place]) -> Iterator[Place]:
+    """Yield every slice of every image: those of the places, further and further from them, the other images.
+
+    Images in view go on together; the frames after the one in view follow when its slices are done.
+    """
+    shapes = {image.id: (image.frames, image.shape[0]) for image in images}
+    seen: set[Place] = set()
+    for id, frame, k in places:
+        place = (id, frame % shapes[id][0], min(max(k, 0), shapes[id][1] - 1))
+        if place not in seen:
+            seen.add(place)
+            yield place
+    shown: dict[str, tuple[int, int]] = {}
+    for id, frame, k in places:
+        shown.setdefault(id, (frame, k))
+    others = {image.id: (0, image.shape[0] // 2) for image in images if image.id not in shown}
+    for group in (shown, *({id: at} for id, at in others.items())):
+        for step in range(max(shapes[id][0] for id in group)):
+            outward = [
+                [(id, (frame + step) % shapes[id][0], number) for number in _near(k, shapes[id][1])]
+                for id, (frame, k) in group.items()
+                if step < shapes[id][0]
+            ]
+            for row in zip_longest(*outward):
+                for place in row:
+                    if place is not None and place not in seen:
+                        seen.add(place)
+                        yield place
+
+
+def _near(k: int, count: int) -> list[int]:
+    """Return all slice numbers, the nearest to ``k`` first."""
     k = min(max(k, 0), count - 1)
-    ks = sorted(range(count), key=lambda number: (abs(number - k), number < k))
-    for step in range(image.frames):
-        for number in ks:
-            yield (frame + step) % image.frames, number
+    return sorted(range(count), key=lambda number: (abs(number - k), number < k))

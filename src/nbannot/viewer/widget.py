@@ -26,11 +26,14 @@ from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
 from nbannot.model.sliced import Sliceable, SlicedPixels
 from nbannot.session import Session
+from nbannot.session.config import Config
+from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, resolve
 from nbannot.viewer.channel import Channel
+from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
+from nbannot.viewer.showing import windowed
 from nbannot.viewer.spool import Spool
 
-Layout = Literal["auto", "mpr", "axial", "coronal", "sagittal", "single"]
 Backend = Literal["auto", "cpu", "webgl2"]
 Tool = Literal["crosshair", "window", "pan", "zoom", "brush", "eraser", "box"]
 Shown = Image | Images | Sequence[Image] | Document | Session | NDArray[Any] | Sliceable
@@ -38,9 +41,10 @@ World = tuple[float, float, float]
 
 STATIC = Path(__file__).parent / "static"
 """Where `make js` puts the browser module."""
+_PARTS = ("volume3d",)
 
 
-class Viewer(anywidget.AnyWidget):
+class Viewer(Comparing, anywidget.AnyWidget):
     """Shows images in a notebook cell and edits their annotations, live-bound to Python.
 
     Parameters
@@ -54,8 +58,9 @@ class Viewer(anywidget.AnyWidget):
     masks
         Masks of a new document; None makes one empty mask per label.
     layout
-        "auto" (three planes for volumes, one view for pictures), "mpr", "axial", "coronal",
-        "sagittal" or "single".
+        "auto" (what the configuration and the hanging rules say; else three planes for volumes,
+        one view for pictures), a preset such as "mpr", "four-up" or "compare-1x2", the name of a
+        layout of the configuration, rows of planes (``[["axial", ("coronal", image)]]``), or a tree.
     window
         `Window`, (centre, width) or the name of one of the image's windows.
     backend
@@ -64,11 +69,19 @@ class Viewer(anywidget.AnyWidget):
         Height in CSS px; None for the default.
     headers
         Whether the header browser may be used: headers name the patient. Readers get False.
+    config
+        None takes ``.nbannot.yaml`` or ``.volview_config.yaml`` beside the images; False takes none;
+        else a file, a folder, a dict or a `Config`. What is wrong in it is told by a warning.
+    hanging
+        Hanging rules (`Rule`s, dicts, or a YAML file); None takes the configuration's, then the
+        built-in ones; False takes none. A session is shown as it was left.
 
     Raises
     ------
     ViewerError
-        When the browser module is not built, or an option is unknown.
+        When the browser module is not built, or an option is unknown (`LayoutError` for a layout).
+    ConfigError
+        When the configuration or a rule cannot be used at all.
     GeometryError
         When an array cannot be shown.
     """
@@ -87,21 +100,28 @@ class Viewer(anywidget.AnyWidget):
         backend: Backend = "auto",
         height: int | None = None,
         headers: bool = True,
+        config: Configured = None,
+        hanging: Rules = None,
     ) -> None:
         _bundle("viewer.js")
         _bundle("loader.js")
         self._session = shown if isinstance(shown, Session) else None
-        self._document = _document(shown, labels, masks)
+        images = _images(shown)
+        self._config = configure(config, images)
+        fresh = not isinstance(shown, Document | Session) and labels is None and masks is None
+        self._document = _document(
+            shown if isinstance(shown, Document | Session) else images,
+            self._config.labels or None if fresh else labels,
+            masks,
+        )
         self._sending = RLock()
         self._closed = False
         self._channel: Channel | None = None
         self._spool: Spool | None = None
-        view: dict[str, Any] = {
-            "layout": _option("layout", layout, Layout),
-            "backend": _option("backend", backend, Backend),
-        }
-        if self._session is not None:
-            view.update(self._session.view)
+        kept = {} if self._session is None else self._session.view
+        view = begin(images, self._config, layout=layout, hanging=False if kept else hanging)
+        view["backend"] = _option("backend", backend, Backend)
+        view.update(kept)
         if height is not None:
             view["height"] = int(height)
         super().__init__(uid=uuid.uuid4().hex, view=view)
@@ -109,7 +129,13 @@ class Viewer(anywidget.AnyWidget):
             self.window = window
         self._spool = Spool(self._document.images)
         # The channel must not keep the viewer alive.
-        self._channel = Channel(self._document, _Sender(self), spool=self._spool, headers=headers)
+        self._channel = Channel(
+            self._document,
+            _Sender(self),
+            spool=self._spool,
+            headers=headers,
+            config=self._config.to_json(),
+        )
         self.on_msg(self._receive)
         watch(self)
 
@@ -225,19 +251,34 @@ class Viewer(anywidget.AnyWidget):
 
     @window.setter
     def window(self, window: Window | tuple[float, float] | str) -> None:
-        chosen = _window(window, self.image)
-        windows = {**self.view.get("windows", {}), self.image.id: [chosen.center, chosen.width]}
-        self._set(windows=windows)
+        self._set(**windowed(self.view, self.image, window))
 
     # `layout` would be ipywidgets' CSS layout, so the planes have a name of their own.
     @property
-    def planes(self) -> str:
-        """The arrangement of planes, as ``layout=`` of the constructor."""
-        return str(self.view.get("layout", "auto"))
+    def planes(self) -> Any:
+        """The arrangement of planes: a name, or a tree of rows and columns.
+
+        Assign what ``layout=`` of the constructor takes.
+        """
+        return self.view.get("layout", "auto")
 
     @planes.setter
     def planes(self, layout: Layout) -> None:
-        self._set(layout=_option("layout", layout, Layout))
+        # What was turned or put into a pane belongs to the panes of the layout before.
+        gone: dict[str, Any] = {key: {} for key in ("panes", "turns") if self.view.get(key)}
+        if self.view.get("maximized"):
+            gone["maximized"] = None
+        self._set(layout=resolve(layout, self._config, self._document.images), **gone)
+
+    @property
+    def config(self) -> Config:
+        """The configuration: what it says, its files and its problems."""
+        return self._config
+
+    @property
+    def layouts(self) -> dict[str, Any]:
+        """The layouts of the configuration, by name."""
+        return dict(self._config.layouts)
 
     @property
     def backend(self) -> str:
@@ -270,10 +311,9 @@ class Viewer(anywidget.AnyWidget):
 
     def _receive(self, _: object, content: Any, buffers: Sequence[memoryview]) -> None:
         if isinstance(content, Mapping) and content.get("type") == "module":
-            # The loader asks once for each page; the module is far larger than the loader.
-            module = _bundle("viewer.js").encode()
-            answer = {"type": "module", "hash": hashlib.sha256(module).hexdigest()[:16]}
-            self.send(answer, [gzip.compress(module, mtime=0)])
+            name = content.get("name")
+            if name is None or name in _PARTS:
+                self.send(*_module(name))
             return
         if self._channel is not None:
             self._channel.receive(content, buffers)
@@ -303,6 +343,19 @@ class _Sender:
             viewer.send(content, buffers)
 
 
+def _module(name: str | None) -> tuple[dict[str, str], list[bytes]]:
+    """Return the message and the packed script for a page that asks for a module.
+
+    Each page asks once: the loader for the viewer, which is far larger than the loader, and the
+    viewer by name for a part that few need.
+    """
+    module = _bundle(f"{name or 'viewer'}.js").encode()
+    answer = {"type": "module", "hash": hashlib.sha256(module).hexdigest()[:16]}
+    if name is not None:
+        answer["name"] = name
+    return answer, [gzip.compress(module, mtime=0)]
+
+
 def _bundle(name: str) -> str:
     try:
         return (STATIC / name).read_text(encoding="utf-8")
@@ -320,44 +373,40 @@ def _option(name: str, value: str, choices: Any) -> str:
     return value
 
 
-def _window(window: Window | tuple[float, float] | str, image: Image) -> Window:
-    if isinstance(window, Window):
-        return window
-    if not isinstance(window, str):
-        center, width = window
-        return Window(float(center), float(width))
-    for known in image.windows:
-        if known.name.casefold() == window.casefold():
-            return known
-    names = ", ".join(repr(known.name) for known in image.windows if known.name) or "none"
+def _images(shown: Shown) -> list[Image]:
+    """Return the images of anything that can be shown."""
+    if isinstance(shown, Session):
+        shown = shown.document
+    if isinstance(shown, Document):
+        return list(shown.images)
+    if isinstance(shown, Image):
+        return [shown]
+    if isinstance(shown, np.ndarray):
+        return [image_of(shown)]
+    if isinstance(shown, Mapping):
+        return list(shown.values())
+    if isinstance(shown, (list, tuple)) and all(isinstance(one, Image) for one in shown):
+        return list(shown)
+    if isinstance(shown, Sliceable):
+        return [image_of(shown)]
     raise ViewerError(
-        f"The image has no window {window!r}", hint=f"It has: {names}. Or give (centre, width)."
+        f"A viewer cannot show {type(shown).__name__}",
+        hint="Give an Image (nbannot.read), a Document or an array (k, j, i).",
     )
 
 
-def _document(shown: Shown, labels: Iterable[Label | str] | None, masks: Iterable[Mask] | None) -> Document:
+def _document(
+    shown: list[Image] | Document | Session,
+    labels: Iterable[Label | str] | None,
+    masks: Iterable[Mask] | None,
+) -> Document:
     if isinstance(shown, Session):
         shown = shown.document
     if isinstance(shown, Document):
         if labels is not None or masks is not None:
             raise EditError("labels and masks belong to the document", hint="Use document.add(…) for more.")
         return shown
-    if isinstance(shown, Image):
-        images: Image | list[Image] = shown
-    elif isinstance(shown, np.ndarray):
-        images = image_of(shown)
-    elif isinstance(shown, Mapping):
-        images = list(shown.values())
-    elif isinstance(shown, (list, tuple)) and all(isinstance(one, Image) for one in shown):
-        images = list(shown)
-    elif isinstance(shown, Sliceable):
-        images = image_of(shown)
-    else:
-        raise ViewerError(
-            f"A viewer cannot show {type(shown).__name__}",
-            hint="Give an Image (nbannot.read), a Document or an array (k, j, i).",
-        )
-    return Document(images, labels=() if labels is None else labels, masks=masks)
+    return Document(shown, labels=() if labels is None else labels, masks=masks)
 
 
 def image_of(array: NDArray[Any] | Sliceable) -> Image:

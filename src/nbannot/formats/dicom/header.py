@@ -37,6 +37,7 @@ class Header:
     sop_uid: str = ""
     series_uid: str = ""
     study_uid: str = ""
+    study_date: str = ""
     frame_of_reference: str = ""
     modality: str = ""
     description: str = ""
@@ -191,6 +192,7 @@ def _identify(header: Header, ds: Any) -> None:
     header.sop_uid = el.text(ds, 0x00080018)
     header.series_uid = el.text(ds, 0x0020000E)
     header.study_uid = el.text(ds, 0x0020000D)
+    header.study_date = f"{el.text(ds, 0x00080020)} {el.text(ds, 0x00080030)[:6]}".strip()
     header.frame_of_reference = el.text(ds, 0x00200052)
     header.modality = el.text(ds, 0x00080060)
     header.series_number = el.integer(ds, 0x00200011)

@@ -55,6 +55,7 @@ def image_of(volume: Volume, *, name: str, uri: str, damaged: Sequence[str] = ()
         orientation_labels=first.labels if not first.has_place else None,
         series_uid=header.series_uid or None,
         study_uid=header.study_uid or None,
+        study_date=header.study_date or None,
         uri=uri,
         rescale=(1.0, 0.0) if color or scaling.table else (scaling.slope, scaling.intercept),
         notes=[*notes, *_notes(volume)],

@@ -1,0 +1,90 @@
+// What the three plain pages share: the volumes, painting detection and steps.
+export const GRID = { shape: [300, 512, 512], spacing: [0.8, 0.8, 1.2] };
+export const PET = { shape: [150, 128, 128], spacing: [3.2, 3.2, 2.4] };
+export const TYPES = { int16: Int16Array, uint16: Uint16Array, uint8: Uint8Array, float32: Float32Array };
+
+export async function load(name, dtype) {
+  const answer = await fetch(`/data/${name}.raw`);
+  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
+  return new TYPES[dtype](await answer.arrayBuffer());
+}
+
+/** Some bytes of a file, for slice-by-slice loading. */
+export async function loadPart(name, dtype, from, count) {
+  const size = TYPES[dtype].BYTES_PER_ELEMENT;
+  const range = `bytes=${from * size}-${(from + count) * size - 1}`;
+  const answer = await fetch(`/data/${name}.raw`, { headers: { Range: range } });
+  return new TYPES[dtype](await answer.arrayBuffer());
+}
+
+export const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export async function until(condition, ms = 60000) {
+  const end = performance.now() + ms;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error("not in time");
+    await sleep(10);
+  }
+}
+
+const probe = document.createElement("canvas");
+probe.width = probe.height = 48;
+const context = probe.getContext("2d", { willReadFrequently: true });
+
+/** The pixels of a canvas, small. */
+export function look(canvas) {
+  context.fillStyle = "black";
+  context.fillRect(0, 0, 48, 48);
+  context.drawImage(canvas, 0, 0, 48, 48);
+  return context.getImageData(0, 0, 48, 48).data;
+}
+
+export function greys(canvas) {
+  const found = new Set();
+  const data = look(canvas);
+  for (let n = 0; n < data.length; n += 4) found.add(data[n]);
+  return found.size;
+}
+
+/** Pixels that are coloured: labels or another layer are drawn. */
+export function colored(canvas) {
+  const data = look(canvas);
+  let count = 0;
+  for (let n = 0; n < data.length; n += 4) {
+    if (Math.max(data[n], data[n + 1], data[n + 2]) - Math.min(data[n], data[n + 1], data[n + 2]) > 12) count++;
+  }
+  return count;
+}
+
+/** A picture of something, not a blank or a single colour. */
+export async function shown(canvas, ms = 120000) {
+  await until(() => canvas() && greys(canvas()) > 16, ms);
+}
+
+/**
+ * Do `act` `count` times, a frame each; wall ms of each. A check that the picture really changed
+ * between the first step and the middle one keeps a viewer that draws nothing from winning.
+ */
+export async function steps(act, count, canvas) {
+  const times = [];
+  const before = String(look(canvas()));
+  let changed = false;
+  for (let n = 0; n < count; n++) {
+    const start = performance.now();
+    await act(n);
+    await frame();
+    times.push(performance.now() - start);
+    if (n === 5 || n === count - 1) changed ||= String(look(canvas())) !== before;
+  }
+  // Reading a pixel waits for what the GPU process has still to do.
+  look(canvas());
+  if (!changed) throw new Error("the picture did not change");
+  return times;
+}
+
+/** Slice number of step n: from the middle upwards and back, so that every viewer draws the same slices. */
+export const sliceOf = (n, count) => (count >> 1) + (n % 80 < 40 ? n % 80 : 80 - (n % 80));
+
+/** Centre and width of window step n: never the same twice in a row, never far from the first. */
+export const windowOf = (n, center, width) => [center + (width / 40) * ((n % 10) - 4), width * (1 - 0.04 * ((n % 7) + 1))];

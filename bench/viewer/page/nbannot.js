@@ -1,0 +1,170 @@
+// nbannot's own module in a plain page; what a kernel does is done here, from arrays in the page.
+import { GRID, colored, frame, load, loadPart, shown, sliceOf, steps, until, windowOf } from "./common.js";
+
+const root = () => document.querySelector("[data-nbannot-root]");
+const canvas = () => document.querySelector("#view canvas");
+const pane = (name) => document.querySelector(`[data-nbannot-view="${name}"]`);
+let host;
+
+/** A widget model with a host behind it; `files` maps image and mask ids to {name, dtype}. */
+class Host {
+  constructor(state, files, view) {
+    this.state = state;
+    this.files = files;
+    this.traits = { uid: "bench", view };
+    this.listeners = new Map();
+    this.arrays = new Map();
+  }
+  get(name) { return this.traits[name]; }
+  set(name, value) { this.traits[name] = value; }
+  save_changes() {}
+  on(name, callback) { this.listeners.set(name, [...(this.listeners.get(name) ?? []), callback]); }
+  off(name, callback) {
+    this.listeners.set(name, callback ? (this.listeners.get(name) ?? []).filter((one) => one !== callback) : []);
+  }
+  emit(name, ...args) { for (const one of this.listeners.get(name) ?? []) one(...args); }
+  reply(message, buffers = []) { this.emit("msg:custom", message, buffers); }
+  /** What Python does when it sets part of the view. */
+  change(view) {
+    this.traits.view = { ...this.traits.view, ...view };
+    this.emit("change:view");
+  }
+  send(message) {
+    if (message.type === "hello" || message.type === "sync") {
+      queueMicrotask(() => this.reply({ ...this.state, tab: message.tab, acked: (message.next ?? 1) - 1 }));
+    } else if (message.type === "get") {
+      for (const key of message.keys) void this.answer(message, key);
+    } else if (message.type === "edit") {
+      this.reply({ type: "acked", tab: message.tab, seq: message.seq, revision: this.state.revision });
+    }
+  }
+  async answer({ tab, rid }, key) {
+    const parts = key.split("/");
+    const file = this.files[parts[1]];
+    const k = Number(parts.at(-1));
+    if (!file || !["image", "mask"].includes(parts[0])) {
+      const error = { kind: "SliceError", message: "not in this page", hint: "" };
+      return this.reply({ type: "bytes_error", tab, rid, key, error });
+    }
+    const [, rows, columns] = file.shape;
+    const count = rows * columns;
+    const whole = this.arrays.get(file.name);
+    const part = whole
+      ? whole.slice(k * count, (k + 1) * count)
+      : await loadPart(file.name, file.dtype, k * count, count);
+    this.firstBytes ??= performance.now();
+    const codec = "raw";
+    const head = { type: "bytes", tab, rid, key, dtype: file.dtype, shape: [rows, columns], codec };
+    if (parts[0] === "mask") head.revision = this.state.revision;
+    this.reply(head, [new DataView(part.buffer)]);
+  }
+}
+
+async function open(scene, view, keep) {
+  const { state, files } = await (await fetch(`/data/${scene}.json`)).json();
+  host = new Host(state, files, { tool: "crosshair", crosshair: false, panel: false, ...view });
+  if (keep) for (const { name, dtype } of Object.values(files)) host.arrays.set(name, await load(name, dtype));
+  const module = (await import("/viewer.js")).default();
+  const style = document.createElement("link");
+  style.rel = "stylesheet";
+  style.href = "/viewer.css";
+  const loaded = new Promise((done) => style.addEventListener("load", done));
+  document.head.append(style);
+  await loaded;
+  const begun = performance.now();
+  const el = document.getElementById("view");
+  el.style.width = "514px";
+  module.render({ model: host, el });
+  return begun;
+}
+
+/** Change the height until the picture is 512 high, as the peers' is. */
+async function fit() {
+  await until(() => canvas());
+  for (let n = 0; n < 4; n++) {
+    const off = 512 - canvas().getBoundingClientRect().height;
+    if (Math.abs(off) < 1) break;
+    host.change({ height: root().getBoundingClientRect().height + off });
+    await frame();
+    await frame();
+  }
+}
+
+const wheel = (delta) => {
+  const box = canvas().getBoundingClientRect();
+  canvas().dispatchEvent(new WheelEvent("wheel", {
+    deltaY: delta, clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true, cancelable: true,
+  }));
+};
+
+const bench = {
+  async first() {
+    const begun = await open("ct", { layout: "axial" }, false);
+    await shown(canvas);
+    const first = performance.now() - begun;
+    await until(() => root().dataset.nbannotProgress?.startsWith(`${GRID.shape[0]}/`), 120000);
+    return { first, full: performance.now() - begun };
+  },
+  async open(view = {}) {
+    const begun = await open("all", { layout: "axial", overlay: false, ...view }, true);
+    await shown(canvas);
+    const first = performance.now() - begun;
+    await until(() => root().dataset.nbannotComplete === "true", 120000);
+    await until(() => Number(root().dataset.nbannotProgress?.split("/")[0] ?? 0) >= GRID.shape[0], 120000);
+    const full = performance.now() - begun;
+    await fit();
+    return { first, full };
+  },
+  async plane(name) {
+    this.name = name;
+    host.change({ layout: name, pan: {}, zoom: {} });
+    await until(() => pane(name) && canvas());
+    await frame();
+    await fit();
+    await shown(canvas);
+  },
+  scroll(count) {
+    let at = sliceOf(0, 300);
+    return steps((n) => {
+      const to = sliceOf(n, 300);
+      wheel(to >= at ? 100 : -100);
+      at = to;
+    }, count, canvas);
+  },
+  window(count, center, width) {
+    const image = host.state.images[0].id;
+    return steps((n) => host.change({ windows: { [image]: windowOf(n, center, width) } }), count, canvas);
+  },
+  async addLabels() {
+    host.change({ overlay: true });
+    await until(() => colored(canvas()) > 0, 30000).catch(() => { throw new Error("no labels in the picture"); });
+  },
+  async hideLabels() {
+    host.change({ overlay: false });
+    await frame();
+  },
+  async addPet() {
+    const [ct, pet] = host.state.images;
+    host.change({
+      layers: { [ct.id]: [{ image: pet.id, colormap: "hot", opacity: 0.5, visible: true, lower: null }] },
+      windows: { ...host.traits.view.windows, [pet.id]: [5000, 10000] },
+    });
+    const none = () => { throw new Error("this build draws no second image over the first"); };
+    await until(() => colored(canvas()) > 0, 15000).catch(none);
+  },
+  async xray(name) {
+    await open(name, { layout: "auto" }, true);
+    await shown(canvas, 60000);
+    const first = performance.now() - host.firstBytes;
+    await until(() => root().dataset.nbannotComplete === "true", 30000);
+    await fit();
+    return first;
+  },
+  async volume3d() {
+    throw new Error("needs a kernel: see the row in JupyterLab");
+  },
+  version: () => "",
+  backend: () => root()?.dataset.nbannotBackend ?? "",
+  canvas,
+};
+window.bench = bench;

@@ -1,0 +1,90 @@
+// NiiVue in a plain page: whole NIfTI files from this page's server, one slice view.
+import { Niivue } from "@niivue/niivue";
+import { GRID, colored, frame, greys, shown, sliceOf, steps, until, windowOf } from "./common.js";
+
+let nv;
+const canvas = () => document.querySelector("#view canvas");
+const TYPES = { axial: 0, coronal: 1, sagittal: 2 };
+
+function start() {
+  const made = document.createElement("canvas");
+  document.getElementById("view").append(made);
+  nv = new Niivue({ backColor: [0, 0, 0, 1], isResizeCanvas: true, show3Dcrosshair: false, crosshairWidth: 0, isColorbar: false });
+  return nv.attachToCanvas(made);
+}
+
+const bench = {
+  async first() {
+    const begun = performance.now();
+    await start();
+    nv.setSliceType(0);
+    await nv.loadVolumes([{ url: "/data/ct.nii", cal_min: -160, cal_max: 240 }]);
+    await shown(canvas);
+    const first = performance.now() - begun;
+    return { first, full: first };
+  },
+  open() {
+    return this.first();
+  },
+  async plane(name) {
+    this.name = name;
+    nv.setSliceType(TYPES[name]);
+    nv.drawScene();
+    await frame();
+    await shown(canvas);
+  },
+  scroll(count) {
+    const axis = { axial: 2, coronal: 1, sagittal: 0 }[this.name];
+    const length = [GRID.shape[2], GRID.shape[1], GRID.shape[0]][axis];
+    return steps((n) => {
+      const at = [0.5, 0.5, 0.5];
+      at[axis] = (sliceOf(n, length) + 0.5) / length;
+      nv.scene.crosshairPos = at;
+      nv.drawScene();
+    }, count, canvas);
+  },
+  window(count, center, width) {
+    return steps((n) => {
+      const [c, w] = windowOf(n, center, width);
+      nv.volumes[0].cal_min = c - w / 2;
+      nv.volumes[0].cal_max = c + w / 2;
+      nv.updateGLVolume();
+    }, count, canvas);
+  },
+  async addLabels() {
+    await nv.addVolumeFromUrl({ url: "/data/labels.nii", colormap: "actc", opacity: 0.4 });
+    await frame();
+    if (!colored(canvas())) throw new Error("no labels in the picture");
+  },
+  async hideLabels() {
+    nv.removeVolumeByIndex(1);
+    nv.updateGLVolume();
+    await frame();
+  },
+  async addPet() {
+    await nv.addVolumeFromUrl({ url: "/data/pet.nii", colormap: "hot", opacity: 0.5, cal_min: 0, cal_max: 10000 });
+    await frame();
+    if (!colored(canvas())) throw new Error("no PET in the picture");
+  },
+  async xray(name) {
+    await start();
+    const bytes = await (await fetch(`/data/${name}.nii`)).arrayBuffer();
+    const begun = performance.now();
+    nv.setSliceType(0);
+    await nv.loadFromArrayBuffer(bytes, `${name}.nii`);
+    await shown(canvas, 30000);
+    return performance.now() - begun;
+  },
+  async volume3d() {
+    nv.setSliceType(4);
+    nv.drawScene();
+    await frame();
+    await until(() => greys(canvas()) > 6, 60000);
+  },
+  turn(count) {
+    return steps((n) => nv.setRenderAzimuthElevation(20 * n, 10), count, canvas);
+  },
+  version: () => "",
+  canvas,
+};
+window.bench = bench;

@@ -1,0 +1,186 @@
+"""Everyone can use it: by keyboard, with names, enough contrast, at any zoom, with fingers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from browser.conftest import ROOT, clear
+from browser.lab import Lab, Server
+
+SHOW = """
+import numpy as np, nbannot as nb
+array = np.random.default_rng(3).integers(-400, 400, (20, 12, 12)).repeat(8, 1).repeat(8, 2).astype(np.int16)
+grid = nb.Geometry(np.diag([1.0, 1, 2, 1])[[2, 1, 0, 3]], array.shape)
+make = lambda name: nb.Image(array, grid, modality="CT", unit="HU", windows=[nb.Window(0, 900, "SOFT")], name=name)
+viewer = nb.Viewer([make("one"), make("two")], labels=["liver", "lesion"], height=520)
+viewer.document.add(nb.Box("liver", index=((9, 30, 30), (10, 50, 50))))
+viewer.label = "liver"
+viewer.view = {**viewer.view, "tool": "brush", "size_mm": 12, "panel": True}
+mask = viewer.document.masks["liver"]
+viewer
+"""
+
+# What is looked at in the page: names, sizes, contrast, focus, what is cut off.
+LOOK = (Path(__file__).parent / "access_page.js").read_text(encoding="utf-8")
+
+
+@contextmanager
+def page_of(server: Server, browser: Browser, **options: Any) -> Iterator[Lab]:
+    """Open a page with a scale or a touch screen of its own and show the viewer."""
+    options = {"viewport": {"width": 1400, "height": 1000}, "device_scale_factor": 1, **options}
+    context = browser.new_context(**options)
+    context.set_default_timeout(30_000)
+    context.add_init_script(LOOK)
+    lab = Lab(server, context, ROOT / "test-output")
+    try:
+        lab.open_notebook([SHOW, "0"])
+        lab.run_cell(0)
+        lab.page.locator('[data-nbannot-root][data-nbannot-complete="true"]').first.wait_for(timeout=60_000)
+        yield lab
+    finally:
+        lab.close()
+        context.close()
+        clear(server.root)
+
+
+@pytest.fixture
+def shown(lab_server: Server, browser: Browser) -> Iterator[Lab]:
+    with page_of(lab_server, browser) as lab:
+        yield lab
+
+
+def everything_open(page: Page) -> Iterator[str]:
+    """Open each menu and the help in turn."""
+    yield "as it stands"
+    for name in ("Window", "Layout", "More"):
+        button = page.locator(f'.nbannot-toolbar button[aria-haspopup="menu"][title^="{name}"]').first
+        if button.count():
+            button.click()
+            page.locator(".nbannot-menu").wait_for()
+            yield f"the menu {name}"
+            page.keyboard.press("Escape")
+            page.locator(".nbannot-menu").wait_for(state="detached")
+    page.locator('[data-nbannot-command="help.toggle"]').click()
+    page.locator(".nbannot-help").wait_for()
+    yield "the help"
+    page.keyboard.press("Escape")
+
+
+def test_every_control_has_a_name_and_the_size_of_a_finger(shown: Lab) -> None:
+    wrong = []
+    for where in everything_open(shown.page):
+        controls = shown.page.evaluate("() => access.names()")
+        assert len(controls) > 15
+        wrong += [f"{where}: no name: {one['html']}" for one in controls if not one["name"]]
+        wrong += [
+            f"{where}: {one['width']} × {one['height']}: {one['html']}"
+            for one in controls
+            if min(one["width"], one["height"]) < 23.9
+        ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_control_is_reached_by_keyboard_with_a_visible_focus(shown: Lab) -> None:
+    page = shown.page
+    wanted = dict(page.evaluate("() => access.reachable()"))
+    page.evaluate("() => document.querySelector('[data-nbannot-root]').focus()")
+    page.mouse.move(5, 5)
+    reached: dict[int, str] = {}
+    for _ in range(2 * len(wanted) + 10):
+        page.keyboard.press("Tab")
+        now = page.evaluate("() => access.focus()")
+        if now is None:
+            break
+        assert now["ring"], f"no visible focus: {now['html']}"
+        assert now["seen"], f"the focus is somewhere unseen: {now['html']}"
+        reached[now["at"]] = now["html"]
+    missed = [html for n, html in wanted.items() if n not in reached]
+    assert not missed, missed
+
+
+def test_menus_open_move_and_close_by_keyboard(shown: Lab) -> None:
+    page = shown.page
+    button = page.locator('.nbannot-toolbar button[title="Layout"]')
+    button.focus()
+    page.mouse.move(5, 5)
+    page.keyboard.press("Enter")
+    page.locator(".nbannot-menu").wait_for()
+    first = page.evaluate("() => document.activeElement.textContent")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("() => document.activeElement.textContent") != first
+    page.keyboard.press("Escape")
+    page.locator(".nbannot-menu").wait_for(state="detached")
+    assert button.evaluate("button => document.activeElement === button"), "the focus goes back"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_contrast_is_aa(shown: Lab, theme: str) -> None:
+    shown.set_theme(theme)
+    shown.page.mouse.move(5, 5)
+    found = {where: shown.page.evaluate("() => access.contrast()") for where in everything_open(shown.page)}
+    shown.screenshot(f"access-{theme}")
+    shown.set_theme("light")  # the server keeps it for the pages that follow
+    assert not any(found.values()), found
+
+
+@pytest.mark.parametrize("percent", [125, 150, 200])
+def test_browser_zoom(lab_server: Server, browser: Browser, percent: int) -> None:
+    scale = percent / 100
+    viewport = {"width": round(1400 / scale), "height": round(1000 / scale)}
+    with page_of(lab_server, browser, viewport=viewport, device_scale_factor=scale) as lab:
+        lab.screenshot(f"access-zoom-{percent}")
+        found = {where: lab.page.evaluate("() => access.cutOff()") for where in everything_open(lab.page)}
+        assert not any(found.values()), found
+        canvas = lab.page.locator("[data-nbannot-view] canvas").first
+        # Pictures keep the sharpness of the screen.
+        css, device = canvas.evaluate("canvas => [canvas.getBoundingClientRect().width, canvas.width]")
+        assert device == pytest.approx(css * scale, abs=2)
+
+
+class Fingers:
+    """Touches of a page, as a touch screen sends them."""
+
+    def __init__(self, page: Page) -> None:
+        self._session = page.context.new_cdp_session(page)
+
+    def __call__(self, kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]
+        self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+
+def test_a_touch_screen(lab_server: Server, browser: Browser) -> None:
+    with page_of(lab_server, browser, has_touch=True) as lab:
+        page = lab.page
+        canvas = page.locator('[data-nbannot-view="axial"] canvas').first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        touch = Fingers(page)
+        page.locator('[data-nbannot-command="tool.brush"]').tap()
+        touch("touchStart", (x - 30, y))
+        for n in range(6):
+            touch("touchMove", (x - 30 + 10 * n, y))
+        touch("touchEnd")
+        lab.until(lambda: lab.run_python("print(int((mask.array > 0).sum()))") != "0", "one finger paints")
+        painted = lab.run_python("print(int((mask.array > 0).sum()), len(viewer.document.history))")
+        canvas.scroll_into_view_if_needed()
+        zoom = "print(viewer.view.get('zoom', {}).get('axial'))"
+        assert lab.run_python(zoom) == "None"
+        touch("touchStart", (x - 40, y))
+        touch("touchStart", (x - 40, y), (x + 40, y))
+        for n in range(1, 8):
+            touch("touchMove", (x - 40 - 8 * n, y), (x + 40 + 8 * n, y))
+        touch("touchEnd")
+        lab.until(lambda: lab.run_python(zoom) != "None", "two fingers zoom")
+        assert lab.run_python("print(int((mask.array > 0).sum()), len(viewer.document.history))") == painted
+        undo = page.locator('[data-nbannot-command="edit.undo"]')
+        undo.tap()
+        lab.until(lambda: lab.run_python("print(int((mask.array > 0).sum()))") == "0", "a tap undoes")
+        lab.screenshot("access-touch")
