@@ -38,7 +38,7 @@ ct = nb.Image((blobs((30, 60, 64), 1200) - 600).astype(np.int16),
 pet = nb.Image(blobs((18, 22, 20), 20_000).astype(np.float32),
                grid([[0, 0, 2.6], [0, 2.7, 0], [3.1, 0, 0]], (6, -4, 9), (2, 3, 4), (18, 22, 20)),
                modality="PT", unit="BQML", name="pet", suv=Suv({{"bw": 1 / 2000}}))
-viewer = nb.Viewer([ct, pet], labels=["liver"], backend={backend!r}, height=520, window=(0, 900))
+viewer = nb.Viewer([ct, pet], labels=["liver"], backend={backend!r}, layout="mpr", height=520, window=(0, 900))
 viewer.view = {{**viewer.view, "panel": True, "zoom": {{"axial": .25, "coronal": .25, "sagittal": .25}}}}
 viewer.goto(index=(14, 31, 30))
 viewer
@@ -206,7 +206,7 @@ def test_the_probe_tells_suv(lab: Lab, shared_data: Path, facts: dict[str, Any])
     cell = f"""import json, numpy as np, nbannot as nb
 ct, pet = nb.read({folder + "/ct"!r}), nb.read({folder + "/pet_ac"!r})
 """
-    show(lab, [cell + "viewer = nb.Viewer([pet, ct], height=520)\nviewer"])
+    show(lab, [cell + "viewer = nb.Viewer([pet, ct], layout='mpr', height=520)\nviewer"])
     factor = facts["petct_acrin042/pet_ac"]["facts"]["suvbw_factor_seriestime"]
     assert view(lab, "axial").get_attribute("data-nbannot-inverted") is not None, "dark on white"
     assert lab.output(0).locator(".nbannot-window").inner_text().split() == ["C", "3.5", "W", "7", "SUVbw"]

@@ -222,12 +222,13 @@ def test_the_pet_over_the_ct(lab: Lab, demo_folder: Path) -> None:
     pixels = lab.canvas_pixels(view(root, "axial").locator("canvas").first).astype(int)
     assert (pixels[..., 0] - pixels[..., 2] > 60).sum() > 40, "the hot spot is in colour"
     bars: list[list[float]] = root.evaluate(
-        """root => [...root.querySelectorAll('[data-nbannot-view]')].map(v => {
+        """root => [...root.querySelectorAll('[data-nbannot-view]:has(.nbannot-cbar)')].map(v => {
           const box = s => v.querySelector(s).getBoundingClientRect();
           const bar = box('.nbannot-cbar');
           return [box('.nbannot-grow').bottom, bar.top, bar.bottom, box('.nbannot-edge-e').top];
         })"""
     )
+    assert len(bars) == 3
     for numbers in bars:
         assert numbers == sorted(numbers), "a colour bar lies between the button and the letter"
 
