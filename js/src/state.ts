@@ -2,7 +2,7 @@
 import type { Vec3 } from "./model/geometry";
 import {
   LINKED, readChoice, readCompare, readLayers, readLinks, readLook, readQuaternion, readSlab, readTransform,
-  readTree, readTurn, readVolume, SUV_KINDS, VOLUME,
+  readTree, readTurn, readVolume, UNIT_KINDS, VOLUME,
   type CompareState, type LayerState, type LayoutTree, type Links, type PaneChoice, type Quaternion,
   type SegmentLook, type SlabState, type SuvKind, type TransformState, type Turn, type VolumeState,
 } from "./state/parts";
@@ -42,7 +42,8 @@ export interface ViewState {
   readonly colormaps: Readonly<Record<string, string>>;
   /** Number of the file's VOI LUT in use, by image id. */
   readonly luts: Readonly<Record<string, number>>;
-  readonly units: Readonly<Record<string, SuvKind>>;
+  /** Unit that a PET is shown in, by image id; absent: SUV by body weight where it can be computed. */
+  readonly units: Readonly<Record<string, SuvKind | "stored">>;
   readonly links: Links;
   readonly transforms: Readonly<Record<string, TransformState>>;
   readonly compare: CompareState | null;
@@ -180,7 +181,7 @@ function readLooks(raw: Raw) {
     layers: record(raw["layers"], readLayers),
     colormaps: record(raw["colormaps"], text),
     luts: record(raw["luts"], whole),
-    units: record(raw["units"], (x) => SUV_KINDS.find((kind) => kind === x) ?? null),
+    units: record(raw["units"], (x) => UNIT_KINDS.find((kind) => kind === x) ?? null),
     compare: readCompare(raw["compare"]),
     difference: twoNames(raw["difference"]),
     hidden: strings(raw["hidden"]),

@@ -3,7 +3,8 @@ import { GridGeometry } from "../src/model/geometry";
 import { sliceFrame } from "../src/tools/frame";
 import { frameDelay } from "../src/ui/player";
 import { WheelSteps } from "../src/ui/pointer";
-import { autoWindow, fullWindow, presetsOf } from "../src/ui/presets";
+import { autoWindow, fullWindow } from "../src/ui/percentiles";
+import { presetsOf } from "../src/ui/presets";
 import { edgeLetters, opposite, placeText, scaleBar, showNumber, slicePlace } from "../src/ui/readout";
 import { image, plain } from "./tools_help";
 

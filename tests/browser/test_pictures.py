@@ -43,7 +43,18 @@ pet = nb.read({folder!r} + "/chest/pet")
 viewer = nb.Viewer(pet, labels=["hot spot"], height=620)
 viewer.document.masks["hot spot"].paint(pet.array > 20_000)
 viewer.goto(world=(-74, 22, 205))
-viewer.view = {{**viewer.view, "inverted": [pet.id], "panel": True}}
+viewer.view = {{**viewer.view, "panel": True}}
+viewer
+"""
+LAYERS = """
+import nbannot as nb
+ct, pet = nb.read({folder!r} + "/chest/ct"), nb.read({folder!r} + "/chest/pet")
+viewer = nb.Viewer([ct, pet], labels=["nodule"], height=620, window="SOFT TISSUE")
+layer = {{"image": pet.id, "colormap": "hot iron", "opacity": 0.5, "visible": True, "lower": None}}
+top = 10 / pet.suv_factor("bw")
+viewer.goto(world=(-74, 22, 205))
+windows = {{**viewer.view["windows"], pet.id: [top / 2, top]}}
+viewer.view = {{**viewer.view, "panel": True, "layers": {{ct.id: [layer]}}, "windows": windows}}
 viewer
 """
 BRAIN = """
@@ -203,6 +214,25 @@ def test_the_pet_dark_on_white(lab: Lab, demo_folder: Path) -> None:
     assert shown[3, shown.shape[1] // 4].min() > 230, "and so are the surroundings"
 
 
+def test_the_pet_over_the_ct(lab: Lab, demo_folder: Path) -> None:
+    root = show(lab, LAYERS, demo_folder)
+    keep(lab, root, "layers")
+    check_filled(lab, root, PLANES)
+    check_legible(root)
+    pixels = lab.canvas_pixels(view(root, "axial").locator("canvas").first).astype(int)
+    assert (pixels[..., 0] - pixels[..., 2] > 60).sum() > 40, "the hot spot is in colour"
+    bars: list[list[float]] = root.evaluate(
+        """root => [...root.querySelectorAll('[data-nbannot-view]:has(.nbannot-cbar)')].map(v => {
+          const box = s => v.querySelector(s).getBoundingClientRect();
+          const bar = box('.nbannot-cbar');
+          return [box('.nbannot-grow').bottom, bar.top, bar.bottom, box('.nbannot-edge-e').top];
+        })"""
+    )
+    assert len(bars) == 3
+    for numbers in bars:
+        assert numbers == sorted(numbers), "a colour bar lies between the button and the letter"
+
+
 def test_the_brain_in_the_dark_theme(lab: Lab, demo_folder: Path) -> None:
     root = show(lab, BRAIN, demo_folder)
     lab.set_theme("dark")
@@ -230,7 +260,7 @@ def test_the_ultrasound_clip_in_colour(lab: Lab, demo_folder: Path) -> None:
     assert root.locator('[data-nbannot-command="frame.play"]').is_visible()
 
 
-@pytest.mark.parametrize("name", ["ct-mpr", "help", "narrow", "pet", "brain", "ultrasound"])
+@pytest.mark.parametrize("name", ["ct-mpr", "help", "narrow", "pet", "layers", "brain", "ultrasound"])
 def test_the_documentation_has_its_picture(name: str) -> None:
     with Image.open(ROOT / "docs" / "images" / f"{name}.png") as picture:
         assert picture.width >= 400 and picture.height >= 300

@@ -163,7 +163,7 @@ def test_colour_maps_and_units(viewer: Viewer) -> None:
     with pytest.raises(ViewerError, match="height is missing"):
         viewer.unit = "lbm"
     viewer.unit = None
-    assert viewer.view["units"] == {}
+    assert (viewer.unit, viewer.view["units"]) == (None, {"pet": "stored"})
 
 
 REFUSED: dict[str, tuple[Callable[[Viewer], object], type[Exception], str]] = {

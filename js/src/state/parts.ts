@@ -172,6 +172,7 @@ export function readLook(value: unknown): SegmentLook | null {
 
 export const SUV_KINDS = ["bw", "lbm", "bsa"] as const;
 export type SuvKind = (typeof SUV_KINDS)[number];
+export const UNIT_KINDS = ["stored", ...SUV_KINDS] as const;
 
 /** Value in stored units, opacity 0..1, colour "#rrggbb". */
 export type TransferPoint = readonly [number, number, string];

@@ -2,17 +2,17 @@
 import { add, scale, subtract, withAxis, type GridGeometry, type Vec3 } from "../model/geometry";
 import type { ImageJson } from "../model/protocol";
 import type { SliceStore as Voxels } from "../model/masks";
-import { IDENTITY, movePoint, moveStep, type Matrix } from "../model/transform";
+import { movePoint, moveStep, type Matrix } from "../model/transform";
 import { COLORMAPS } from "../render/colormaps";
 import { planeRequest, type PlaneRequest } from "../render/plane";
 import type { ImageLayer, Layer, MaskLayer, SegmentStyle, Slab, SliceStore } from "../render/renderer";
 import { hasPlanes, isGrid, type Frame } from "../tools/frame";
 import type { Camera } from "../tools/tool";
 import { Difference } from "./difference";
+import { whyNotOver } from "./over";
 import type { Pane } from "./pane";
 import { windowBounds } from "./presets";
-import { bounds, overlap } from "./spaces";
-import { tableOf } from "./tables";
+import { colormapOf, tableOf } from "./tables";
 
 export interface Composition {
   readonly layers: readonly Layer[];
@@ -79,7 +79,7 @@ function imageLayer(
 ): ImageLayer {
   if (store.dtype === "uint32") throw new TypeError("Images of 32-bit unsigned numbers cannot be shown.");
   const { value } = pane.view;
-  const wanted = (look.colormap || value.colormaps[image.id]) ?? "grey";
+  const wanted = look.colormap || colormapOf(image, value);
   const { table, window } = tableOf(image, value, COLORMAPS.includes(wanted) ? wanted : "grey", !look.colormap);
   return {
     kind: "image", store: store as SliceStore, plane, table,
@@ -158,25 +158,10 @@ function placed(
   const store = scene.source.volumes.store(other.id, Math.min(pane.time, other.frames - 1));
   if (!store) return `${name}: no voxels are here.`;
   const target = scene.geometryOf(other);
-  const same = geometry.kind === "stack" && target.kind === "stack" && sameShape(geometry, target);
-  if (same) return { store, plane };
-  if (!isGrid(geometry) || !isGrid(target)) return `${name} has no regular grid, so it cannot lie over another image.`;
+  const problem = whyNotOver(scene, image, other);
+  if (problem !== null) return `${name} ${problem}`;
   const way = scene.spaces.between(image, other);
-  if (!way) return `${name} is in another frame of reference. Register it to this image.`;
-  const moved = way === IDENTITY ? bounds(geometry) : movedBounds(geometry, way);
-  if (overlap(moved, bounds(target)) <= 0) return `${name} does not overlap this image.`;
-  return { store, plane: planeIn(plane, geometry, target, way) };
-}
-
-const sameShape = (a: GridGeometry, b: GridGeometry): boolean => a.shape.every((n, at) => n === b.shape[at]);
-
-function movedBounds(geometry: GridGeometry, way: Matrix): readonly [Vec3, Vec3] {
-  const [low, high] = bounds(geometry);
-  const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((n): Vec3 =>
-    movePoint(way, [(n & 1 ? high : low)[0], (n & 2 ? high : low)[1], (n & 4 ? high : low)[2]]));
-  const end = (pick: (...values: number[]) => number): Vec3 =>
-    [0, 1, 2].map((n) => pick(...corners.map((one) => one[n]!))) as unknown as Vec3;
-  return [end(Math.min), end(Math.max)];
+  return { store, plane: isGrid(geometry) && way ? planeIn(plane, geometry, target, way) : plane };
 }
 
 /** The masks of an image under a plane of its grid. */

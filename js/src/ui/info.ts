@@ -1,10 +1,10 @@
 /** The fourth cell of the grid: what the image is, and what is under the crosshair. */
 import type { Cell } from "../layout";
 import { h, setText } from "./dom";
-import { placeText, readAt, spacingText } from "./readout";
+import { placeText, readAt, shorten, spacingText } from "./readout";
 import type { Scene } from "./scene";
 
-const ROWS = ["Image", "Size", "Spacing", "Crosshair", "Voxel k, j, i", "Value", "Labels"] as const;
+const ROWS = ["Image", "Size", "Spacing", "Crosshair", "Voxel k, j, i", "Value", "Layers", "Labels"] as const;
 
 export class Info {
   // No dl, dt, dd: notebooks style those.
@@ -41,8 +41,14 @@ export class Info {
       Crosshair: placeText(cursor, geometry.patientSpace, geometry.unit),
       "Voxel k, j, i": index.map((one) => Math.round(one)).join(", "),
       Value: reading?.value ?? "outside the image",
-      Labels: reading?.labels.join(", ") || "–",
+      Layers: reading?.over.map(({ name, value }) => `${shorten(name)}: ${value}`).join("\n") || "",
+      Labels: [...(reading?.labels ?? []), ...(reading?.over ?? []).flatMap((one) => one.labels)].join(", ") || "–",
     };
-    for (const [row, cell] of this.#cells) setText(cell, text[row]);
+    for (const [row, cell] of this.#cells) {
+      setText(cell, text[row]);
+      const unused = row === "Layers" && text[row] === "";
+      cell.hidden = unused;
+      (cell.previousElementSibling as HTMLElement).hidden = unused;
+    }
   }
 }

@@ -83,7 +83,7 @@ class Viewer {
       this.#scene, this.#stage.element, this.#root, (pane) => this.#actions.maximizePane(pane), this.#messages, signal,
     );
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
-    this.#panel = new Panel(this.#scene, signal);
+    this.#panel = new Panel(this.#scene, this.#root, signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
     this.#cine = new CineBar(this.#scene, this.#player, this.#actions, signal);
     this.#dialogs = new Dialogs(this.#root, signal);

@@ -8,7 +8,7 @@ import type { Pointer } from "../tools/tool";
 import { h, s, setAttribute, setText } from "./dom";
 import { frameText } from "./frames";
 import {
-  edgeLetters, readAt, readingText, scaleBar, slicePlace, windowText,
+  edgeLetters, readAt, readingText, scaleBar, shownWindow, slicePlace,
 } from "./readout";
 import type { Pane } from "./pane";
 import { referenceLines, type ReferenceLine } from "./references";
@@ -75,6 +75,8 @@ export class Overlay {
   readonly #edge: Record<(typeof EDGES)[number], HTMLElement>;
   readonly #value = h("div", { class: "nbannot-value" });
   readonly #place = h("div");
+  readonly #noteText = h("div");
+  readonly #warn = h("div", { class: "nbannot-warn", role: "status" });
   readonly #failed = h("div", { class: "nbannot-failed" });
   #boxKey = "";
   /** What cannot be shown here, and why. */
@@ -91,6 +93,7 @@ export class Overlay {
     this.#corner = { title: corner("title"), note: corner("note"), left: corner("left"), right: corner("right") };
     this.#edge = { w: edge("w"), e: edge("e"), n: edge("n"), s: edge("s") };
     this.#corner.left.append(this.#value, this.#place);
+    this.#corner.note.append(this.#noteText, this.#warn);
     this.texts = h(
       "div", { class: "nbannot-texts" },
       ...CORNERS.map((name) => this.#corner[name]), ...EDGES.map((name) => this.#edge[name]), this.#failed,
@@ -213,13 +216,14 @@ export class Overlay {
     setText(this.#corner.title, PLANE_TITLES[frame.plane] || image.name);
     const named = pane.scene.layout !== "mpr" || pane.hasOwnImage || pane.scene.maximized !== null;
     const name = named && PLANE_TITLES[frame.plane] !== "" ? image.name : "";
-    setText(this.#corner.note, [name, slabText(pane), frameText(image, pane.time), ...this.notes].filter(Boolean).join("\n"));
+    setText(this.#noteText, [name, slabText(pane), frameText(image, pane.time)].filter(Boolean).join("\n"));
+    setText(this.#warn, this.notes.join("\n"));
     const failed = frame.axis === 0 && pane.store.failed?.has(frame.slice);
     setText(this.#failed, failed ? "This slice cannot be shown" : "");
     const place = small ? "" : slicePlace(frame, patient);
     const number = frame.count > 1 ? `${frame.slice + 1}/${frame.count}` : "";
     setText(this.#place, [number, place].filter(Boolean).join("  "));
-    setText(this.#corner.right, image.color || small ? "" : windowText(pane.window()));
+    setText(this.#corner.right, image.color || small ? "" : shownWindow(image, pane.view.value, pane.window()));
     const names = edgeLetters(image, frame, patient);
     EDGES.forEach((edge, n) => setText(this.#edge[edge], names[n] ?? ""));
   }

@@ -6,6 +6,9 @@ import {
 } from "../tools/labels";
 import { h, listen, setAttribute } from "./dom";
 import { icon } from "./icons";
+import { LayersPanel } from "./layerspanel";
+import { stylePopup } from "./maskstyle";
+import { attachPopup } from "./menu";
 import type { Scene } from "./scene";
 
 export class Panel {
@@ -17,12 +20,18 @@ export class Panel {
   /** Id of the label being renamed: the list must not be rebuilt under the cursor. */
   #editing: string | null = null;
 
-  constructor(private readonly scene: Scene, signal: AbortSignal) {
+  readonly #layers: LayersPanel;
+
+  constructor(private readonly scene: Scene, root: HTMLElement, signal: AbortSignal) {
+    this.#layers = new LayersPanel(scene, root, signal);
+    const style = smallButton("style", "Style of the labels", "label.style");
+    attachPopup(style, root, (done) => stylePopup(scene, done), "dialog", signal);
     const add = smallButton("plus", "Add a label", "label.add");
     listen(add, "click", signal, () => this.addLabel());
     this.#boxHead = h("header", {}, h("strong", {}, "Boxes"));
     this.element.append(
-      h("header", {}, h("strong", {}, "Labels"), add), this.#labels, this.#boxHead, this.#boxes,
+      this.#layers.element,
+      h("header", {}, h("strong", {}, "Labels"), h("span", {}, style, add)), this.#labels, this.#boxHead, this.#boxes,
     );
   }
 
@@ -46,7 +55,9 @@ export class Panel {
 
   draw(): void {
     const { scene } = this;
-    if (!scene.ready || this.#editing !== null) return;
+    if (!scene.ready) return;
+    this.#layers.draw();
+    if (this.#editing !== null) return;
     const { hidden } = scene.view.value;
     const key = JSON.stringify([scene.labels, scene.label?.id, hidden, scene.source.document.boxes, scene.selected]);
     if (key === this.#key) return;

@@ -1,13 +1,19 @@
-/** Window presets: customary ones by modality, those of the file, and automatic ones. */
-import type { ImageJson, PresetJson } from "../model/protocol";
-import type { TypedArray } from "../model/masks";
+/** Window presets: customary ones by modality, those of the file with its tables, and automatic ones. */
+import type { ImageJson, PresetJson, WindowJson } from "../model/protocol";
 import type { Window } from "../tools/tool";
+
+export type PresetGroup = "own" | "customary" | "file" | "values";
 
 export interface Preset {
   readonly id: string;
   readonly title: string;
-  /** Null where the values decide: the shown slice or all that is here. */
+  readonly group: PresetGroup;
+  /** Stored units. Null where the values decide (the shown slice, or all that is here), or a table of the file. */
   readonly window: Window | null;
+  /** Number of the file's VOI LUT. */
+  readonly lut?: number;
+  /** The file's own: no window is set, so that its function (SIGMOID) stays. */
+  readonly own?: boolean;
 }
 
 const CT: readonly (readonly [string, number, number])[] = [
@@ -18,65 +24,67 @@ const CT: readonly (readonly [string, number, number])[] = [
   ["Liver", 60, 160],
   ["Mediastinum", 50, 350],
 ];
+/** Customary upper ends for PET, SUV. */
+const PET = [5, 7, 10, 20] as const;
+
+/** Names of the windows that stand in where a file has none. */
+const STAND_INS: ReadonlySet<string> = new Set(["Customary", "Automatic", "SUV 0–7", "0–1"]);
+
+/** Whether a window is not the file's: one that is customary, from the values, or as wide as a table of the file. */
+export const isStandIn = ({ luts }: ImageJson, { name, center, width }: WindowJson): boolean =>
+  STAND_INS.has(name) || (luts ?? []).some(({ first, values }) => {
+    const last = values.length - 1;
+    return center === first + last / 2 && width === Math.max(last, 1);
+  });
 
 /** Presets of an image, those of the configuration first, in the order of the menu and of Alt+1, Alt+2, … */
 export function presetsOf(image: ImageJson, own: readonly PresetJson[] = []): readonly Preset[] {
   if (image.color) return [];
   const out: Preset[] = own.filter(({ modality }) => modality === "" || modality === image.modality)
-    .map(({ name, center, width }) => ({ id: `own-${name}`, title: name, window: { center, width } }));
+    .map(({ name, center, width }) => ({ id: `own-${name}`, title: name, group: "own", window: { center, width } }));
+  const factor = suvFactor(image);
   if (image.modality === "CT" && (image.unit === "HU" || image.unit === "")) {
-    for (const [title, center, width] of CT) out.push({ id: title, title, window: { center, width } });
+    for (const [title, center, width] of CT) out.push({ id: title, title, group: "customary", window: { center, width } });
   }
-  image.windows.forEach(({ center, width, name }, n) => {
+  if (factor !== null) {
+    for (const top of PET) out.push({ id: `suv-${top}`, title: `SUV 0–${top}`, group: "customary", window: suvWindow(factor, top) });
+  }
+  image.windows.forEach((window, n) => {
+    if (isStandIn(image, window)) return;
+    const { center, width, name } = window;
     const title = name || (image.windows.length > 1 ? `From file ${n + 1}` : "From file");
-    out.push({ id: `file-${n}`, title, window: { center, width } });
+    out.push({ id: `file-${n}`, title, group: "file", window: { center, width }, ...(n === 0 ? { own: true } : {}) });
   });
-  if (image.unit === "SUV") out.push({ id: "suv", title: "SUV 0–10", window: { center: 5, width: 10 } });
-  out.push({ id: "auto", title: "Auto (1–99 % of this slice)", window: null });
-  out.push({ id: "full", title: "Full range", window: null });
+  const luts = image.luts ?? [];
+  luts.forEach(({ name }, n) => {
+    const title = name || (luts.length > 1 ? `Table of the file ${n + 1}` : "Table of the file");
+    out.push({ id: `lut-${n}`, title, group: "file", window: null, lut: n });
+  });
+  out.push({ id: "auto", title: "Auto (1–99 % of this slice)", group: "values", window: null });
+  out.push({ id: "full", title: "Full range", group: "values", window: null });
   return out;
 }
 
-const SAMPLES = 20000;
+/** Window from SUV 0 to `top`, in stored units. */
+export const suvWindow = (factor: number, top: number): Window => ({ center: top / 2 / factor, width: top / factor });
 
-/** Finite values of a slice, at most about 20 000 of them, sorted. */
-function sample(slice: TypedArray): Float64Array {
-  const step = Math.max(1, Math.floor(slice.length / SAMPLES));
-  const out = new Float64Array(Math.ceil(slice.length / step));
-  let n = 0;
-  for (let at = 0; at < slice.length; at += step) {
-    const value = slice[at]!;
-    if (Number.isFinite(value)) out[n++] = value;
-  }
-  return out.subarray(0, n).sort();
+const suvFactor = (image: ImageJson): number | null => image.suv?.bw ?? (image.unit === "SUV" ? 1 : null);
+
+/** Percentiles cut off at each end. */
+export const CUTS = [0.5, 1, 2, 5] as const;
+
+/** Presets by percentiles of the shown slice ("slice") or of all slices that are here ("here"). */
+export function percentilePresets(of: "slice" | "here"): readonly Preset[] {
+  return CUTS.map((cut) => ({
+    id: `${of}-${cut}`, title: `${cut}–${100 - cut} %`, group: "values", window: null,
+  }));
 }
 
-function between(lower: number, upper: number): Window {
-  return { center: (lower + upper) / 2, width: Math.max(upper - lower, 1e-6) };
-}
-
-/** Window over the 1st to the 99th percentile; null for a slice without values. */
-export function autoWindow(slice: TypedArray): Window | null {
-  const sorted = sample(slice);
-  if (sorted.length === 0) return null;
-  const at = (p: number): number => sorted[Math.round(p * (sorted.length - 1))]!;
-  let [lower, upper] = [at(0.01), at(0.99)];
-  if (upper <= lower) [lower, upper] = [sorted[0]!, sorted[sorted.length - 1]!];
-  return upper > lower ? between(lower, upper) : { center: lower, width: 1 };
-}
-
-/** Window over everything there is in the slices. */
-export function fullWindow(slices: Iterable<TypedArray>): Window | null {
-  let lower = Infinity;
-  let upper = -Infinity;
-  for (const slice of slices) {
-    for (let n = 0; n < slice.length; n++) {
-      const value = slice[n]!;
-      if (value < lower && value !== -Infinity) lower = value;
-      if (value > upper && value !== Infinity) upper = value;
-    }
-  }
-  return lower < upper ? between(lower, upper) : null;
+/** What a percentile preset takes: null for other ids. */
+export function percentileOf(id: string): { readonly of: "slice" | "here"; readonly cut: number } | null {
+  if (id === "auto") return { of: "slice", cut: 1 };
+  const found = /^(slice|here)-([\d.]+)$/.exec(id);
+  return found ? { of: found[1] as "slice" | "here", cut: Number(found[2]) } : null;
 }
 
 /** Values shown black and white; an image whose file says LINEAR keeps to it (PS3.3 C.11.2.1.2.1). */
@@ -86,4 +94,12 @@ export function windowBounds(image: ImageJson, { center, width }: Window): { low
   }
   const half = Math.max(width - 1, 1e-3) / 2;
   return { lower: center - 0.5 - half, upper: center - 0.5 + half };
+}
+
+/** The window that shows `lower` black and `upper` white: the way back of `windowBounds`. */
+export function windowBetween(image: ImageJson, lower: number, upper: number): Window {
+  const [low, high] = lower <= upper ? [lower, upper] : [upper, lower];
+  const width = Math.max(high - low, 1e-6);
+  const middle = (low + high) / 2;
+  return image.windows[0]?.function === "LINEAR" ? { center: middle + 0.5, width: width + 1 } : { center: middle, width };
 }

@@ -1,14 +1,17 @@
 /** Words and numbers on the picture. */
 import { dot, letters, scale, type Vec3 } from "../model/geometry";
 import type { ImageJson } from "../model/protocol";
-import type { Frame } from "../tools/frame";
+import { movePoint } from "../model/transform";
+import { nearest } from "../render/plane";
+import type { ViewState } from "../state";
+import { isGrid, type Frame } from "../tools/frame";
 import type { Window } from "../tools/tool";
+import { whyNotOver } from "./over";
 import type { Pane } from "./pane";
+import { unitOf, type Unit } from "./units";
+import { lutOf } from "./windows";
 
 const MINUS = "−";
-
-/** DICOM's codes of units as people write them. */
-const UNITS: Readonly<Record<string, string>> = { BQML: "Bq/ml", GML: "g/ml", PROPCPS: "cps", CNTS: "counts" };
 
 /** A number with about four digits; whole numbers as they are. */
 export function showNumber(value: number): string {
@@ -20,23 +23,53 @@ export function showNumber(value: number): string {
   return text.replace("-", MINUS);
 }
 
+/** A stored value of an image with the unit it is shown in. */
+export function valueText(value: number, unit: Unit): string {
+  return `${showNumber(value * unit.factor)}${unit.name === "" ? "" : ` ${unit.name}`}`;
+}
+
+/** What one image holds at a place. */
 export interface Reading {
   readonly value: string;
   readonly labels: readonly string[];
+  /** The visible layers over it that reach there, bottom first. */
+  readonly over: readonly (Omit<Reading, "over"> & { readonly name: string })[];
 }
 
-/** What the image and the masks hold at an index; null outside the image. */
+/** What the image, the layers over it and the masks hold at an index: the nearest voxel of each; null outside the image. */
 export function readAt(pane: Pane, index: Vec3): Reading | null {
-  const [k, j, i] = [Math.round(index[0]), Math.round(index[1]), Math.round(index[2])];
-  const [nk, nj, ni] = pane.image.shape;
+  const own = readImage(pane, pane.image, index);
+  if (!own) return null;
+  const { layers } = pane.view.value;
+  const over = (layers[pane.image.id] ?? []).flatMap(({ image: id, visible }) => {
+    const image = visible ? pane.scene.imageById(id) : undefined;
+    const at = image && indexIn(pane, image, index);
+    const found = at ? readImage(pane, image, at) : null;
+    return found ? [{ ...found, name: image?.name || image?.modality || "Layer" }] : [];
+  });
+  return { ...own, over };
+}
+
+/** Index of the same place in the grid of another image; null where that cannot be said. */
+function indexIn(pane: Pane, other: ImageJson, index: Vec3): Vec3 | null {
+  if (whyNotOver(pane.scene, pane.image, other) !== null) return null;
+  const target = pane.scene.geometryOf(other);
+  if (!isGrid(pane.geometry)) return index;
+  const way = pane.scene.spaces.between(pane.image, other);
+  return way && target.toIndex(movePoint(way, pane.geometry.toWorld(index)));
+}
+
+function readImage(pane: Pane, image: ImageJson, index: Vec3): Omit<Reading, "over"> | null {
+  const { scene } = pane;
+  const [k, j, i] = [nearest(index[0]), nearest(index[1]), nearest(index[2])];
+  const [nk, nj, ni] = image.shape;
   if (k < 0 || j < 0 || i < 0 || k >= nk || j >= nj || i >= ni) return null;
-  const slice = pane.store.slice(k);
+  const slice = scene.source.volumes.store(image.id, Math.min(pane.time, image.frames - 1))?.slice(k);
   const at = j * ni + i;
-  const unit = pane.image.unit === "" ? "" : ` ${UNITS[pane.image.unit] ?? pane.image.unit}`;
   const value = !slice ? "…"
-    : pane.image.color ? `RGB ${slice[3 * at]} ${slice[3 * at + 1]} ${slice[3 * at + 2]}`
-    : `${showNumber(slice[at]!)}${unit}`;
-  const labels = pane.masks.flatMap((mask) => {
+    : image.color ? `RGB ${slice[3 * at]} ${slice[3 * at + 1]} ${slice[3 * at + 2]}`
+    : valueText(slice[at]!, unitOf(image, pane.view.value));
+  const labels = scene.masksOf(image).flatMap((mask) => {
     const found = pane.voxels(mask.id)?.slice(k)?.[at] ?? 0;
     if (found === 0) return [];
     return [mask.segments.find((one) => one.value === found)?.label ?? `${mask.name} ${found}`];
@@ -44,9 +77,17 @@ export function readAt(pane: Pane, index: Vec3): Reading | null {
   return { value, labels };
 }
 
+/** One line for each layer, top first, and one for the image below them. */
 export function readingText(reading: Reading | null): string {
-  return reading ? [reading.value, ...reading.labels].join(" · ") : "";
+  if (!reading) return "";
+  const over = reading.over.map(({ name, value, labels }) => [`${shorten(name)}: ${value}`, ...labels].join(" · "));
+  return [...over.reverse(), [reading.value, ...reading.labels].join(" · ")].join("\n");
 }
+
+const LONGEST = 22;
+
+/** A name cut to what fits beside a value. */
+export const shorten = (name: string): string => (name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}…` : name);
 
 /** "S 12.5 mm": how far the slice lies along its normal, seen from the origin. */
 export function slicePlace(frame: Frame, patient: boolean): string {
@@ -67,8 +108,17 @@ export function placeText(world: Vec3, patient: boolean, unit: string): string {
   return `${parts.join(" · ")} mm`;
 }
 
-export function windowText(window: Window): string {
-  return `C ${showNumber(window.center)}  W ${showNumber(window.width)}`;
+export function windowText(window: Window, unit?: Unit): string {
+  const factor = unit?.factor ?? 1;
+  const suv = unit && unit.kind !== "stored" ? ` ${unit.name}` : "";
+  return `C ${showNumber(window.center * factor)}  W ${showNumber(window.width * factor)}${suv}`;
+}
+
+/** The window of an image as it stands on the picture: a table of the file by its name. */
+export function shownWindow(image: ImageJson, view: ViewState, window: Window): string {
+  const lut = lutOf(image, view);
+  if (lut === undefined) return windowText(window, unitOf(image, view));
+  return image.luts?.[lut]?.name || "Table of the file";
 }
 
 /** Letters at the left, right, top and bottom edge. */

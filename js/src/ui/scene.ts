@@ -15,9 +15,11 @@ import { hungTurn } from "./hanging";
 import { fellowsOf, movedCursors } from "./links";
 import { Pane, type PaneOwner } from "./pane";
 import { Keymap } from "../commands/keymap";
-import { autoWindow, fullWindow, presetsOf, type Preset } from "./presets";
+import { autoWindow, fullWindow, percentileWindow } from "./percentiles";
+import { percentileOf, presetsOf, type Preset } from "./presets";
 import type { Source } from "./source";
 import { Spaces } from "./spaces";
+import { ownWindow, windowOf, withWindow } from "./windows";
 
 const NONE: Readonly<Record<string, LayoutTree>> = {};
 
@@ -277,21 +279,15 @@ export class Scene implements PaneOwner {
   // Windows -------------------------------------------------------------------------------------
 
   window(image: ImageJson = this.pane.image): Window {
-    const set = this.view.value.windows[image.id];
-    if (set) return { center: set[0], width: set[1] };
-    const own = image.windows[0];
-    if (own) return own;
-    return this.#auto.get(image.id) ?? this.#measure(image) ?? { center: 128, width: 256 };
+    return windowOf(image, this.view.value) ?? this.#auto.get(image.id) ?? this.#measure(image) ?? { center: 128, width: 256 };
   }
 
   /** Set a window; images of the same kind that are shown get it too while windows are linked. */
-  setWindow(image: ImageJson, { center, width }: Window): void {
-    const { windows, links } = this.view.value;
+  setWindow(image: ImageJson, window: Window): void {
+    const { links } = this.view.value;
     const shown = links.window ? this.panes.map((pane) => pane.image) : [];
     const alike = shown.filter((one) => one.modality === image.modality && one.unit === image.unit);
-    const next = { ...windows };
-    for (const { id } of [image, ...alike]) next[id] = [center, width];
-    this.view.set({ windows: next });
+    this.view.set(withWindow(this.view.value, [image, ...alike].map(({ id }) => id), window));
   }
 
   /** Window of the first slice that is here, kept: it must not jump while one scrolls. */
@@ -315,26 +311,33 @@ export class Scene implements PaneOwner {
     return presetsOf(this.pane.image, this.source.document.config?.presets);
   }
 
-  applyPreset(preset: Preset): void {
-    const { image } = this.pane;
+  applyPreset(preset: Preset, image: ImageJson = this.pane.image): void {
+    if (preset.own || preset.lut !== undefined) return this.view.set(ownWindow(this.view.value, image.id, preset.lut));
     const found = preset.window ?? this.#valueWindow(image, preset.id);
     if (!found) return this.toast("No slice of this image is here yet.");
     this.setWindow(image, found);
   }
 
   #valueWindow(image: ImageJson, id: string): Window | null {
-    const slice = this.#shownSlice(image);
-    if (id === "auto") return slice ? autoWindow(slice) : null;
+    const wanted = percentileOf(id);
+    const shown = this.#shownSlice(image);
+    if (wanted?.of === "slice") return shown ? percentileWindow([shown], wanted.cut) : null;
+    const here = this.slicesHere(image);
+    return wanted ? percentileWindow(here, wanted.cut) : fullWindow(here);
+  }
+
+  /** The slices of an image's shown frame that have come. */
+  slicesHere(image: ImageJson): TypedArray[] {
     const store = this.source.volumes.store(image.id, Math.min(this.view.value.frame, image.frames - 1));
     const all = store ? Array.from({ length: store.shape[0] }, (_, k) => store.slice(k)) : [];
-    return fullWindow(all.filter((one) => one !== undefined));
+    return all.filter((one) => one !== undefined);
   }
 
   resetWindow(): void {
     const { windowing } = this.source.document.config ?? {};
     const { id } = this.pane.image;
-    const windows = without(this.view.value.windows, id);
-    this.view.set({ windows: windowing ? { ...windows, [id]: windowing } : windows });
+    const own = ownWindow(this.view.value, id);
+    this.view.set(windowing ? { ...own, windows: { ...own.windows, [id]: windowing } } : own);
   }
 
   // Labels --------------------------------------------------------------------------------------

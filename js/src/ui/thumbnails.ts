@@ -8,7 +8,7 @@ import { h, listen, setAttribute, setText } from "./dom";
 import { imageTitle } from "./panemenu";
 import { windowBounds } from "./presets";
 import type { Scene } from "./scene";
-import { tableOf } from "./tables";
+import { colormapOf, tableOf } from "./tables";
 
 /** Size of a picture, CSS px. */
 const WIDTH = 84;
@@ -141,7 +141,7 @@ export class Thumbnails {
     const slice = store?.slice(k);
     if (!store || !slice || store.dtype === "uint32") return;
     const { value } = scene.view;
-    const { table, window } = tableOf(image, value, value.colormaps[image.id] ?? "grey", true);
+    const { table, window } = tableOf(image, value, colormapOf(image, value), true);
     const range = window ?? windowBounds(image, scene.window(image));
     const ratio = devicePixelRatio || 1;
     const key = [slice, table, range.lower, range.upper, ratio];

@@ -8,9 +8,10 @@ import { canCompare, comparePopup } from "./compare";
 import { layoutPopup } from "./layoutmenu";
 import { linkItems } from "./links";
 import { attachMenu, attachPopup, type MenuItem } from "./menu";
-import { windowText } from "./readout";
+import { shownWindow } from "./readout";
 import type { Scene } from "./scene";
 import { slabItems, slabPossible } from "./slab";
+import { windowPopup } from "./windowmenu";
 
 const BACKEND_TITLES = { auto: "Automatic", cpu: "CPU", webgl2: "WebGL2" } as const;
 
@@ -60,7 +61,7 @@ export class Toolbar {
       group(this.#button("labels.overlay", "eye", true), this.#opacity),
       group(this.#button("help.toggle", "help"), more, this.#button("panel.toggle", "panel", true)),
     );
-    attachMenu(this.#window, root, () => this.#windowItems(), signal);
+    attachPopup(this.#window, root, (done) => windowPopup(scene, done), "dialog", signal);
     attachPopup(this.#layout, root, (done) => layoutPopup(scene, (name) => target.layout(name), done), "dialog", signal);
     attachPopup(this.#compare, root, (done) => comparePopup(scene, done), "dialog", signal);
     attachMenu(this.#links, root, () => linkItems(scene), signal);
@@ -133,7 +134,7 @@ export class Toolbar {
     setText(this.#sizeUnit, scene.pane.geometry.unit);
     this.#opacity.value = String(opacity);
     this.#window.hidden = scene.pane.image.color;
-    setText(this.#window, windowText(scene.window()));
+    setText(this.#window, shownWindow(scene.pane.image, scene.view.value, scene.window()));
     this.#slab.hidden = !slabPossible(scene.pane);
     this.#layout.hidden = !hasPlanes(scene.geometryOf(scene.main)) && scene.images.length < 2;
     this.#links.hidden = scene.images.length < 2;
@@ -158,18 +159,6 @@ export class Toolbar {
       );
     }
     if (this.#images.value !== image.id) this.#images.value = image.id;
-  }
-
-  #windowItems(): MenuItem[] {
-    const now = this.scene.window();
-    const items = this.scene.presets.map((preset, n): MenuItem => ({
-      id: preset.id,
-      title: preset.title,
-      hint: [preset.window ? windowText(preset.window) : "", n < 9 ? this.scene.keys.hint(`window.preset_${n + 1}`) : ""].filter(Boolean).join("   "),
-      checked: preset.window?.center === now.center && preset.window.width === now.width,
-      run: () => this.scene.applyPreset(preset),
-    }));
-    return [...items, { id: "reset", title: "As at the start", run: () => this.scene.resetWindow() }];
   }
 
   #moreItems(): MenuItem[] {

@@ -3,6 +3,7 @@ import type { Cell } from "../layout";
 import type { Renderer } from "../render/renderer";
 import { tools } from "../tools/index";
 import type { Pointer } from "../tools/tool";
+import { ColourBars } from "./colourbar";
 import { compose, pictureKey } from "./composition";
 import { h, listen } from "./dom";
 import { Glass } from "./glass";
@@ -11,6 +12,7 @@ import { fromPx, Overlay, PLANE_TITLES, type Screen } from "./overlay";
 import type { Pane } from "./pane";
 import type { PaneView } from "./paneview";
 import { PointerInput } from "./pointer";
+import { isLight } from "./tables";
 
 export interface ViewportEvents {
   brushSize(factor: number): void;
@@ -28,6 +30,7 @@ export class Viewport implements PaneView {
   readonly #input: PointerInput;
   readonly #abort = new AbortController();
   readonly #glass = new Glass();
+  readonly #bars = new ColourBars();
   #renderer: Renderer | null = null;
   #width = 0;
   #height = 0;
@@ -41,7 +44,7 @@ export class Viewport implements PaneView {
     this.#grow = h("button", { class: "nbannot-grow", type: "button", tabindex: -1 }, icon("grow"));
     this.element = h(
       "div", { class: "nbannot-view", "data-nbannot-view": pane.id, role: "group" },
-      this.#canvas, this.#overlay.svg, this.#overlay.texts, this.#glass.element, this.#problem, this.#grow,
+      this.#canvas, this.#overlay.svg, this.#overlay.texts, this.#bars.element, this.#glass.element, this.#problem, this.#grow,
     );
     const { signal } = this.#abort;
     listen(this.#grow, "click", signal, () => events.maximize(pane.id));
@@ -112,7 +115,8 @@ export class Viewport implements PaneView {
     dataset["nbannotPlane"] = pane.plane;
     dataset["nbannotComplete"] = String(this.complete);
     dataset["nbannotRevision"] = String(pane.scene.source.document.revision);
-    this.element.toggleAttribute("data-nbannot-inverted", pane.view.value.inverted.includes(pane.image.id));
+    this.element.toggleAttribute("data-nbannot-inverted", isLight(pane.image, pane.view.value));
+    this.#bars.draw(pane, screen);
     this.element.toggleAttribute("data-nbannot-active", pane.scene.panes.length > 1 && (pane.scene.chosen ?? pane.scene.active) === pane.id);
     this.#label();
   }

@@ -2,6 +2,7 @@
 import type { ImageJson } from "../model/protocol";
 import { movePoint } from "../model/transform";
 import { isGrid } from "../tools/frame";
+import { whyNotOver } from "./over";
 import { outwards } from "../volumes/order";
 import type { Pane } from "./pane";
 import { nextFrame } from "./player";
@@ -34,7 +35,9 @@ export function wantsOf(scene: Scene): Want[] {
     for (const image of overlaid(scene, pane)) {
       const way = scene.spaces.between(pane.image, image);
       const geometry = scene.geometryOf(image);
-      if (way && isGrid(geometry)) {
+      if (whyNotOver(scene, pane.image, image) !== null) continue;
+      if (!isGrid(geometry)) add(wants, image, Math.min(pane.time, image.frames - 1), pane.slice);
+      else if (way) {
         add(wants, image, Math.min(pane.time, image.frames - 1), geometry.toIndex(movePoint(way, pane.cursor))[0]);
       }
     }

@@ -24,6 +24,12 @@ SuvKind = Literal["bw", "lbm", "bsa"]
 # Customary windows by modality, used when the file names none: (centre, width), HU.
 DEFAULT_WINDOWS: Mapping[str, tuple[float, float]] = {"CT": (40.0, 400.0)}
 
+DEFAULT_SUV = 7.0
+"""Upper end of the window of a PET, SUV by body weight."""
+
+MEASURED = ("CT", "MR", "PT", "NM")
+"""Modalities whose values are no probabilities, even where they lie between 0 and 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -381,17 +387,29 @@ class Image:
         )
 
     def default_window(self) -> Window:
-        """Return the file's first window, else the modality's, else percentiles 1–99 of the middle slice."""
+        """Return the window that the image is first shown with.
+
+        The file's first; else the customary one of the modality (of a PET whose SUV can be computed
+        0 to 7); 0 to 1 for probabilities, whose middle slice lies within; else percentiles 1 to 99 of
+        the middle slice. What does not come from the file is named so: "Customary", "SUV 0–7", "0–1"
+        or "Automatic".
+        """
         if self.windows:
             return self.windows[0]
         if self.unit == "HU" and self.modality in DEFAULT_WINDOWS:
-            return Window(*DEFAULT_WINDOWS[self.modality])
+            return Window(*DEFAULT_WINDOWS[self.modality], name="Customary")
+        if self.suv is not None and "bw" in self.suv.factors:
+            top = DEFAULT_SUV / self.suv.factors["bw"]
+            return Window(top / 2, top, name="SUV 0–7")
         values = self.plane_array(self.shape[0] // 2)
-        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        real = values.dtype.kind == "f"
+        finite = values[np.isfinite(values)] if real else values
+        if real and self.modality not in MEASURED and finite.size and 0 <= finite.min() < finite.max() <= 1:
+            return Window(0.5, 1.0, name="0–1")
         low, high = np.percentile(finite, (1, 99)) if finite.size else (0.0, 1.0)
         if high <= low:
             low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-        return Window(float(low + high) / 2, max(float(high - low), 1e-6))
+        return Window(float(low + high) / 2, max(float(high - low), 1e-6), name="Automatic")
 
 
 def _values(pixels: Pixels | PixelSource) -> Pixels:

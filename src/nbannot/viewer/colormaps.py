@@ -54,6 +54,9 @@ _MAPS: dict[str, Points] = {
 COLORMAPS: tuple[str, ...] = tuple(_MAPS)
 """Names of the colour maps, the plain one first."""
 
+HEAT = "heat"
+"""The map for probabilities: over another image it is clear at its low end."""
+
 LAYER_COLORMAP = "hot iron"
 """What a layer gets that names none."""
 

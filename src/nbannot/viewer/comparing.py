@@ -15,6 +15,7 @@ from nbannot.model.image import Image, Window
 from nbannot.model.masks import Mask
 from nbannot.model.transform import Kind, Transform
 from nbannot.viewer import showing
+from nbannot.viewer.drawing import shown_colormap, shown_unit
 from nbannot.viewer.picture import Picture, draw
 from nbannot.viewer.showing import CompareMode, Layer, SlabMode, SuvUnit
 
@@ -274,8 +275,8 @@ class Comparing:
 
     @property
     def colormap(self) -> str:
-        """Name of the colour map of the image shown; assign one, "grey" is none."""
-        return str(self.view.get("colormaps", {}).get(self.image.id, "grey"))
+        """Name of the colour map of the image shown: "grey", or "PET" for a PET, unless another is assigned."""
+        return shown_colormap(self.image, self.view)
 
     @colormap.setter
     def colormap(self, name: str) -> None:
@@ -284,8 +285,7 @@ class Comparing:
     @property
     def unit(self) -> SuvUnit | None:
         """SUV that a PET is shown in: "bw", "lbm" or "bsa"; None is the stored unit, which windows keep."""
-        unit: SuvUnit | None = self.view.get("units", {}).get(self.image.id)
-        return unit
+        return shown_unit(self.image, self.view)
 
     @unit.setter
     def unit(self, unit: SuvUnit | None) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.model.geometry import Geometry
-from nbannot.model.image import Image, Window
-from nbannot.viewer.colormaps import colormap
+from nbannot.model.image import Image, SuvKind, Window
+from nbannot.viewer.colormaps import HEAT, colormap
 
 Values = NDArray[np.float64]
 Rgb = NDArray[np.uint8]
@@ -51,6 +51,8 @@ class Look:
         0 to 1.
     cut
         Values below are not drawn; None: all are.
+    ramp
+        Clear at the low end of the table, as opaque as ``opacity`` from its middle on.
     """
 
     lower: float
@@ -58,6 +60,29 @@ class Look:
     table: Rgb
     opacity: float = 1.0
     cut: float | None = None
+    ramp: bool = False
+
+
+def shown_colormap(image: Image, view: Mapping[str, Any]) -> str:
+    """Return the colour map of an image that stands alone: as chosen, else dark on white for PET."""
+    usual = "PET" if image.modality == "PT" and not image.is_color else "grey"
+    return str(view.get("colormaps", {}).get(image.id, usual))
+
+
+def shown_unit(image: Image, view: Mapping[str, Any]) -> SuvKind | None:
+    """Return the SUV that a PET is shown in: as chosen, else "bw" where it can be computed; None: as stored."""
+    kind: SuvKind = view.get("units", {}).get(image.id, "bw")
+    return kind if image.suv is not None and kind in image.suv.factors else None
+
+
+def shown_lut(image: Image, view: Mapping[str, Any]) -> int | None:
+    """Return the number of the file's table in use: the chosen one; the first of a file without a window."""
+    luts, chosen = image.voi_luts, view.get("luts", {}).get(image.id)
+    if chosen is not None and 0 <= chosen < len(luts):
+        return int(chosen)
+    ranges = {(one.first + (len(one.values) - 1) / 2, max(len(one.values) - 1, 1)) for one in luts}
+    bare = all((one.center, one.width) in ranges for one in image.windows)
+    return 0 if luts and bare and image.id not in view.get("windows", {}) else None
 
 
 def look_of(image: Image, view: Mapping[str, Any], name: str = "", *, opacity: float = 1.0,
@@ -65,22 +90,23 @@ def look_of(image: Image, view: Mapping[str, Any], name: str = "", *, opacity: f
     """Return how the view state shows an image, in a colour map or in the one it has there."""
     # Black and white are exchanged where the image stands alone; over another one its colours stay.
     inverted = (image.photometric == "MONOCHROME1") != (not name and image.id in view.get("inverted", ()))
-    name = name or view.get("colormaps", {}).get(image.id, "grey")
+    ramp = name == HEAT
+    name = name or shown_colormap(image, view)
     chosen = view.get("windows", {}).get(image.id)
     lower, upper = window_bounds(image, chosen)
     table = colormap(name)
-    luts, number = image.voi_luts, view.get("luts", {}).get(image.id)
+    luts, number = image.voi_luts, shown_lut(image, view)
     own = () if image.windows == () else (image.windows[0],)
-    if number is not None and 0 <= number < len(luts):
+    if number is not None:
         greys = np.asarray(luts[number].greys())
-        table, lower = np.stack([greys] * 3, axis=1), float(luts[number].first)
+        table, lower = table[255 - greys if inverted else greys], float(luts[number].first)
         upper = lower + len(greys) - 1
     elif name == "grey" and chosen is None and own and own[0].function == "SIGMOID":
         steps = np.linspace(-2, 2, SIGMOID)
         greys = np.floor(255 / (1 + np.exp(-4 * steps)) + 0.5).astype(np.uint8)
         table = np.stack([greys] * 3, axis=1)
         lower, upper = own[0].center - 2 * own[0].width, own[0].center + 2 * own[0].width
-    return Look(lower, upper, table[::-1] if inverted else table, opacity, cut)
+    return Look(lower, upper, table[::-1] if inverted and number is None else table, opacity, cut, ramp)
 
 
 def window_of(image: Image, chosen: Any) -> tuple[float, float]:
@@ -219,6 +245,9 @@ def lay_image(under: Rgb, values: Values, inside: NDArray[np.bool_], look: Look,
     if look.cut is not None and not color:
         with np.errstate(invalid="ignore"):
             part = np.where(values >= look.cut, part, 0.0)
+    if look.ramp and not color and look.upper > look.lower:
+        place = np.nan_to_num((values - look.lower) / (look.upper - look.lower))
+        part = part * np.clip(2 * place, 0.0, 1.0)
     lay(under, colored(values, look, color=color), part)
 
 

@@ -350,7 +350,7 @@ class Pane:
         lower, upper = np.percentile(values[inside], (2, 99))
         grown = (rows / values.shape[0], columns / values.shape[1])
         values = zoom(np.where(inside, values, lower), grown, order=1, mode="nearest", grid_mode=True)
-        table = colormap(self.view.get("colormaps", {}).get(self.image.id, "grey"))
+        table = colormap(drawing.shown_colormap(self.image, self.view))
         return drawing.colored(values, Look(float(lower), float(upper), table), color=False)
 
 

@@ -15,7 +15,7 @@ from nbannot.errors import ViewerError
 from nbannot.model.annotations import Box
 from nbannot.model.document import Document
 from nbannot.model.image import Image
-from nbannot.viewer.drawing import window_of
+from nbannot.viewer.drawing import shown_lut, shown_unit, window_of
 from nbannot.viewer.frames import letters, opposite
 from nbannot.viewer.pane import Pane, Scene, rgb
 from nbannot.viewer.panes import INFO, cells
@@ -263,7 +263,7 @@ def _place(pane: Pane) -> str:
 
 
 def _window_text(pane: Pane, image: Image) -> str:
-    if image.is_color or pane.view.get("luts", {}).get(image.id) is not None:
+    if image.is_color or shown_lut(image, pane.view) is not None:
         return ""
     center, width = window_of(image, pane.view.get("windows", {}).get(image.id))
     unit, factor = suv_of(image, pane.view)
@@ -276,9 +276,8 @@ def _window_text(pane: Pane, image: Image) -> str:
 
 def suv_of(image: Image, view: Mapping[str, Any]) -> tuple[str, float]:
     """Return the unit that an image is shown in and the factor to it; an empty unit means as stored."""
-    kind = view.get("units", {}).get(image.id)
-    factors = {} if image.suv is None else image.suv.factors
-    return (_UNITS.get(kind, ""), float(factors[kind])) if kind in factors else ("", 1.0)
+    kind = shown_unit(image, view)
+    return ("", 1.0) if kind is None or image.suv is None else (_UNITS[kind], image.suv_factor(kind))
 
 
 def show_number(value: float) -> str:

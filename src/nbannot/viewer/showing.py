@@ -18,6 +18,7 @@ from nbannot.model.image import Image, Window
 from nbannot.model.masks import Mask
 from nbannot.model.transform import Transform
 from nbannot.viewer.colormaps import COLORMAPS, LAYER_COLORMAP
+from nbannot.viewer.drawing import shown_colormap, shown_unit
 from nbannot.viewer.pane import Scene
 from nbannot.viewer.spaces import Spaces, bounds, has_planes, overlap
 
@@ -99,10 +100,10 @@ def windowed(view: View, image: Image, window: Window | tuple[float, float] | st
 
 
 def with_colormap(view: View, image: Image, name: str) -> Change:
-    """Return the change that shows an image in a colour map; "grey" is none."""
+    """Return the change that shows an image in a colour map; its usual one is none."""
     known = _colormap(name)
     rest = {id: one for id, one in view.get("colormaps", {}).items() if id != image.id}
-    return {"colormaps": rest if known == "grey" else {**rest, image.id: known}}
+    return {"colormaps": rest if known == shown_colormap(image, {}) else {**rest, image.id: known}}
 
 
 def _colormap(name: str) -> str:
@@ -115,7 +116,7 @@ def in_unit(view: View, image: Image, unit: SuvUnit | None) -> Change:
     """Return the change that shows a PET in SUV, or (None) in its stored unit."""
     rest = {id: one for id, one in view.get("units", {}).items() if id != image.id}
     if unit is None:
-        return {"units": rest}
+        return {"units": {**rest, image.id: "stored"} if shown_unit(image, {}) else rest}
     if unit not in get_args(SuvUnit):
         raise ViewerError(
             f"Unknown unit {unit!r}", hint=f"Choose one of: {', '.join(get_args(SuvUnit))}; or None."
