@@ -57,6 +57,25 @@ windows = {{**viewer.view["windows"], pet.id: [top / 2, top]}}
 viewer.view = {{**viewer.view, "panel": True, "layers": {{ct.id: [layer]}}, "windows": windows}}
 viewer
 """
+FUSED = """
+import nbannot as nb
+ct, pet = nb.read({folder!r} + "/chest/ct"), nb.read({folder!r} + "/chest/pet")
+viewer = nb.Viewer([ct, pet], labels=["nodule"], height=620)
+viewer.goto(world=(-74, 22, 205))
+viewer.view = {{**viewer.view, "panel": True}}
+viewer
+"""
+SOLID = """
+import numpy as np, nbannot as nb
+ct = nb.read({folder!r} + "/chest/ct")
+viewer = nb.Viewer(ct, labels=["nodule"], height=620, layout="four-up")
+mm = (np.stack(np.indices(ct.shape), axis=-1) - ct.geometry.to_index((-74, 22, 205))) * ct.geometry.spacing
+viewer.document.masks["nodule"].paint(np.linalg.norm(mm, axis=-1) < 14)
+viewer.goto(world=(-74, 22, 205))
+viewer.rotate(((1, 0, 0), 15))
+viewer.slab("mip", 20, pane="axial")
+viewer
+"""
 BRAIN = """
 import numpy as np, nbannot as nb
 brain = nb.read({folder!r} + "/brain/mni152_t1.nii.gz")
@@ -233,6 +252,28 @@ def test_the_pet_over_the_ct(lab: Lab, demo_folder: Path) -> None:
         assert numbers == sorted(numbers), "a colour bar lies between the button and the letter"
 
 
+def test_pet_over_ct_as_it_is_hung(lab: Lab, demo_folder: Path) -> None:
+    root = show(lab, FUSED, demo_folder)
+    keep(lab, root, "pet-ct")
+    check_filled(lab, root, ("axial", "coronal", "sagittal"))
+    fused = lab.canvas_pixels(view(root, "axial").locator("canvas"))[..., :3].astype(int)
+    assert (np.ptp(fused, axis=-1) > 60).sum() > 200, "the PET is in colour over the CT"
+    alone = lab.canvas_pixels(view(root, "axial-2").locator("canvas"))[..., :3].astype(int)
+    assert np.ptp(alone, axis=-1).max() == 0 and (alone.min(axis=-1) > 230).mean() > 0.3, (
+        "alone, dark on white"
+    )
+
+
+def test_the_volume_beside_turned_planes(lab: Lab, demo_folder: Path) -> None:
+    root = show(lab, SOLID, demo_folder)
+    lab.page.wait_for_timeout(3000)
+    keep(lab, root, "volume")
+    check_filled(lab, root, PLANES)
+    solid = lab.shown_pixels(view(root, "volume"))[..., :3].astype(int)
+    assert (solid.max(axis=-1) > 60).mean() > 0.1, "the volume is drawn"
+    assert "MIP 20 mm" in view(root, "axial").inner_text()
+
+
 def test_the_brain_in_the_dark_theme(lab: Lab, demo_folder: Path) -> None:
     root = show(lab, BRAIN, demo_folder)
     lab.set_theme("dark")
@@ -257,7 +298,7 @@ def test_the_ultrasound_clip_in_colour(lab: Lab, demo_folder: Path) -> None:
     check_legible(root)
     pixels = lab.canvas_pixels(view(root, "acquisition").locator("canvas")).astype(int)
     assert (np.ptp(pixels[..., :3], axis=-1) > 15).sum() > 200, "it is in colour"
-    assert root.locator('[data-nbannot-command="frame.play"]').is_visible()
+    assert root.locator('[data-nbannot-command="frame.play"]').first.is_visible()
 
 
 @pytest.mark.parametrize("name", ["ct-mpr", "help", "narrow", "pet", "layers", "brain", "ultrasound"])
