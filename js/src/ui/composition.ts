@@ -5,6 +5,7 @@ import type { SliceStore as Voxels } from "../model/masks";
 import { IDENTITY, movePoint, moveStep, type Matrix } from "../model/transform";
 import { COLORMAPS } from "../render/colormaps";
 import { planeRequest, type PlaneRequest } from "../render/plane";
+import { anyMissing } from "../render/contract";
 import type { ImageLayer, Layer, MaskLayer, SegmentStyle, Slab, SliceStore } from "../render/renderer";
 import type { LayerState } from "../state/parts";
 import { hasPlanes, isGrid, type Frame } from "../tools/frame";
@@ -91,11 +92,31 @@ function imageLayer(
   };
 }
 
+/** The image of a pane; where slices are on their way, over what is known of the whole. */
+function baseLayers(pane: Pane, base: ImageLayer): Layer[] {
+  const { image, geometry, time } = pane;
+  if (!isGrid(geometry) || !anyMissing(base)) return [base];
+  const sketch = pane.scene.source.volumes.sketch?.(image.id, time);
+  if (!sketch) return [base];
+  const { factors, slope, intercept } = sketch;
+  // Index -0.5 is the same corner in both grids.
+  const scaled = (step: Vec3): Vec3 => [step[0] / factors[0], step[1] / factors[1], step[2] / factors[2]];
+  const { origin, du, dv, slab } = base.plane;
+  const half: Vec3 = [0.5, 0.5, 0.5];
+  const plane = {
+    ...base.plane, origin: subtract(scaled(add(origin, half)), half), du: scaled(du), dv: scaled(dv),
+    slab: slab && { ...slab, step: scaled(slab.step) },
+  };
+  const { lower, upper } = base.window;
+  const window = { lower: (lower - intercept) / slope, upper: (upper - intercept) / slope };
+  return [{ ...base, store: sketch.store as SliceStore, plane, window }, { ...base, gaps: "clear" }];
+}
+
 /** Everything drawn in `width` × `height` device px by the pane's camera or another, bottom first. */
 export function compose(pane: Pane, width: number, height: number, ratio: number, camera = pane.camera): Composition {
   const { scene, image, geometry, view } = pane;
   const plane = basePlane(pane, width, height, ratio, camera);
-  const layers: Layer[] = [imageLayer(pane, image, pane.store, plane, {})];
+  const layers: Layer[] = baseLayers(pane, imageLayer(pane, image, pane.store, plane, {}));
   const notes: string[] = [];
   const own = view.value.colormaps[image.id];
   if (own !== undefined && !COLORMAPS.includes(own)) notes.push(`There is no colour map "${own}".`);
@@ -109,8 +130,6 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
     // A swipe cuts the picture; masks would lie on both sides of the cut.
     if (masks && other && typeof found !== "string") layers.push(...maskLayers(pane, other, found.plane, ratio));
   };
-  layers.push(...maskLayers(pane, image, plane, ratio));
-  const masksAt = layers.splice(1);
   for (const state of view.value.layers[image.id] ?? []) {
     if (!COLORMAPS.includes(state.colormap)) notes.push(`There is no colour map "${state.colormap}".`);
     if (state.visible) over(state, { opacity: state.opacity, lower: state.lower, colormap: state.colormap }, true);
@@ -122,7 +141,7 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
     if (compare.mode === "swipe") over(state, { clip });
     else if (compare.at >= 0.5) over(state, {});
   }
-  layers.push(...masksAt);
+  layers.push(...maskLayers(pane, image, plane, ratio));
   return { layers, notes };
 }
 
@@ -186,8 +205,8 @@ export function pictureKey(renderer: object, layers: readonly Layer[]): readonly
     if (layer.kind === "mask") {
       key.push(JSON.stringify([...layer.segments]));
     } else {
-      const { window, table, interpolate, opacity, lower, clip } = layer;
-      key.push(window.lower, window.upper, table, interpolate, opacity, lower, clip?.[0], clip?.[1]);
+      const { window, table, interpolate, opacity, lower, clip, gaps } = layer;
+      key.push(window.lower, window.upper, table, interpolate, opacity, lower, clip?.[0], clip?.[1], gaps);
     }
   }
   return key;

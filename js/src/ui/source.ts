@@ -4,6 +4,7 @@ import type { SliceStore } from "../model/masks";
 import type { WireError } from "../model/protocol";
 import type { ModuleRoad } from "../channel/modules";
 import type { Arrival, Want } from "../volumes";
+import type { Sketch } from "../volumes/sketches";
 import type { Preview } from "../volumes/previews";
 
 export interface Progress {
@@ -15,6 +16,8 @@ export interface Voxels {
   store(image: string, frame?: number): SliceStore | undefined;
   /** Say all that is in view, most important first; it is fetched first and kept. */
   wantAll(wants: readonly Want[]): void;
+  /** Something coarse to draw where slices of a frame are missing; it comes as an arrival. */
+  sketch?(image: string, frame: number): Sketch | undefined;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
   /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels. */
