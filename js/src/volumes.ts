@@ -304,6 +304,8 @@ export class Volumes {
   /** Other images than those in view: only over HTTP, and while half of the memory is free. */
   #otherHead(): Head | null {
     if (this.channel.health.carrier !== "http" || !this.#wishes.length) return null;
+    const wanted = new Set(this.#wishes.map(({ want }) => want.image));
+    for (const { image } of this.#background.values()) if (wanted.has(image.id)) return null;
     this.#others ??= this.document.images
       .filter(({ id }) => !this.#wishes.some(({ want }) => want.image === id))
       .map((image) => {
