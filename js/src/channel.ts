@@ -4,7 +4,7 @@ import { HttpCarrier, jupyterBase } from "./channel/http";
 import { Lane } from "./channel/lane";
 import { Requests } from "./channel/requests";
 import {
-  PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, maskKey, previewKey,
+  PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, maskKey, previewKey, sketchKey,
 } from "./model/protocol";
 import type { KeyValues } from "./channel/lane";
 import type { HttpPart } from "./channel/parts";
@@ -192,7 +192,7 @@ export class Channel implements Outbox {
     const tries = options.urgent ? 1 : PATIENT_TRIES;
     for (let n = 0; n < tries && this.#http?.alive && left.size && !signal.aborted; n++) {
       if (n) await wait(Math.min(MAX_PATIENCE_MS, PATIENCE_MS * 2 ** n), signal);
-      await this.#overHttp(this.#http, image, frame, left, onSlice, signal);
+      await this.#overHttp(this.#http, image, frame, left, onSlice, signal, options.urgent);
     }
     if (!left.size || signal.aborted) return;
     const numbers = new Map([...left].map((k) => [imageKey(image.id, frame, k), k]));
@@ -261,20 +261,32 @@ export class Channel implements Outbox {
   }
 
   /** Fetch the down-sampled copy of an image frame, or of a mask (frame null); undefined when aborted. */
-  async preview(id: string, frame: number | null, edge: number, signal: AbortSignal): Promise<Slice | undefined> {
+  preview(id: string, frame: number | null, edge: number, signal: AbortSignal): Promise<Slice | undefined> {
+    return this.#one(previewKey(id, frame, edge), signal);
+  }
+
+  /** Fetch the coarse look at an image frame; undefined when aborted. */
+  sketch(id: string, frame: number, edge: number, signal: AbortSignal): Promise<Slice | undefined> {
+    return this.#one(sketchKey(id, frame, edge), signal);
+  }
+
+  async #one(key: string, signal: AbortSignal): Promise<Slice | undefined> {
     let found: Slice | undefined;
-    await this.#requests.get([previewKey(id, frame, edge)], (slice) => (found = slice), { signal });
+    await this.#requests.get([key], (slice) => (found = slice), { signal });
     return found;
   }
 
   /** Tell the host which slices are in view (image, frame, slice), so that it publishes from there outwards. */
   focus(places: FocusMessage["places"]): void {
     this.#focus = { type: "focus", tab: this.tab, places: places.slice(0, MAX_PLACES) };
-    this.#focusTimer ??= setTimeout(() => {
-      this.#focusTimer = undefined;
-      const message = this.#focus;
-      if (this.#http?.alive && message) this.#try(() => this.wire.send(message));
-    }, FOCUS_MS);
+    this.#focusTimer ??= setTimeout(() => this.#sendFocus(), FOCUS_MS);
+  }
+
+  #sendFocus(): void {
+    clearTimeout(this.#focusTimer);
+    this.#focusTimer = undefined;
+    const message = this.#focus;
+    if (this.#http?.alive && message) this.#try(() => this.wire.send(message));
   }
 
   async #overHttp(
@@ -284,6 +296,7 @@ export class Channel implements Outbox {
     left: Set<number>,
     onSlice: (k: number, slice: Slice) => void,
     signal: AbortSignal,
+    urgent = false,
   ): Promise<void> {
     const shape = [image.shape[1], image.shape[2], ...(image.color ? [3] : [])];
     const take = ({ k, codec, bytes, band }: HttpPart): void => {
@@ -293,7 +306,7 @@ export class Channel implements Outbox {
       const head = { key: imageKey(image.id, frame, k), dtype: image.dtype, shape, codec, bytes, revision: 0 };
       onSlice(k, band ? { ...head, band } : head);
     };
-    await Promise.all(ranges([...left]).map((range) => http.slices(image, frame, range, take, signal)));
+    await Promise.all(ranges([...left]).map((range) => http.slices(image, frame, range, take, signal, urgent)));
   }
 
   async #probe(place: StateMessage["http"]): Promise<void> {
@@ -301,7 +314,7 @@ export class Channel implements Outbox {
     this.#probed = place.nonce;
     this.#http = await HttpCarrier.probe(this.#base + place.url, place.nonce, this.#abort.signal);
     if (!this.#http) return;
-    if (this.#focus) this.focus(this.#focus.places);
+    this.#sendFocus();
     this.#announce();
   }
 

@@ -7,6 +7,7 @@ import { Assembly } from "./volumes/assemble";
 import { pageLedger, sizeText } from "./volumes/ledger";
 import { MaskFeed } from "./volumes/maskfeed";
 import { Motion, UNWANTED, Wish } from "./volumes/order";
+import { Sketches } from "./volumes/sketches";
 import { Volume, sliceBytes } from "./volumes/volume";
 import type { Channel } from "./channel";
 import type { Slice } from "./channel/requests";
@@ -14,6 +15,7 @@ import type { DecodePool } from "./decode";
 import type { DocumentMirror } from "./model/document";
 import type { Memory, Victim } from "./volumes/ledger";
 import type { Step, Want } from "./volumes/order";
+import type { Sketch } from "./volumes/sketches";
 
 export { outwards } from "./volumes/order";
 export { Volume } from "./volumes/volume";
@@ -24,6 +26,8 @@ export type { Want } from "./volumes/order";
 export type Arrival =
   | { readonly kind: "slice"; readonly image: string; readonly frame: number; readonly k: number }
   | { readonly kind: "failed"; readonly image: string; readonly frame: number; readonly k: number; readonly message: string }
+  /** There is something coarse to draw where slices are missing. */
+  | { readonly kind: "sketch"; readonly image: string; readonly frame: number; readonly k: -1 }
   /** The image is larger than the memory that is left; the message says what that means. */
   | { readonly kind: "limit"; readonly image: string; readonly frame: number; readonly k: number; readonly message: string };
 
@@ -42,6 +46,8 @@ const FIRST_BATCH = 4;
 const BATCH_BYTES = 8 * 2 ** 20;
 const SLOW_MS = 400;
 const QUICK_MS = 100;
+// Requests by HTTP may take longer: their slices come one by one, and the next one that is looked at overtakes them.
+const HTTP_SLOWER = 4;
 const RING_BYTES = 256 * 2 ** 20;
 const RETRY_MS = 3000;
 const RETRY_HOST_MS = 10_000;
@@ -63,6 +69,7 @@ export class Volumes {
   readonly #glances: { readonly volume: Volume; readonly k: number }[] = [];
   #glancing = false;
   readonly #previews: Previews;
+  readonly #sketches: Sketches;
   readonly #urgent = new Set<string>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   /** Slices that were tried twice. */
@@ -84,6 +91,8 @@ export class Volumes {
     const { signal } = this.#abort;
     this.#previews = new Previews(channel, decoder, signal);
     this.#assembly = new Assembly(decoder);
+    const sketched = ({ image, frame }: Volume): void => this.#tell({ kind: "sketch", image: image.id, frame, k: -1 });
+    this.#sketches = new Sketches(channel, decoder, sketched, () => this.#schedule(), signal);
     decoder.warm?.();
     const centre = (image: string): number | undefined =>
       this.#wishes.find(({ want }) => want.image === image)?.inView[0];
@@ -135,7 +144,9 @@ export class Volumes {
         controller.abort();
     const places = this.#wishes.flatMap(({ want, inView: [k] }) => (k === undefined ? [] : [[want.image, want.frame, k] as const]));
     if (places.length) this.channel.focus(places);
-    this.#replan();
+    this.#heads = this.#others = this.#victims = null;
+    // At once: what follows draws, and the host can work meanwhile.
+    this.#pump();
   }
 
   /** Try what failed again, of one image or of all. */
@@ -160,6 +171,12 @@ export class Volumes {
     if (!volume?.needs(k) || this.#glances.some((one) => one.volume === volume && one.k === k)) return;
     this.#glances.push({ volume, k });
     this.#schedule();
+  }
+
+  /** Something coarse to draw where slices of a frame are missing; asked for by the first call, told as an arrival. */
+  sketch(image: string, frame = 0): Sketch | undefined {
+    const volume = this.store(image, frame);
+    return volume && this.#sketches.of(volume);
   }
 
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): () => void {
@@ -205,6 +222,7 @@ export class Volumes {
     for (const volume of this.#volumes.values()) volume.clear();
     this.#volumes.clear();
     this.#assembly.clear();
+    this.#sketches.clear();
     this.#wishes = [];
     this.#listeners.clear();
     this.decoder.close();
@@ -237,12 +255,15 @@ export class Volumes {
     if (this.#abort.signal.aborted || !this.document.ready) return;
     this.#ledger.settle();
     this.#startUrgent();
+    for (const [n, { want }] of this.#wishes.entries())
+      if (!this.#motions.get(`${want.image}/${n}`)?.frames) this.#sketches.fetch(this.store(want.image, want.frame));
     // The first slice has the road for itself.
     const [first] = this.#wishes;
     const shown = first && this.store(first.want.image, first.want.frame);
     if (this.#urgent.size && shown && !shown.have && !shown.partial.size) return;
     if (!this.#urgent.size) this.#startGlance();
-    const limit = this.channel.health.carrier === "http" && this.#batch > FIRST_BATCH ? 4 : 2;
+    if (this.#sketches.first) return;
+    const limit = this.channel.health.carrier === "http" ? (this.#batch > FIRST_BATCH ? 4 : 3) : 2;
     while (this.#background.size < limit) {
       const next = this.#nextBatch();
       if (!next) return;
@@ -308,6 +329,8 @@ export class Volumes {
   /** Other images than those in view: only over HTTP, and while half of the memory is free. */
   #otherHead(): Head | null {
     if (this.channel.health.carrier !== "http" || !this.#wishes.length) return null;
+    const wanted = new Set(this.#wishes.map(({ want }) => want.image));
+    for (const { image } of this.#background.values()) if (wanted.has(image.id)) return null;
     this.#others ??= this.document.images
       .filter(({ id }) => !this.#wishes.some(({ want }) => want.image === id))
       .map((image) => {
@@ -331,11 +354,13 @@ export class Volumes {
     const controller = new AbortController();
     this.#background.set(controller, volume);
     const begun = performance.now();
-    void this.#fetch(volume, ks, controller.signal, false).finally(() => {
-      this.#background.delete(controller);
-      const taken = performance.now() - begun;
+    const fetched = (): void => {
+      const taken = (performance.now() - begun) / (this.channel.health.carrier === "http" ? HTTP_SLOWER : 1);
       if (taken > SLOW_MS) this.#batch = Math.max(1, this.#batch >> 1);
       else if (taken < QUICK_MS) this.#batch = Math.min(MAX_BATCH, this.#batch * 2);
+    };
+    void this.#fetch(volume, ks, controller.signal, false, fetched).finally(() => {
+      this.#background.delete(controller);
       if (controller.signal.aborted) this.#replan();
       this.#schedule();
     });
@@ -408,7 +433,10 @@ export class Volumes {
 
   // Fetching ------------------------------------------------------------------------------------
 
-  async #fetch(volume: Volume, ks: readonly number[], signal: AbortSignal, urgent: boolean): Promise<void> {
+  /** `fetched` is called when all is here, before it is decoded. */
+  async #fetch(
+    volume: Volume, ks: readonly number[], signal: AbortSignal, urgent: boolean, fetched?: () => void,
+  ): Promise<void> {
     const decoding: Promise<void>[] = [];
     for (const k of ks) volume.asked.add(k);
     try {
@@ -419,6 +447,7 @@ export class Volumes {
       const failed = host ? error.keys.map((key) => Number(key.split("/").at(-1))) : ks;
       for (const k of failed) this.#failed(volume, k, textOf(error), host);
     }
+    fetched?.();
     await Promise.all(decoding);
     for (const k of ks) {
       volume.asked.delete(k);
@@ -442,6 +471,7 @@ export class Volumes {
       if (values.length !== volume.shape[1] * volume.shape[2] * (volume.color ? 3 : 1))
         throw new RangeError("its size does not fit the image");
       volume.put(k, values);
+      this.#sketches.note(volume);
       this.#tell(arrived);
     } catch (error) {
       this.#failed(volume, k, textOf(error), false);

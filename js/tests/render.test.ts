@@ -202,6 +202,28 @@ describe("missing slices", () => {
     }
   });
 
+  it("let through what is below where the layer says so, and are still reported", () => {
+    for (const name of ["axial", "coronal", "slanted", "oblique"])
+      for (const interpolate of [true, false]) {
+        const [below, store] = [new Slices("int16"), new Slices("int16")];
+        for (let k = 0; k < NK; k++) for (let j = 0; j < NJ; j++) for (let i = 0; i < NI; i++) store.set(k, j, i, 900 - below.at(k, j, i) / 5);
+        const plane = PLANES[name]!;
+        // No colour of its own is the grey of missing voxels.
+        const table = greyTable(false).map((word) => word & 0xffff00ff);
+        const look = { ...grey(store, interpolate), plane, table };
+        const draw = (...layers: ImageLayer[]): { words: Uint32Array; missing: boolean } => {
+          const words = new Uint32Array(plane.width * plane.height).fill(0x12345678);
+          return { words, missing: new CpuRenderer().paint(words, plane.width, plane.height, layers).missing };
+        };
+        store.gone.add(3);
+        const [gone, under] = [draw(look), draw({ ...look, store: below })];
+        const both = draw({ ...look, store: below }, { ...look, gaps: "clear" });
+        expect(both.missing).toBe(true);
+        // What is here is drawn as it would be alone; the rest is what is below.
+        expect([...both.words]).toEqual([...gone.words].map((word, n) => (word === 0xff181818 ? under.words[n] : word)));
+      }
+  });
+
   it("do not matter out of reach", () => {
     const store = new Slices("int16");
     store.gone.add(4);

@@ -7,6 +7,7 @@ import { readAt, readingText } from "../src/ui/readout";
 import { compose } from "../src/ui/composition";
 import { Scene } from "../src/ui/scene";
 import type { Source } from "../src/ui/source";
+import type { Sketch } from "../src/volumes/sketches";
 import { boxItem, distance, label, mask } from "./tools_help";
 
 const grid = (spacing: readonly [number, number, number], origin: readonly [number, number, number], shape: readonly [number, number, number]): GeometryJson => ({
@@ -45,7 +46,7 @@ class Store implements SliceStore {
   }
 }
 
-interface World { scene: Scene; document: DocumentMirror; toasts: string[]; asked: number[]; here: boolean }
+interface World { scene: Scene; document: DocumentMirror; toasts: string[]; asked: number[]; here: boolean; sketch?: Sketch }
 
 function open(images: readonly ImageJson[]): World {
   const document = new DocumentMirror();
@@ -64,6 +65,7 @@ function open(images: readonly ImageJson[]): World {
     channel: { health: { status: "ready", message: "" }, onHealth: () => undefined, onError: () => undefined },
     volumes: {
       store: (id) => new Store(document.image(id)!, world.here),
+      sketch: () => world.sketch,
       wantAll: () => undefined, onArrive: () => undefined, progress: () => ({ have: 0, total: 0 }),
       preview: () => Promise.reject(new Error("not here")),
     },
@@ -85,6 +87,29 @@ const drawn = (scene: Scene): unknown[] =>
 describe("a scene of a volume", () => {
   let world: World;
   beforeEach(() => { world = open([ct, pet]); });
+
+  it("draws a sketch of the whole where slices are missing, at the same place", () => {
+    world.here = false;
+    const sketch = new Store(picture("s", ct.geometry, { shape: [8, 10, 10] }), true);
+    world.sketch = { store: sketch, factors: [2.5, 4, 4], slope: 2, intercept: -100 };
+    for (const name of ["axial", "coronal", "sagittal"]) {
+      const [below, base] = compose(world.scene.paneById(name), 200, 100, 1).layers;
+      if (below?.kind !== "image" || base?.kind !== "image") throw new Error("no images");
+      expect([below.store, base.gaps, below.gaps]).toEqual([sketch, "clear", undefined]);
+      for (const n of [0, 1, 2] as const) {
+        const f = world.sketch.factors[n];
+        expect(below.plane.origin[n]).toBeCloseTo((base.plane.origin[n] + 0.5) / f - 0.5, 9);
+        expect(below.plane.du[n] * f).toBeCloseTo(base.plane.du[n], 9);
+        expect(below.plane.dv[n] * f).toBeCloseTo(base.plane.dv[n], 9);
+      }
+      expect(below.window.lower * 2 - 100).toBeCloseTo(base.window.lower, 9);
+      expect(below.window.upper * 2 - 100).toBeCloseTo(base.window.upper, 9);
+    }
+    world.here = true;
+    const [only, next] = compose(world.scene.paneById("coronal"), 200, 100, 1).layers;
+    expect(only?.kind === "image" && only.gaps).toBe(undefined);
+    expect(next?.kind).not.toBe("image");
+  });
 
   it("starts in the middle, fitted, in three planes", () => {
     const { scene } = world;

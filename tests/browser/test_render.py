@@ -24,6 +24,8 @@ from browser.render_reference import (
     bundle,
     check,
     composite,
+    draw,
+    image_layer,
     labels_of,
     page,
     picture,
@@ -129,6 +131,22 @@ def test_colour(page: Page, plane: str) -> None:
         check(page, array, PLANES[plane], Look(interpolate=interpolate))
     put(page, "image", array, missing=(3, 4))
     check(page, array, PLANES[plane], Look(), missing=(3, 4))
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_missing_slices_may_let_through_what_is_below(page: Page, plane: str) -> None:
+    array, below = volume(), 900 - volume()[::-1] // 2
+    put(page, "image", array, missing=(3, 4))
+    put(page, "below", below.astype(np.int16))
+    # No colour of its own is the grey of missing voxels.
+    purple = [0xFF000000 | n << 16 | n for n in range(256)]
+    top = {**image_layer(PLANES[plane], Look()), "table": purple}
+    bottom = {**top, "store": "below"}
+    for kind in KINDS:
+        both, missing = draw(page, kind, PLANES[plane], [bottom, {**top, "gaps": "clear"}])
+        grey, under = (draw(page, kind, PLANES[plane], [one])[0] for one in (top, bottom))
+        gone = (grey[..., :3] == 24).all(axis=2)
+        assert missing and np.array_equal(both, np.where(gone[..., None], under, grey))
 
 
 @pytest.mark.parametrize("plane", PLANES)

@@ -221,3 +221,49 @@ def test_slices_in_view_come_before_the_preview_is_done_and_a_cancel_ends_it() -
         assert tab.wait(4)["type"] == "bytes_error"
     finally:
         tab.channel.close()
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint8", "float32", "int32"])
+def test_a_sketch_has_one_slice_of_each_block_and_the_means_in_it(dtype: str) -> None:
+    random = np.random.default_rng(4)
+    values = random.normal(50, 30, SHAPE).clip(0, 255).astype(dtype)
+    head, found = finish(Previews(Document(image_of(values))), "s/img/0/16")
+    assert found.shape == (16, 16, 16)
+    unit = found * head["slope"] + head["intercept"]
+    ks = [int((n + 0.5) * SHAPE[0] / 16) for n in range(16)]
+    rows, columns = ([n * size // 16 for n in range(16)] + [size] for size in SHAPE[1:])
+    for p, q, r in itertools.product(range(16), repeat=3):
+        block = values[ks[p], rows[q] : rows[q + 1], columns[r] : columns[r + 1]]
+        assert unit[p, q, r] == pytest.approx(block.mean(), abs=0.5 if dtype in ("int16", "uint8") else 0.01)
+    full = Geometry(SHEARED, SHAPE)
+    for ends in itertools.product((0, 1), repeat=3):
+        mine = [-0.5 + e * 16 for e in ends]
+        theirs = [-0.5 + e * n for e, n in zip(ends, SHAPE, strict=True)]
+        assert (np.array(head["affine"]) @ [*mine, 1])[:3] == pytest.approx(full.to_world(theirs), abs=1e-9)
+
+
+def test_a_sketch_reads_few_slices_and_nobody_reads_them_again() -> None:
+    source = OneByOne()
+    image = image_of_source(source)
+    sent: list[dict[str, Any]] = []
+    done = threading.Event()
+
+    def send(content: dict[str, Any], buffers: list[bytes]) -> None:
+        sent.append(content)
+        if content["type"] == "bytes":
+            done.set()
+
+    channel = Channel(Document(image), send)
+    try:
+        channel.receive({"type": "get", "tab": "t", "rid": 1, "keys": ["s/img/0/8"]})
+        assert done.wait(10)
+        read = list(source.read)
+        assert read == [12, 37, 62, 87, 112, 137, 162, 187]
+        done.clear()
+        channel.receive({"type": "get", "tab": "t", "rid": 2, "keys": ["image/img/0/12", "image/img/0/13"]})
+        deadline = time.monotonic() + 10
+        while len(sent) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert source.read == [*read, 13]
+    finally:
+        channel.close()

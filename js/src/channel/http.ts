@@ -49,20 +49,24 @@ export class HttpCarrier {
     return this.#failures < MAX_FAILURES;
   }
 
-  /** Hand over those slices k0…k1 that the server has, each as soon as it is here; none where it fails. */
+  /**
+   * Hand over those slices k0…k1 that the server has, each as soon as it is here; none where it fails. For
+   * slices that are not urgent the server waits a moment.
+   */
   async slices(
     image: ImageJson,
     frame: number,
     [k0, k1]: readonly [number, number],
     onPart: (part: HttpPart) => void,
     signal: AbortSignal,
+    urgent = false,
   ): Promise<void> {
     if (!this.alive) return;
-    await this.#turn();
+    await this.#turn(urgent);
     const limit = timeLimit(signal, FETCH_MS);
     try {
       if (signal.aborted) return;
-      const path = `${encodeURIComponent(image.id)}/${frame}/${k0}-${k1}`;
+      const path = `${encodeURIComponent(image.id)}/${frame}/${k0}-${k1}${urgent ? "" : "?wait"}`;
       const reply = await fetch(`${this.url}/${path}`, { credentials: "same-origin", signal: limit.signal });
       if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
       const parser = new SliceParser(onPart);
@@ -85,8 +89,8 @@ export class HttpCarrier {
     }
   }
 
-  async #turn(): Promise<void> {
-    if (this.#open >= MAX_CONNECTIONS) await new Promise<void>((go) => this.#waiting.push(go));
+  async #turn(urgent: boolean): Promise<void> {
+    if (!urgent && this.#open >= MAX_CONNECTIONS) await new Promise<void>((go) => this.#waiting.push(go));
     this.#open++;
   }
 }

@@ -537,6 +537,10 @@ export function maskKey(mask: string, k: number): string {
   return `mask/${mask}/${k}`;
 }
 
+/** Key of the coarse look at an image frame. */
+export function sketchKey(id: string, frame: number, edge: number): string {
+  return `s/${id}/${frame}/${edge}`;
+}
 /** Key of the down-sampled copy of an image frame (k, j, i up to `edge`), or of a mask where frame is null. */
 export function previewKey(id: string, frame: number | null, edge: number): string {
   return frame === null ? `q/${id}/${edge}` : `p/${id}/${frame}/${edge}`;

@@ -45,6 +45,8 @@ export interface ImageLayer {
   readonly opacity: number;
   /** Smaller values (and those that are no numbers) are not drawn; null: all are. Not for colour images. */
   readonly lower: number | null;
+  /** "clear": where voxels are not here yet, what is below shows; else see `draw`. */
+  readonly gaps?: "clear";
   /** Columns [from, to) of the picture to draw, in device pixels; null: all. */
   readonly clip: readonly [number, number] | null;
 }

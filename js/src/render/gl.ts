@@ -102,7 +102,7 @@ export class GlRenderer implements Renderer {
     gl.uniform1i(program.uniform("mode"), plane.slab ? MODES.indexOf(plane.slab.mode) : 0);
     gl.uniform1i(program.uniform("smooth_"), layer.interpolate ? 1 : 0);
     gl.uniform1f(program.uniform("opacity"), Math.min(Math.max(layer.opacity, 0), 1));
-    gl.uniform1f(program.uniform("missing"), bottom || hides(layer) ? 1 : 0);
+    gl.uniform1f(program.uniform("missing"), layer.gaps !== "clear" && (bottom || hides(layer)) ? 1 : 0);
     gl.uniform2f(program.uniform("clip"), clip?.[0] ?? 0, clip?.[1] ?? plane.width);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }

@@ -69,7 +69,7 @@ export function shadeOf(layer: ImageLayer, bottom: boolean): Shade {
     table: fade(layer.table, opacity),
     last: layer.table.length - 1,
     cut: layer.lower === null || layer.store.color ? null : (layer.lower - lower) * factor + 0.5,
-    missing: bottom || hides(layer) ? MISSING : OUTSIDE,
+    missing: layer.gaps !== "clear" && (bottom || hides(layer)) ? MISSING : OUTSIDE,
     alpha: Math.round(opacity * 255) << 24,
   };
 }

@@ -5,6 +5,7 @@ import type { SliceStore as Voxels } from "../model/masks";
 import { movePoint, moveStep, type Matrix } from "../model/transform";
 import { COLORMAPS } from "../render/colormaps";
 import { planeRequest, type PlaneRequest } from "../render/plane";
+import { anyMissing } from "../render/contract";
 import type { ImageLayer, Layer, MaskLayer, SegmentStyle, Slab, SliceStore } from "../render/renderer";
 import { hasPlanes, isGrid, type Frame } from "../tools/frame";
 import type { Camera } from "../tools/tool";
@@ -91,6 +92,26 @@ function imageLayer(
   };
 }
 
+/** The image of a pane; where slices are on their way, over what is known of the whole. */
+function baseLayers(pane: Pane, base: ImageLayer): Layer[] {
+  const { image, geometry, time } = pane;
+  if (!isGrid(geometry) || !anyMissing(base)) return [base];
+  const sketch = pane.scene.source.volumes.sketch?.(image.id, time);
+  if (!sketch) return [base];
+  const { factors, slope, intercept } = sketch;
+  // Index -0.5 is the same corner in both grids.
+  const scaled = (step: Vec3): Vec3 => [step[0] / factors[0], step[1] / factors[1], step[2] / factors[2]];
+  const { origin, du, dv, slab } = base.plane;
+  const half: Vec3 = [0.5, 0.5, 0.5];
+  const plane = {
+    ...base.plane, origin: subtract(scaled(add(origin, half)), half), du: scaled(du), dv: scaled(dv),
+    slab: slab && { ...slab, step: scaled(slab.step) },
+  };
+  const { lower, upper } = base.window;
+  const window = { lower: (lower - intercept) / slope, upper: (upper - intercept) / slope };
+  return [{ ...base, store: sketch.store as SliceStore, plane, window }, { ...base, gaps: "clear" }];
+}
+
 /** Everything drawn in `width` × `height` device px by the pane's camera or another, bottom first. */
 export function compose(pane: Pane, width: number, height: number, ratio: number, camera = pane.camera): Composition {
   const { scene, image, view } = pane;
@@ -109,7 +130,7 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
   const edge = !against ? width
     : compare!.mode === "swipe" ? edgeOf(pane, compare!.at, width, ratio, camera) : scene.flickered ? 0 : width;
   const clip: ImageLayer["clip"] = edge < width ? [0, edge] : null;
-  layers.push(imageLayer(pane, image, pane.store, plane, { clip }));
+  layers.push(...baseLayers(pane, imageLayer(pane, image, pane.store, plane, { clip })));
   tellMap(view.value.colormaps[image.id], notes);
   for (const state of view.value.layers[image.id] ?? []) {
     tellMap(state.colormap, notes);
@@ -196,8 +217,8 @@ export function pictureKey(renderer: object, layers: readonly Layer[]): readonly
     if (layer.kind === "mask") {
       key.push(JSON.stringify([...layer.segments]), layer.clip?.[0], layer.clip?.[1]);
     } else {
-      const { window, table, interpolate, opacity, lower, clip } = layer;
-      key.push(window.lower, window.upper, table, interpolate, opacity, lower, clip?.[0], clip?.[1]);
+      const { window, table, interpolate, opacity, lower, clip, gaps } = layer;
+      key.push(window.lower, window.upper, table, interpolate, opacity, lower, clip?.[0], clip?.[1], gaps);
     }
   }
   return key;

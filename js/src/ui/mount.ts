@@ -23,6 +23,7 @@ import { Toolbar } from "./toolbar";
 const HEIGHT = 620;
 const PANEL_ROOM = 760;
 const PROGRESS_MS = 250;
+const CONTROLS_MS = 100;
 /** Changes that lay the panes out again. */
 const ARRANGING = ["layout", "image", "panes", "maximized"] as const;
 
@@ -54,6 +55,8 @@ class Viewer {
   readonly #info: ImageInfo;
   readonly #screenshots: Screenshots;
   #frame = 0;
+  #controlsAt = -Infinity;
+  #controlsTimer: ReturnType<typeof setTimeout> | undefined;
   #progressTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(el: HTMLElement, readonly client: Source, readonly signal: AbortSignal) {
@@ -204,11 +207,18 @@ class Viewer {
     if (this.#frame !== 0 || this.signal.aborted) return;
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
-      this.#drawControls();
+      // While something is dragged or scrolled the pictures go first: each change of the toolbar paints it anew.
+      const early = this.#controlsAt + CONTROLS_MS - performance.now();
+      if (early <= 0) this.#drawControls();
+      else this.#controlsTimer ??= setTimeout(() => this.#drawControls(), early);
     });
   }
 
   #drawControls(): void {
+    clearTimeout(this.#controlsTimer);
+    this.#controlsTimer = undefined;
+    if (this.signal.aborted) return;
+    this.#controlsAt = performance.now();
     const { dataset } = this.#root;
     dataset["nbannotTool"] = this.#view.value.tool;
     if (this.#scene.ready) dataset["nbannotLayout"] = this.#scene.layout;
@@ -313,6 +323,7 @@ class Viewer {
 
   #close(): void {
     if (this.#frame !== 0) cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#controlsTimer);
     this.#view.close();
     this.#root.remove();
   }

@@ -4,6 +4,7 @@ import type { SliceStore } from "../model/masks";
 import type { HeaderRow, InfoRow, WireError } from "../model/protocol";
 import type { ModuleRoad } from "../channel/modules";
 import type { Arrival, Memory, Want } from "../volumes";
+import type { Sketch } from "../volumes/sketches";
 import type { Preview } from "../volumes/previews";
 
 export interface Progress {
@@ -17,6 +18,8 @@ export interface Voxels {
   wantAll(wants: readonly Want[]): void;
   /** Fetch one slice when nothing in view is waiting, for a small picture. */
   glance?(image: string, frame: number, k: number): void;
+  /** Something coarse to draw where slices of a frame are missing; it comes as an arrival. */
+  sketch?(image: string, frame: number): Sketch | undefined;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
   /** Bytes that the page holds and may hold; absent where nobody counts. */

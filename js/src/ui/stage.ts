@@ -76,8 +76,11 @@ export class Stage {
     }
     if (!ids.has("info")) this.#info.element.remove();
     if (!ids.has(scene.active)) scene.active = scene.pane.id;
-    // At once: until then the browser would show the old picture stretched into the new cell.
-    this.#draw();
+    // At once: until then the browser would show the old picture stretched into the new cell. Without one
+    // the first slice is asked for, and drawn in the next frame if it is here by then.
+    if (this.#renderer) return this.#draw();
+    this.#want();
+    this.repaint();
   }
 
   /** Height that the views need in a width, given the height of the widget. */
@@ -122,9 +125,10 @@ export class Stage {
     }
   }
 
-  /** A slice came: the pane it fills shows it at once, those across it a little later, together. */
+  /** A slice came (-1: something else than a slice): the pane it fills shows it at once, those across it a little later, together. */
   arrived(k: number): void {
     if (!this.scene.ready) return;
+    if (k < 0) return this.repaint();
     const panes = this.#slicePanes();
     for (const { id, frame } of panes) if (frame.axis === 0 && frame.slice === k) this.repaint(id);
     if (this.#later !== null || this.signal.aborted) return;
@@ -200,6 +204,8 @@ export class Stage {
     const key = JSON.stringify(wants);
     if (key === this.#wanted) return;
     this.#wanted = key;
+    // Panes across the slices miss nearly all of them: the coarse look should come soon.
+    for (const pane of this.#slicePanes()) if (pane.frame.axis !== 0) volumes.sketch?.(pane.image.id, pane.time);
     volumes.wantAll(wants);
   }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from nbannot.viewer.spool import TOKEN, URL, pointer_path, slice_path
 
 _MAX_SLICES = 64
 _CHUNK = 2**20
+_PATIENCE_S = 0.3
+_POLL_S = 0.02
 
 
 def load(app: Any) -> None:
@@ -87,25 +91,28 @@ class SlicesHandler(_Handler):
 
     @web.authenticated
     async def get(self, token: str, image: str, frame: str, first: str, last: str) -> None:
-        """Answer [u32 k][u32 codec][u32 length][bytes] for each slice, little endian."""
+        """Answer [u32 k][u32 codec][u32 length][bytes] for each slice, little endian.
+
+        With ``?wait`` slices that are not published yet are waited for a moment.
+        """
         folder, _ = find_spool(token)
         ks = range(int(first), int(last) + 1)
         if not 0 < len(ks) <= _MAX_SLICES:
             raise web.HTTPError(404)
         self.set_header("Content-Type", "application/octet-stream")
-        complete = True
-        parts: list[bytes] = []
-        for k in ks:
-            try:
-                data = slice_path(folder, image, int(frame), k).read_bytes()
-            except OSError:
-                complete = False
-                continue
-            parts += [struct.pack("<I", k), data[:4], struct.pack("<I", len(data) - 4), data[4:]]
-        if complete:
+        paths = [slice_path(folder, image, int(frame), k) for k in ks]
+        end = time.monotonic() + (_PATIENCE_S if self.get_query_argument("wait", None) is not None else 0)
+        if all(path.exists() for path in paths):
             # The token is new with each viewer, so what lies behind this address never changes.
             self.set_header("Cache-Control", "private, max-age=86400, immutable")
-        body = b"".join(parts)
-        for start in range(0, len(body), _CHUNK):
-            self.write(body[start : start + _CHUNK])
-            await self.flush()
+        for k, path in zip(ks, paths, strict=True):
+            while not path.exists() and time.monotonic() < end:
+                await asyncio.sleep(_POLL_S)
+            try:
+                data = path.read_bytes()
+            except OSError:
+                continue
+            self.write(struct.pack("<I", k) + data[:4] + struct.pack("<I", len(data) - 4))
+            for start in range(4, len(data), _CHUNK):
+                self.write(data[start : start + _CHUNK])
+                await self.flush()

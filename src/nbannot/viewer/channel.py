@@ -27,6 +27,7 @@ from nbannot.viewer.messages import (
     info_bytes,
 )
 from nbannot.viewer.pixels import encode_labels, encode_parts
+from nbannot.viewer.planes import Planes
 from nbannot.viewer.preview import Previews
 from nbannot.viewer.spool import Spool
 
@@ -47,6 +48,8 @@ _QUIET_SECONDS = 0.25
 
 # A preview reads a whole volume: a little at a time, so that slices in view come between.
 _PREVIEW_SECONDS = 0.05
+# For so long a sketch has the processor for itself; most are done by then.
+_SKETCH_SECONDS = 0.3
 
 _HELLO, _URGENT, _LABELS, _PREVIEW, _LATER = range(5)
 
@@ -104,7 +107,8 @@ class Channel:
         self._collecting: list[tuple[Edit, int]] | None = None
         self._windows: dict[str, list[Window]] = {}
         self._sending = RLock()
-        self._previews = Previews(document)
+        self._planes = spool.planes if spool else Planes()
+        self._previews = Previews(document, spool.plane if spool else self._planes.lend)
         self._preview_for: tuple[str, int] | None = None
         self._queue: list[_Job] = []
         self._queued: set[tuple[str, int, str]] = set()
@@ -322,7 +326,9 @@ class Channel:
         if len(keys) > _MAX_KEYS or len(self._queue) + len(keys) > _MAX_QUEUE:
             raise EditError(f"A request for {len(keys)} slices is too large")
         for key in keys:
-            if key.startswith(("p/", "q/")):
+            if key.startswith("s/") and self._spool:
+                self._spool.pause(_SKETCH_SECONDS)
+            if key.startswith(("p/", "q/", "s/")):
                 self._push(_PREVIEW, tab, rid, key)
                 continue
             later = _LABELS if key.startswith("mask/") else _LATER
@@ -464,7 +470,7 @@ class Channel:
         image = self._document.image(id)
         shape = [*image.shape[1:], *([3] if image.is_color else [])]
         found = self._spool.read(id, frame, k) if self._spool else None
-        for band, codec, data in found or encode_parts(image.plane_array(k, t=frame)):
+        for band, codec, data in found or encode_parts(self._planes.read(image, frame, k)):
             answer: Json = {"dtype": image.dtype.name, "shape": shape, "codec": codec}
             if band is not None:
                 answer["band"] = [band.n, band.count, band.first, band.rows, band.step]

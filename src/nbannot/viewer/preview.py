@@ -18,6 +18,8 @@ from nbannot.model.image import Image
 from nbannot.model.masks import Mask
 from nbannot.viewer.messages import Json
 from nbannot.viewer.pixels import compress, encode_image
+from nbannot.viewer.planes import Planes
+from nbannot.viewer.sketch import SHORT_INTEGERS, scaled, sketch_steps
 
 Values = NDArray[Any]
 Factors = tuple[int, int, int]
@@ -28,7 +30,6 @@ MIN_EDGE, MAX_EDGE = 8, 512
 USUAL_EDGE = 256
 """What the 3-D view shows in the end."""
 
-_SHORT_INTEGERS = ("uint8", "int8", "uint16", "int16")
 _CACHE_BYTES = 96 * 2**20
 _UNFINISHED = 4
 
@@ -143,19 +144,6 @@ def _commonest(rows: Values) -> Values:
     return kept
 
 
-def scaled(means: Values, dtype: np.dtype[Any]) -> tuple[Values, float, float]:
-    """Return means as integers of at most 16 bits, with the slope and intercept that give the unit back.
-
-    Short integers stay as they are, rounded: slope 1, error at most 0.5.
-    """
-    if dtype.name in _SHORT_INTEGERS:
-        return np.rint(means).astype(dtype), 1.0, 0.0
-    finite = means[np.isfinite(means)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    slope = (high - low) / 65535 or 1.0
-    return np.rint((np.nan_to_num(means, nan=low) - low) / slope).astype(np.uint16), slope, low
-
-
 @dataclass(slots=True)
 class _Task:
     """A preview being made: `steps` yields between the slabs and then the answer."""
@@ -171,10 +159,13 @@ class Previews:
     ----------
     document
         Whose images and masks.
+    read
+        Gives a slice (j, i) of an image for a sketch, from its frame and number; None reads the image.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, read: Callable[[Image, int, int], Values] | None = None) -> None:
         self._document = document
+        self._read = read or Planes().read
         self._tasks: OrderedDict[str, _Task] = OrderedDict()
         self._done: OrderedDict[str, tuple[object, Answer]] = OrderedDict()
 
@@ -184,7 +175,8 @@ class Previews:
         Parameters
         ----------
         key
-            ``p/<image id>/<frame>/<edge>`` or ``q/<mask id>/<edge>``.
+            ``p/<image id>/<frame>/<edge>``, ``s/<image id>/<frame>/<edge>`` (a sketch, see
+            `nbannot.viewer.sketch`) or ``q/<mask id>/<edge>``.
         seconds
             At least one slab is made, however short this is.
 
@@ -227,19 +219,21 @@ class Previews:
     def _plan(self, key: str) -> tuple[object, Callable[[], Iterator[Answer | None]]]:
         """Return what the preview depends on, and how to start making it."""
         kind, _, rest = key.partition("/")
-        parts = rest.rsplit("/", 2 if kind == "p" else 1)
+        parts = rest.rsplit("/", 1 if kind == "q" else 2)
         try:
             numbers = [int(part) for part in parts[1:]]
         except ValueError:
             numbers = []
-        if kind not in ("p", "q") or not numbers or not MIN_EDGE <= numbers[-1] <= MAX_EDGE:
+        if kind not in ("p", "q", "s") or not numbers or not MIN_EDGE <= numbers[-1] <= MAX_EDGE:
             raise UnknownItemError("The browser asked for a preview that does not exist")
         edge = numbers[-1]
-        if kind == "p":
+        if kind != "q":
             image = self._document.image(parts[0])
             frame = numbers[0]
             if len(numbers) != 2 or not 0 <= frame < image.frames:
                 raise UnknownItemError(f"Frame {frame} does not exist")
+            if kind == "s":
+                return None, lambda: sketch_steps(image, frame, edge, self._read)
             return None, lambda: self._image_steps(image, frame, edge)
         with self._document.lock:
             mask = self._document.masks[parts[0]]
@@ -320,7 +314,7 @@ class _Slabs:
         slab = self._means.of(self._planes)
         self._planes.clear()
         # What will be rounded anyway takes less memory so.
-        exact = self._dtype.name in _SHORT_INTEGERS
+        exact = self._dtype.name in SHORT_INTEGERS
         self._slabs.append(np.rint(slab).astype(self._dtype) if exact else slab.astype(np.float32))
         return True
 

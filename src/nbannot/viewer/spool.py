@@ -12,6 +12,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
@@ -19,7 +20,8 @@ from pathlib import Path
 from threading import Condition, Event, Thread, current_thread
 
 from nbannot.model.image import Image
-from nbannot.viewer.pixels import Part, pack_slice, unpack_slice
+from nbannot.viewer.pixels import Part, Plane, decode, pack_slice, unpack_slice
+from nbannot.viewer.planes import Planes
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +127,8 @@ class Spool:
     def __init__(self, images: Sequence[Image]) -> None:
         self.token = secrets.token_hex(16)
         self.nonce = secrets.token_hex(16)
+        self.planes = Planes()
+        """Slices that somebody has read already: they are not read again for publishing."""
         self._images = {image.id: image for image in images}
         self._folder: Path | None = None
         self._wish: list[Place] | None = None
@@ -134,6 +138,7 @@ class Spool:
         self._resting = False
         self._changed = Condition()
         self._stop = Event()
+        self._later = 0.0
         self._thread: Thread | None = None
         self._failed: set[Place] = set()
         self._finalize: weakref.finalize[..., Spool] | None = None
@@ -197,6 +202,10 @@ class Spool:
             self._wish = None
             self._resting = True
 
+    def pause(self, seconds: float) -> None:
+        """Publish nothing for a moment: what somebody waits for needs the processor."""
+        self._later = time.monotonic() + seconds
+
     def read(self, image: str, frame: int, k: int) -> list[Part] | None:
         """Return the parts of a slice that is published already."""
         if self._folder is None:
@@ -207,6 +216,14 @@ class Spool:
             return None
         return list(unpack_slice(data))
 
+    def plane(self, image: Image, frame: int, k: int) -> Plane:
+        """Return a slice (j, i) that is shown coarsely before its turn; nobody will read it again."""
+        parts = None if image.is_loaded else self.read(image.id, frame, k)
+        if parts is None or parts[0][0] is not None:
+            return self.planes.lend(image, frame, k)
+        _, codec, data = parts[0]
+        return decode(codec, data, image.dtype.name, image.shape[1:])
+
     def close(self) -> None:
         """Stop publishing and remove the files."""
         self._stop.set()
@@ -216,6 +233,7 @@ class Spool:
         if thread is not None and thread is not current_thread():
             thread.join(timeout=10)
         self._folder = None
+        self.planes.clear()
         if self._finalize is not None:
             self._finalize()
 
@@ -238,13 +256,15 @@ class Spool:
         last = len(steps)
         for n, place in enumerate(steps):
             folder = self._folder
+            if (pause := self._later - time.monotonic()) > 0:
+                self._stop.wait(pause)
             if self._stop.is_set() or self._resting or self._wish is not None or folder is None:
                 return
             if place in self._sizes or place in self._failed:
                 continue
             id, frame, k = place
             try:
-                data = pack_slice(self._images[id].plane_array(k, t=frame))
+                data = pack_slice(self.planes.read(self._images[id], frame, k))
             except MemoryError:
                 raise
             except Exception:
