@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +21,7 @@ import pytest
 from nbannot.model.geometry import Stack
 from nbannot.model.image import Image
 from nbannot.viewer.pixels import CODECS, decode
-from nbannot.viewer.spool import Spool, pointer_path
+from nbannot.viewer.spool import Spool, pointer_path, slice_path
 
 TOKEN = "secret-of-the-tests"
 SHAPE = (70, 40, 30)
@@ -160,6 +161,17 @@ def test_slices_are_the_image(server: Server, spool: Spool, image: Image) -> Non
 def test_slices_that_are_not_published_are_left_out_and_not_cached(server: Server, spool: Spool) -> None:
     status, body, headers = server.get(f"{place(spool)}/{IMAGE_PATH}/0/68-75")
     assert status == 200 and list(parse(body)) == [68, 69]
+    assert headers["Cache-Control"] == "private, no-store"
+
+
+def test_slices_that_come_soon_are_waited_for(server: Server, spool: Spool, image: Image) -> None:
+    assert spool.folder is not None
+    path = slice_path(spool.folder, image.id, 0, 3)
+    data = path.read_bytes()
+    path.unlink()
+    threading.Timer(0.1, path.write_bytes, (data,)).start()
+    status, body, headers = server.get(f"{place(spool)}/{IMAGE_PATH}/0/2-4?wait")
+    assert status == 200 and list(parse(body)) == [2, 3, 4]
     assert headers["Cache-Control"] == "private, no-store"
 
 

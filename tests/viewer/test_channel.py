@@ -26,6 +26,7 @@ from nbannot.model.runs import Runs
 from nbannot.viewer.channel import Channel
 from nbannot.viewer.messages import PROTOCOL, image_json
 from nbannot.viewer.pixels import decode
+from nbannot.viewer.planes import Planes
 from nbannot.viewer.spool import Spool
 
 SHAPE = (4, 6, 5)
@@ -434,6 +435,8 @@ class Wishes:
 
     def __init__(self) -> None:
         self.all: list[Any] = []
+        self.planes = Planes()
+        self.plane = self.planes.lend
 
     def focus(self, places: Any) -> None:
         self.all += places

@@ -66,6 +66,13 @@ def _is_ours(status: os.stat_result, *, folder: bool = False) -> bool:
     return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
 class _Handler(JupyterHandler):
     SUPPORTED_METHODS = ("GET",)
 
@@ -102,15 +109,15 @@ class SlicesHandler(_Handler):
         self.set_header("Content-Type", "application/octet-stream")
         paths = [slice_path(folder, image, int(frame), k) for k in ks]
         end = time.monotonic() + (_PATIENCE_S if self.get_query_argument("wait", None) is not None else 0)
-        if all(path.exists() for path in paths):
+        ready = {path: data for path in paths if (data := _read(path)) is not None}
+        if len(ready) == len(paths):
             # The token is new with each viewer, so what lies behind this address never changes.
             self.set_header("Cache-Control", "private, max-age=86400, immutable")
         for k, path in zip(ks, paths, strict=True):
-            while not path.exists() and time.monotonic() < end:
+            data = ready.pop(path, None)
+            while data is None and (data := _read(path)) is None and time.monotonic() < end:
                 await asyncio.sleep(_POLL_S)
-            try:
-                data = path.read_bytes()
-            except OSError:
+            if data is None:
                 continue
             self.write(struct.pack("<I", k) + data[:4] + struct.pack("<I", len(data) - 4))
             for start in range(4, len(data), _CHUNK):
