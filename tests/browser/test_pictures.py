@@ -20,7 +20,7 @@ from browser.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ("docs/images" if os.environ.get("NBANNOT_WRITE_PICTURES") else "test-output/pictures")
-MOST_BYTES = 250_000
+MOST_BYTES = 350_000
 SMALLEST_TEXT = 11  # CSS px
 
 CHEST = """
