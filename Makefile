@@ -63,7 +63,7 @@ vitest: setup
 	cd js && node_modules/.bin/vitest run
 
 pytest: setup
-	$(BIN)/python -m pytest -q --ignore=tests/browser
+	$(BIN)/python -m pytest -q --ignore=tests/browser -n 2
 
 check: lint types layers vitest pytest ## the quick checks (no browser)
 

@@ -103,7 +103,9 @@ def test_state_tells_everything_the_browser_needs(document: Document, tab: Tab) 
     [image] = state["images"]
     assert image["shape"] == [4, 6, 5] and image["dtype"] == "int16" and image["unit"] == "HU"
     assert image["geometry"]["affine"] == np.eye(4)[[2, 1, 0, 3]].tolist()
-    assert image["windows"] == [{"center": 40.0, "width": 400.0, "name": "", "function": "LINEAR_EXACT"}]
+    assert image["windows"] == [
+        {"center": 40.0, "width": 400.0, "name": "Customary", "function": "LINEAR_EXACT"}
+    ]
     assert [mask["nonzero"] for mask in state["masks"]] == [[2], []]
     assert [label["name"] for label in state["labels"]] == ["liver", "lesion"]
     assert state["boxes"][0]["index"] == ((0.0, 0.0, 0.0), (1.0, 2.0, 3.0))
