@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from nbannot.model.annotations import Box, Tag
+from nbannot.model.attributes import Attribute
 from nbannot.model.codec import encode_edit
 from nbannot.model.edits import Batch, Edit, Paint, Put, Remove
 from nbannot.model.labels import Code, Label
 from nbannot.model.masks import MaskInfo, Segment
 from nbannot.model.runs import Runs
+from nbannot.model.shapes import Shape
 
 FOLDER = Path(__file__).parent / "fixtures" / "protocol"
 
@@ -28,9 +31,41 @@ def stamp(id: str) -> dict[str, object]:
 
 def edits() -> dict[str, Edit]:
     """Every kind of edit, with every kind of item."""
-    liver = Label("liver", "#e69f00", id="l1", key="1", code=Code("10200004", "SCT", "Liver"))
+    asked = (
+        Attribute("grade", "choice", options=("low", "high"), required=True),
+        Attribute("size", "number", range=(0, None), unit="mm", when={"grade": ("high",)}),
+    )
+    liver = Label(
+        "liver",
+        "#e69f00",
+        id="l1",
+        key="1",
+        code=Code("10200004", "SCT", "Liver"),
+        scope=("lesion",),
+        attributes=asked,
+    )
     mask = MaskInfo("liver", "img1", (Segment(1, "liver"), Segment(300, "lésion")), id="m1")
     box = Box("liver", ((12, 60.5, 40), (15, 77, 58)), id="b1", image="img1")
+    ruler = Shape(
+        "bidirectional",
+        "liver",
+        ((0, 0, 10.5), (30, 0, 10.5), (15, -5, 10.5), (15, 5.25, 10.5)),
+        id="s1",
+        image="img1",
+        normal=(0, 0, 1),
+        lesion="x",
+        attributes={"grade": "high", "size": 30.5, "seen": True, "sides": ["left", "right"]},
+        status="done",
+    )
+    marks = Shape(
+        *("points", "liver", ((0, 0, 0), (1.5, 2, 3))),
+        id="s2",
+        image="img1",
+        frame=3,
+        names=("apex", "base"),
+        edges=((0, 1),),
+        locked=True,
+    )
     tag = Tag("liver", 2.5, scope="slice", image="img1", index=7, id="t1")
     runs = Runs.of(
         np.array([0, 5, 130, 20_000, 3_000_000]),
@@ -46,6 +81,8 @@ def edits() -> dict[str, Edit]:
         "paint": paint,
         "paint_empty": Paint("m1", ((0, 0, 0), (1, 1, 1)), Runs(), **stamp("tab:5")),
         "put_box": Put(box, None, 2, **stamp("tab:6")),
+        "put_shape": Put(ruler, replace(ruler, status="", lesion=""), 0, **stamp("tab:9")),
+        "remove_shape": Remove(marks, 4, **stamp("tab:10")),
         "remove_tag": Remove(tag, 1, **{**stamp("tab:7"), "undoes": "tab:6"}),
         "batch": Batch((paint, Put(box), Remove(tag)), "three", **stamp("tab:8")),
     }

@@ -17,6 +17,11 @@ const box = (id: string): BoxItem => ({
   index: [[0, 0, 0], [0, 2, 2]],
   image: "img",
   frame: null,
+  name: "",
+  lesion: "",
+  attributes: {},
+  status: "",
+  locked: false,
 });
 
 const open = (host: FakeHost, storage: MemoryStorage | null = new MemoryStorage(), fate?: Fate, base: string | null = null) => {

@@ -38,7 +38,7 @@ function stroke(next: () => number, store: MaskStore, value: number): EditDraft 
 }
 
 function boxItem(id: string, corner: number): BoxItem {
-  return { type: "box", id, label: "liver", index: [[0, 0, 0], [0, corner, corner]], image: "img", frame: null };
+  return { type: "box", id, label: "liver", index: [[0, 0, 0], [0, corner, corner]], image: "img", frame: null, name: "", lesion: "", attributes: {}, status: "", locked: false };
 }
 
 function voxels(mirror: DocumentMirror): number[] {

@@ -48,7 +48,7 @@ export const MASK: MaskItem = {
   id: "m1",
   name: "liver",
   image: "img",
-  segments: [{ value: 1, label: "liver" }],
+  segments: [{ value: 1, label: "liver", status: "" }],
   dtype: "uint8",
 };
 
@@ -111,6 +111,7 @@ export class FakeHost {
       labels: [],
       masks: [{ ...MASK, nonzero: ks.filter((k) => this.#plane(k).some((value) => value)) }],
       boxes: [...this.boxes],
+      shapes: [],
       tags: [],
       can_undo: this.#undo.length > 0,
       can_redo: false,

@@ -149,7 +149,7 @@ function open(images: ImageJson[], carrier: "comm" | "http" = "comm", bands?: (k
   };
   const volumes = new Volumes(channel as unknown as Channel, mirror, decoder);
   mirror.receiveState({
-    type: "state", tab: "t", version: "", document: "d", revision: 1, acked: 0, images, labels: [], masks: [], boxes: [],
+    type: "state", tab: "t", version: "", document: "d", revision: 1, acked: 0, images, labels: [], masks: [], boxes: [], shapes: [],
     tags: [], can_undo: false, can_redo: false, http: null, author: "",
   } as StateMessage);
   const told: Arrival[] = [];

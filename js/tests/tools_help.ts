@@ -35,16 +35,16 @@ export const GRIDS = [["plain", plain], ["sheared", sheared], ["oblique", obliqu
 export const VIEWS = ["axial", "coronal", "sagittal"] as const;
 
 export const label = (name: string, more: Partial<LabelItem> = {}): LabelItem => ({
-  type: "label", id: `id-${name}`, name, color: "#ff0000", key: null, code: null, locked: false, ...more,
+  type: "label", id: `id-${name}`, name, color: "#ff0000", key: null, code: null, locked: false, parent: "", scope: [], attributes: [], ...more,
 });
 
 export const mask = (id: string, segments: readonly (readonly [number, string])[]): MaskItem => ({
   type: "mask", id, name: id, image: "img", dtype: "uint8",
-  segments: segments.map(([value, name]) => ({ value, label: name })),
+  segments: segments.map(([value, name]) => ({ value, label: name, status: "" as const })),
 });
 
 export const boxItem = (index: BoxItem["index"], more: Partial<BoxItem> = {}): BoxItem => ({
-  type: "box", id: "box", label: "liver", index, image: "img", frame: null, ...more,
+  type: "box", id: "box", label: "liver", index, image: "img", frame: null, name: "", lesion: "", attributes: {}, status: "", locked: false, ...more,
 });
 
 export const image = (geometry: GridGeometry): ImageJson => ({

@@ -3,11 +3,12 @@ import type { TagItem } from "../src/model/protocol";
 import { addLabel, freeName, labelUse, nameProblem, newLabel, PALETTE, putLabel, removeLabel, renameLabel, type Named } from "../src/tools/labels";
 import { boxItem, label, mask } from "./tools_help";
 
-const tag: TagItem = { type: "tag", id: "t", label: "liver", value: 1, scope: "case", image: "", index: null };
+const tag: TagItem = { type: "tag", id: "t", label: "liver", value: 1, scope: "case", image: "", index: null, lesion: "", attributes: {} };
 const named: Named = {
   labels: [label("liver"), label("lesion")],
   masks: [mask("liver", [[1, "liver"]]), mask("both", [[1, "liver"], [2, "lesion"]])],
   boxes: [boxItem([[0, 0, 0], [1, 1, 1]]), boxItem([[0, 0, 0], [1, 1, 1]], { id: "b2", label: "lesion" })],
+  shapes: [],
   tags: [tag],
 };
 
@@ -37,8 +38,8 @@ describe("labels", () => {
     const items = edit.edits.map((one) => (one.kind === "put" ? [one.item, one.old] : []));
     expect(items).toEqual([
       [{ ...named.labels[0]!, name: "hepar" }, named.labels[0]],
-      [{ ...named.masks[0]!, name: "hepar", segments: [{ value: 1, label: "hepar" }] }, named.masks[0]],
-      [{ ...named.masks[1]!, segments: [{ value: 1, label: "hepar" }, { value: 2, label: "lesion" }] }, named.masks[1]],
+      [{ ...named.masks[0]!, name: "hepar", segments: [{ value: 1, label: "hepar", status: "" }] }, named.masks[0]],
+      [{ ...named.masks[1]!, segments: [{ value: 1, label: "hepar", status: "" }, { value: 2, label: "lesion", status: "" }] }, named.masks[1]],
       [{ ...named.boxes[0]!, label: "hepar" }, named.boxes[0]],
       [{ ...tag, label: "hepar" }, tag],
     ]);

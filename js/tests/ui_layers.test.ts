@@ -62,7 +62,7 @@ function open(images: readonly ImageJson[]): Scene {
   document.connect({ reserve: () => ({ seq: 1, id: "t:1" }), send: () => undefined, resync: () => undefined });
   document.receiveState({
     type: "state", tab: "t", version: "", document: "d", revision: 1, acked: 0, images, labels: [label("liver"), label("lesion")],
-    masks: [{ ...mask("m", [[1, "liver"]]), image: "ct", nonzero: [] }], boxes: [], tags: [], can_undo: false, can_redo: false, http: null, author: "",
+    masks: [{ ...mask("m", [[1, "liver"]]), image: "ct", nonzero: [] }], boxes: [], shapes: [], tags: [], can_undo: false, can_redo: false, http: null, author: "",
   } as StateMessage);
   const source: Source = {
     document,

@@ -34,7 +34,7 @@ function open(images: readonly ImageJson[], boxes: readonly BoxItem[] = []): Sce
   document.connect({ reserve: () => ({ seq: 1, id: "t:1" }), send: () => undefined, resync: () => undefined });
   document.receiveState({
     type: "state", tab: "t", version: "", document: "d", revision: 1, acked: 0, images, labels: [label("lesion")],
-    masks: [], boxes, tags: [], can_undo: false, can_redo: false, http: null, author: "",
+    masks: [], boxes, shapes: [], tags: [], can_undo: false, can_redo: false, http: null, author: "",
   } as unknown as StateMessage);
   const nothing = (): undefined => undefined;
   const source = {

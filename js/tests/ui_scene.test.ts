@@ -57,7 +57,7 @@ function open(images: readonly ImageJson[]): World {
     type: "state", tab: "t", version: "", document: "d", revision: 1, acked: 0, images,
     labels: [label("liver"), label("lesion", { color: "#00ff10" })],
     masks: [{ ...mask("m", [[1, "liver"], [2, "lesion"]]), image: "ct", nonzero: [] }, { ...mask("p", [[1, "lesion"]]), image: "pet", nonzero: [] }],
-    boxes: [], tags: [], can_undo: false, can_redo: false, http: null, author: "",
+    boxes: [], shapes: [], tags: [], can_undo: false, can_redo: false, http: null, author: "",
   } as StateMessage);
   const source: Source = {
     document,

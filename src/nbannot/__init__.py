@@ -5,11 +5,13 @@ from nbannot.assist import register
 from nbannot.errors import NbannotError
 from nbannot.formats import read, write
 from nbannot.model.annotations import Box, Tag
+from nbannot.model.attributes import Attribute
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Images, Window
 from nbannot.model.labels import Label, LabelSet
 from nbannot.model.masks import Mask
+from nbannot.model.shapes import Shape
 from nbannot.model.tables import apply_table, table
 from nbannot.model.transform import Transform
 from nbannot.session import Session, load, save
@@ -19,6 +21,7 @@ from nbannot.viewer.doctor import doctor
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attribute",
     "Box",
     "Document",
     "Geometry",
@@ -29,6 +32,7 @@ __all__ = [
     "Mask",
     "NbannotError",
     "Session",
+    "Shape",
     "Stack",
     "Tag",
     "Transform",

@@ -15,6 +15,7 @@ import type {
   MaskItem,
   PaintEdit,
   Runs,
+  ShapeItem,
   StateMessage,
   TagItem,
   Triple,
@@ -57,7 +58,7 @@ interface Pending {
   undone: boolean;
 }
 
-type Lists = { label: LabelItem[]; mask: MaskItem[]; box: BoxItem[]; tag: TagItem[] };
+type Lists = { label: LabelItem[]; mask: MaskItem[]; box: BoxItem[]; shape: ShapeItem[]; tag: TagItem[] };
 
 export class DocumentMirror {
   id = "";
@@ -68,7 +69,7 @@ export class DocumentMirror {
   images: readonly ImageJson[] = [];
   /** What the host's configuration says. */
   config: ConfigJson | null = null;
-  #lists: Lists = { label: [], mask: [], box: [], tag: [] };
+  #lists: Lists = { label: [], mask: [], box: [], shape: [], tag: [] };
   readonly #stores = new Map<string, MaskStore>();
   #pending: Pending[] = [];
   #canUndo = false;
@@ -86,6 +87,9 @@ export class DocumentMirror {
   }
   get boxes(): readonly BoxItem[] {
     return this.#lists.box;
+  }
+  get shapes(): readonly ShapeItem[] {
+    return this.#lists.shape;
   }
   get tags(): readonly TagItem[] {
     return this.#lists.tag;
@@ -190,7 +194,9 @@ export class DocumentMirror {
     this.config = state.config ?? null;
     this.#canUndo = state.can_undo;
     this.#canRedo = state.can_redo;
-    this.#lists = { label: [...state.labels], mask: [], box: [...state.boxes], tag: [...state.tags] };
+    this.#lists = {
+      label: [...state.labels], mask: [], box: [...state.boxes], shape: [...state.shapes], tag: [...state.tags],
+    };
     const old = new Map(this.#stores);
     this.#stores.clear();
     for (const { nonzero, ...item } of state.masks) {
@@ -438,8 +444,17 @@ function sameEffect(mine: Edit, theirs: Edit): boolean {
   if (mine.kind === "paint" && theirs.kind === "paint")
     return mine.mask === theirs.mask && !theirs.stale && sameRuns(mine, theirs);
   if (mine.kind === "put" && theirs.kind === "put")
-    return mine.at === theirs.at && JSON.stringify(mine.item) === JSON.stringify(theirs.item);
+    return mine.at === theirs.at && canonical(mine.item) === canonical(theirs.item);
   return false;
+}
+
+/** JSON that is the same for the same values, whatever the order of the fields. */
+function canonical(item: Item): string {
+  return JSON.stringify(item, (_key, value: unknown) =>
+    value !== null && typeof value === "object" && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
 }
 
 function sameRuns(mine: PaintEdit, theirs: PaintEdit): boolean {

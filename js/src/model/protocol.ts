@@ -1,67 +1,14 @@
 /** Messages between the browser and the host, and the wire form of edits (see docs/protocol.md). */
 
+import type { BoxItem, IndexBox, Item, LabelItem, MaskItem, ShapeItem, TagItem, Triple } from "./items";
+
+export type * from "./items";
+
 /** Name of this message protocol; both sides must say the same, else the viewer shows "skew". */
 export const PROTOCOL = "nbannot-protocol/1";
 
 export type Dtype = "uint8" | "int8" | "uint16" | "int16" | "int32" | "uint32" | "float32";
 export type Codec = "raw" | "zstd" | "lorenzo-zstd" | "shuffle-zstd";
-export type Triple = readonly [number, number, number];
-/** Two corners (k, j, i); for a Paint half-open voxel bounds, for a Box continuous voxel coordinates. */
-export type IndexBox = readonly [Triple, Triple];
-
-export interface Code {
-  readonly value: string;
-  readonly scheme: string;
-  readonly meaning: string;
-}
-
-export interface LabelItem {
-  readonly type: "label";
-  readonly id: string;
-  readonly name: string;
-  /** "#rrggbb" */
-  readonly color: string;
-  readonly key: string | null;
-  readonly code: Code | null;
-  readonly locked: boolean;
-}
-
-export interface SegmentItem {
-  readonly value: number;
-  /** Name of the label. */
-  readonly label: string;
-}
-
-export interface MaskItem {
-  readonly type: "mask";
-  readonly id: string;
-  readonly name: string;
-  /** Id of the image whose voxel grid the mask lies on. */
-  readonly image: string;
-  readonly segments: readonly SegmentItem[];
-  readonly dtype: "uint8" | "uint16";
-}
-
-export interface BoxItem {
-  readonly type: "box";
-  readonly id: string;
-  readonly label: string;
-  readonly index: IndexBox;
-  readonly image: string;
-  readonly frame: number | null;
-}
-
-export interface TagItem {
-  readonly type: "tag";
-  readonly id: string;
-  readonly label: string;
-  readonly value: string | number | boolean | null;
-  readonly scope: "case" | "series" | "slice" | "frame";
-  readonly image: string;
-  readonly index: number | null;
-}
-
-export type Item = LabelItem | MaskItem | BoxItem | TagItem;
 
 export interface EditMeta {
   readonly id: string;
@@ -268,6 +215,7 @@ export interface StateMessage {
   readonly labels: readonly LabelItem[];
   readonly masks: readonly MaskState[];
   readonly boxes: readonly BoxItem[];
+  readonly shapes: readonly ShapeItem[];
   readonly tags: readonly TagItem[];
   readonly can_undo: boolean;
   readonly can_redo: boolean;

@@ -185,8 +185,8 @@ function draw(pointer: SlicePointer, host: ToolHost): Gesture | null {
   const id = freshId();
   const time = host.image.frames > 1 ? host.time : null;
   const make = (p: Pointer): BoxItem => ({
-    type: "box", id, label: label.name, image: host.image.id, frame: time,
-    index: ordered([start, clampIndex(frame.toIndex(p.plane), host.geometry)]),
+    type: "box", label: label.name, index: ordered([start, clampIndex(frame.toIndex(p.plane), host.geometry)]),
+    id, image: host.image.id, frame: time, name: "", lesion: "", attributes: {}, status: "", locked: false,
   });
   const large = (p: Pointer): boolean =>
     Math.min(Math.abs(p.px[0] - pointer.px[0]), Math.abs(p.px[1] - pointer.px[1])) >= 3;

@@ -1,5 +1,5 @@
 /** Edits of the label list: add, rename, recolour, lock and remove, each one undo step. */
-import type { BoxItem, EditDraft, Item, LabelItem, MaskItem, TagItem } from "../model/protocol";
+import type { BoxItem, EditDraft, Item, LabelItem, MaskItem, ShapeItem, TagItem } from "../model/protocol";
 import { freshId, type ToolHost } from "./tool";
 
 /** Everything in a document that can name a label. */
@@ -7,6 +7,7 @@ export interface Named {
   readonly labels: readonly LabelItem[];
   readonly masks: readonly MaskItem[];
   readonly boxes: readonly BoxItem[];
+  readonly shapes: readonly ShapeItem[];
   readonly tags: readonly TagItem[];
 }
 
@@ -16,7 +17,7 @@ export const PALETTE = [
   "#a8c04a", "#7d8ff0", "#c79a6b", "#5fe08f",
 ] as const;
 
-const used = (item: LabelItem | BoxItem | TagItem | MaskItem, name: string): boolean =>
+const used = (item: Item, name: string): boolean =>
   item.type === "label" ? item.name === name
   : item.type === "mask" ? item.segments.some((one) => one.label === name)
   : item.label === name;
@@ -29,7 +30,7 @@ export function maskOf(masks: readonly MaskItem[], label: string): MaskItem | un
 export function newMask(label: string, image: string): MaskItem {
   return {
     type: "mask", id: freshId(), name: label, image,
-    segments: [{ value: 1, label }], dtype: "uint8",
+    segments: [{ value: 1, label, status: "" }], dtype: "uint8",
   };
 }
 
@@ -50,7 +51,7 @@ export function freeName(labels: readonly LabelItem[], stem = "label"): string {
 export function newLabel(labels: readonly LabelItem[], name: string): LabelItem {
   const taken = new Set(labels.map((one) => one.color.toLowerCase()));
   const color = PALETTE.find((one) => !taken.has(one)) ?? PALETTE[labels.length % PALETTE.length]!;
-  return { type: "label", id: freshId(), name, color, key: null, code: null, locked: false };
+  return { type: "label", id: freshId(), name, color, key: null, code: null, locked: false, parent: "", scope: [], attributes: [] };
 }
 
 /** Add a label with its mask on an image; also tells the new label's id. */
@@ -72,7 +73,8 @@ function renamed<T extends Item>(item: T, from: string, to: string): Item {
     const segments = item.segments.map((one) => (one.label === from ? { ...one, label: to } : one));
     return { ...item, segments, name: item.name === from ? to : item.name };
   }
-  return item.type === "label" ? { ...item, name: to } : { ...item, label: to };
+  if (item.type !== "label") return { ...item, label: to };
+  return item.name === from ? { ...item, name: to } : { ...item, parent: to };
 }
 
 /** Why a label cannot have this name, or null. */
@@ -82,20 +84,29 @@ export function nameProblem(named: Named, label: LabelItem | null, name: string)
   return other ? `There is already a label "${name}".` : null;
 }
 
+/** Everything but labels that names a label. */
+const usersOf = (named: Named, name: string): Item[] =>
+  [...named.masks, ...named.boxes, ...named.shapes, ...named.tags].filter((item) => used(item, name));
+
+/** The edit that lets a locked box or shape be changed. */
+const unlocking = (item: Item): EditDraft[] =>
+  (item.type === "box" || item.type === "shape") && item.locked
+    ? [{ kind: "put", item: { ...item, locked: false }, old: item }]
+    : [];
+
 /** Rename a label everywhere it is used. */
 export function renameLabel(named: Named, label: LabelItem, name: string): EditDraft {
-  const users: Item[] = [...named.masks, ...named.boxes, ...named.tags].filter((item) =>
-    used(item, label.name),
-  );
-  const edits: EditDraft[] = [label, ...users].map((old) => ({
-    kind: "put", item: renamed(old, label.name, name), old,
-  }));
+  const children = named.labels.filter(({ parent }) => parent === label.name);
+  const edits: EditDraft[] = [label, ...children, ...usersOf(named, label.name)].flatMap((old) => [
+    ...unlocking(old), { kind: "put" as const, item: renamed(old, label.name, name), old },
+  ]);
   return { kind: "batch", edits, name: `Rename ${label.name} to ${name}`, tool: "labels" };
 }
 
 export interface LabelUse {
   readonly masks: number;
   readonly boxes: number;
+  readonly shapes: number;
   readonly tags: number;
   /** Masks that hold other labels too: removing a segment from them needs its voxels cleared. */
   readonly shared: readonly MaskItem[];
@@ -106,16 +117,18 @@ export function labelUse(named: Named, name: string): LabelUse {
   return {
     masks: masks.length,
     boxes: named.boxes.filter((item) => used(item, name)).length,
+    shapes: named.shapes.filter((item) => used(item, name)).length,
     tags: named.tags.filter((item) => used(item, name)).length,
     shared: masks.filter((mask) => mask.segments.length > 1),
   };
 }
 
-/** Remove a label with its own masks, boxes and tags; the caller has dealt with shared masks. */
+/** Remove a label with its own masks, boxes, shapes and tags; the caller has dealt with shared masks. */
 export function removeLabel(named: Named, label: LabelItem): EditDraft {
-  const users: Item[] = [...named.masks, ...named.boxes, ...named.tags].filter((item) =>
-    used(item, label.name),
-  );
-  const edits: EditDraft[] = [...users, label].map((item) => ({ kind: "remove", item }));
+  const children = named.labels.filter(({ parent }) => parent === label.name);
+  const edits: EditDraft[] = [
+    ...children.map((old) => ({ kind: "put" as const, item: { ...old, parent: label.parent }, old })),
+    ...[...usersOf(named, label.name), label].flatMap((item) => [...unlocking(item), { kind: "remove" as const, item }]),
+  ];
   return { kind: "batch", edits, name: `Delete label ${label.name}`, tool: "labels" };
 }

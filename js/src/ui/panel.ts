@@ -50,7 +50,7 @@ export class Panel {
 
   #named(): Named {
     const { document } = this.scene.source;
-    return { labels: document.labels, masks: document.masks.map(({ item }) => item), boxes: document.boxes, tags: document.tags };
+    return { labels: document.labels, masks: document.masks.map(({ item }) => item), boxes: document.boxes, shapes: document.shapes, tags: document.tags };
   }
 
   draw(): void {
@@ -152,8 +152,8 @@ export class Panel {
     }
     const run = (): void => scene.apply(removeLabel(this.#named(), label));
     const drawn = named.masks.some((mask) => mask.segments.some((one) => one.label === label.name) && hasVoxels(scene, mask.id));
-    if (!drawn && use.boxes + use.tags === 0) return run();
-    const what = [drawn ? "its voxels" : "", count(use.boxes, "box", "boxes"), count(use.tags, "tag", "tags")].filter(Boolean);
+    if (!drawn && use.boxes + use.shapes + use.tags === 0) return run();
+    const what = [drawn ? "its voxels" : "", count(use.boxes, "box", "boxes"), count(use.shapes, "shape", "shapes"), count(use.tags, "tag", "tags")].filter(Boolean);
     scene.toast(`Delete "${label.name}" with ${what.join(" and ")}?`, { title: "Delete", run });
   }
 

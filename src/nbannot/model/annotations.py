@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from nbannot.errors import EditError
+from nbannot.model.attributes import Attributes, Status, check_status, cleaned
 from nbannot.model.labels import new_id
 
 Point = tuple[float, float, float]
 Corners = tuple[Point, Point]
-Scope = Literal["case", "series", "slice", "frame"]
+Scope = Literal["case", "series", "slice", "frame", "lesion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,16 @@ class Box:
         Id of the image; empty means the first one of the document.
     frame
         Frame in time; None means all.
+    name
+        Name of this box in lists.
+    lesion
+        Id shared by everything that shows one lesion, such as the boxes on its slices.
+    attributes
+        Values by attribute name.
+    status
+        "", "todo", "doing", "done" or "flagged".
+    locked
+        A locked box is neither changed nor removed.
 
     Raises
     ------
@@ -43,9 +54,16 @@ class Box:
     id: str = field(default_factory=new_id, kw_only=True)
     image: str = field(default="", kw_only=True)
     frame: int | None = field(default=None, kw_only=True)
+    name: str = field(default="", kw_only=True)
+    lesion: str = field(default="", kw_only=True)
+    attributes: Attributes = field(default_factory=dict, kw_only=True, hash=False)
+    status: Status = field(default="", kw_only=True)
+    locked: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", _sorted_corners(self.index))
+        object.__setattr__(self, "attributes", cleaned(self.attributes))
+        check_status(self.status)
         flat = sum(low == high for low, high in zip(*self.index, strict=True))
         if flat > 1:
             raise EditError(
@@ -64,7 +82,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A statement about a case, series, slice or frame.
+    """A statement about a case, series, slice, frame or lesion.
 
     Parameters
     ----------
@@ -73,11 +91,15 @@ class Tag:
     value
         What is said: a text, number, yes/no, or None for the bare label.
     scope
-        "case", "series", "slice" or "frame".
+        "case", "series", "slice", "frame" or "lesion".
     image
         Id of the image; empty means the first one of the document.
     index
         Slice k or frame t the tag is about, for the scopes "slice" and "frame".
+    lesion
+        Id of the lesion the tag is about, for the scope "lesion".
+    attributes
+        Values by attribute name.
     """
 
     label: str
@@ -86,8 +108,11 @@ class Tag:
     image: str = field(default="", kw_only=True)
     index: int | None = field(default=None, kw_only=True)
     id: str = field(default_factory=new_id, kw_only=True)
+    lesion: str = field(default="", kw_only=True)
+    attributes: Attributes = field(default_factory=dict, kw_only=True, hash=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "attributes", cleaned(self.attributes))
         if self.scope not in get_args(Scope):
             raise EditError(f"A tag's scope is one of {', '.join(get_args(Scope))}, got {self.scope!r}")
         if (self.scope in ("slice", "frame")) != (self.index is not None):
@@ -95,6 +120,8 @@ class Tag:
                 f"A tag of scope {self.scope!r} got index {self.index}",
                 hint="Give index= for the scopes slice and frame, and only for these.",
             )
+        if self.scope == "lesion" and not self.lesion:
+            raise EditError("A tag of a lesion needs the lesion's id", hint="Give lesion=.")
         if isinstance(self.value, float) and not math.isfinite(self.value):
             raise EditError(f"A tag's value must be finite, got {self.value}")
 

@@ -8,14 +8,22 @@ from typing import Any
 
 from nbannot.errors import EditError, NbannotError
 from nbannot.model.annotations import Box, Tag
+from nbannot.model.attributes import Attribute
 from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove
 from nbannot.model.labels import Code, Label
 from nbannot.model.masks import MaskInfo, Segment
 from nbannot.model.runs import Runs
+from nbannot.model.shapes import Shape
 
 Json = dict[str, Any]
 
-_TYPES: dict[str, type[Item]] = {"label": Label, "mask": MaskInfo, "box": Box, "tag": Tag}
+_TYPES: dict[str, type[Item]] = {
+    "label": Label,
+    "mask": MaskInfo,
+    "box": Box,
+    "shape": Shape,
+    "tag": Tag,
+}
 _SHARED = ("id", "author", "time", "origin", "tool", "undoes")
 
 
@@ -38,7 +46,8 @@ def decode_item(data: Mapping[str, Any]) -> Item:
     try:
         if kind == "label":
             code = fields.pop("code", None)
-            return Label(**fields, code=Code(**code) if code else None)
+            asked = tuple(Attribute(**attribute) for attribute in fields.pop("attributes", ()))
+            return Label(**fields, code=Code(**code) if code else None, attributes=asked)
         if kind == "mask":
             segments = tuple(Segment(**segment) for segment in fields.pop("segments"))
             return MaskInfo(**fields, segments=segments)

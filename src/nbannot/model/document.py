@@ -23,8 +23,10 @@ from nbannot.model.checks import (
     check_box,
     check_label,
     check_locked,
+    check_locked_items,
     check_mask,
     check_references,
+    check_shape,
     check_tag,
 )
 from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty
@@ -33,6 +35,7 @@ from nbannot.model.items import Items, counted
 from nbannot.model.labels import Label, LabelSet, new_id
 from nbannot.model.masks import Change, Mask, MaskInfo, Segment
 from nbannot.model.runs import Runs, clip_index
+from nbannot.model.shapes import Shape
 
 
 class Document:
@@ -46,8 +49,8 @@ class Document:
         A `LabelSet`, labels, or their names.
     masks
         Masks; None makes one empty mask per label.
-    boxes, tags
-        Boxes and tags; with labels and masks they are the start, not part of the history.
+    boxes, shapes, tags
+        Boxes, shapes and tags; with labels and masks they are the start, not part of the history.
     id
         Stable id; random when missing.
     author
@@ -71,6 +74,7 @@ class Document:
         labels: LabelSet | Iterable[Label | str] = (),
         masks: Iterable[Mask] | None = None,
         boxes: Iterable[Box] = (),
+        shapes: Iterable[Shape] = (),
         tags: Iterable[Tag] = (),
         id: str | None = None,
         author: str | None = None,
@@ -86,6 +90,7 @@ class Document:
         self._labels: dict[str, Label] = {}
         self._masks: dict[str, Mask] = {}
         self._boxes: dict[str, Box] = {}
+        self._shapes: dict[str, Shape] = {}
         self._tags: dict[str, Tag] = {}
         self._retired: dict[str, Mask] = {}
         self._history: list[Edit] = []
@@ -93,7 +98,7 @@ class Document:
         self._undo: list[Edit] = []
         self._redo: list[Edit] = []
         self._begin(labels, masks)
-        items: list[Item] = [*boxes, *tags]
+        items: list[Item] = [*boxes, *shapes, *tags]
         for item in items:
             check_references(self, self._perform(Put(item)))
 
@@ -116,6 +121,7 @@ class Document:
             "label": len(self._labels),
             "mask": len(self._masks),
             "box": len(self._boxes),
+            "shape": len(self._shapes),
             "tag": len(self._tags),
         }
         return f"Document({', '.join(map(counted, parts.values(), parts))}, revision {self.revision})"
@@ -134,6 +140,11 @@ class Document:
     def boxes(self) -> Items[Box]:
         """Boxes, by id."""
         return Items("box", self._boxes)
+
+    @property
+    def shapes(self) -> Items[Shape]:
+        """Shapes, by id."""
+        return Items("shape", self._shapes)
 
     @property
     def tags(self) -> Items[Tag]:
@@ -186,6 +197,8 @@ class Document:
             if edit.id and edit.id in self._by_id:
                 return self._by_id[edit.id]
             self._refresh_touched(edit)
+            if not edit.undoes:
+                check_locked_items(self, edit)
             recorded = self._perform(self._sign(edit))
             try:
                 check_references(self, recorded)
@@ -214,7 +227,7 @@ class Document:
                 self._record_change(mask, (edit.box, edit.runs), edit)
 
     def add(self, item: Item | Mask | str) -> Edit:
-        """Add a label (or its name), box, tag or mask, or replace the one of the same id.
+        """Add a label (or its name), box, shape, tag or mask, or replace the one of the same id.
 
         Labels that a mask's segments name are added with it.
         """
@@ -271,13 +284,14 @@ class Document:
             for mask in self.masks:
                 if any(s.label == old.name for s in mask.segments):
                     segments = tuple(
-                        Segment(s.value, name if s.label == old.name else s.label) for s in mask.segments
+                        replace(s, label=name) if s.label == old.name else s for s in mask.segments
                     )
                     title = name if mask.name == old.name else mask.name
                     edits.append(Put(replace(mask.info, name=title, segments=segments)))
-            for item in (*self.boxes, *self.tags):
-                if item.label == old.name:
-                    edits.append(Put(replace(item, label=name)))
+            for child in self.labels:
+                if child.parent == old.name:
+                    edits.append(Put(replace(child, parent=name)))
+            edits += self._relabelled(old.name, name)
             return self.apply(Batch(tuple(edits), f"rename {old.name} to {name}"))
 
     def undo(self, *, id: str = "") -> Edit | None:
@@ -299,6 +313,17 @@ class Document:
         """Record what was changed in the masks' arrays in place, one edit per mask."""
         edits = [self._record_pending(mask) for mask in self.masks]
         return [edit for edit in edits if edit is not None]
+
+    def _relabelled(self, old: str, name: str) -> list[Edit]:
+        """Return the edits that give another label to boxes, shapes and tags, locked ones too."""
+        edits: list[Edit] = []
+        for item in (*self.boxes, *self.shapes, *self.tags):
+            if item.label != old:
+                continue
+            if not isinstance(item, Tag) and item.locked:
+                edits.append(Put(replace(item, locked=False)))
+            edits.append(Put(replace(item, label=name)))
+        return edits
 
     # How an edit becomes recorded.
 
@@ -411,9 +436,11 @@ class Document:
         if isinstance(item, MaskInfo):
             return self._put_mask(replace(edit, item=check_mask(self, item)))
         if isinstance(item, Label):
-            checked: Label | Box | Tag = check_label(self, item)
+            checked: Label | Box | Shape | Tag = check_label(self, item)
         elif isinstance(item, Box):
             checked = check_box(self, item)
+        elif isinstance(item, Shape):
+            checked = check_shape(self, item)
         else:
             checked = check_tag(self, item)
         old, at = _place(self._kind(checked), checked, edit.at)
@@ -461,10 +488,12 @@ class Document:
             return self._labels
         if isinstance(item, MaskInfo):
             return self._masks
+        if isinstance(item, Shape):
+            return self._shapes
         return self._boxes if isinstance(item, Box) else self._tags
 
     def _find(self, id: str) -> Item:
-        everything: tuple[dict[str, Any], ...] = (self._labels, self._boxes, self._tags)
+        everything: tuple[dict[str, Any], ...] = (self._labels, self._boxes, self._shapes, self._tags)
         for items in everything:
             if id in items:
                 return cast(Item, items[id])

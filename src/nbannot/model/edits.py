@@ -9,8 +9,9 @@ from nbannot.model.annotations import Box, Tag
 from nbannot.model.labels import Label
 from nbannot.model.masks import MaskInfo
 from nbannot.model.runs import Bounds, Runs
+from nbannot.model.shapes import Shape
 
-Item = Label | MaskInfo | Box | Tag
+Item = Label | MaskInfo | Box | Shape | Tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Put(Edit):
     Parameters
     ----------
     item
-        Label, MaskInfo, Box or Tag.
+        Label, MaskInfo, Box, Shape or Tag.
     old
         The item replaced; None for a new one. The document fills it in.
     at

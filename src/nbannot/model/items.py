@@ -9,8 +9,9 @@ from nbannot.errors import UnknownItemError, UnknownLabelError
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
+from nbannot.model.shapes import Shape
 
-T = TypeVar("T", Label, Mask, Box, Tag)
+T = TypeVar("T", Label, Mask, Box, Shape, Tag)
 
 
 def counted(count: int, noun: str) -> str:
@@ -54,9 +55,10 @@ class Items(Generic[T]):
         """Return the item of this id or name, or None."""
         found: T | None = self._items.get(key)
         if found is None:
-            found = next((item for item in self if getattr(item, "name", None) == key), None)
+            found = next((item for item in self if key and getattr(item, "name", None) == key), None)
         return found
 
     def keys(self) -> list[str]:
-        """Return the names (labels, masks) or ids (boxes, tags)."""
-        return [str(getattr(item, "name", item.id)) for item in self]
+        """Return the names (labels, masks) or ids (boxes, shapes, tags)."""
+        named = self._kind in ("label", "mask")
+        return [str(getattr(item, "name", "")) if named else item.id for item in self]

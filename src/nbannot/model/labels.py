@@ -6,14 +6,18 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 from nbannot.errors import EditError, UnknownLabelError
+from nbannot.model.attributes import Attribute
 
 # Colours that stay apart on grey images, also for most colour-blind readers (Okabe–Ito first).
 PALETTE = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7", "#0072b2", "#7fc97f",
     "#beaed4", "#fdc086", "#ff6b6b", "#4ecdc4", "#c7f464", "#a78bfa", "#f472b6", "#38bdf8",
 )  # fmt: skip
+
+LabelScope = Literal["case", "series", "image", "lesion"]
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -48,11 +52,18 @@ class Label:
         Coded meaning.
     locked
         Tools and explicit edits leave voxels of a locked label alone.
+    parent
+        Name of the label above it in the hierarchy; empty for none.
+    scope
+        What it may be said of: "case", "series", "image", "lesion"; empty for all.
+    attributes
+        What is asked about each thing it marks.
 
     Raises
     ------
     EditError
-        When the name is empty or the colour is not "#rrggbb".
+        When the name is empty, the colour is not "#rrggbb", a scope is unknown, or two attributes have
+        one name.
     """
 
     name: str
@@ -61,8 +72,13 @@ class Label:
     key: str | None = field(default=None, kw_only=True)
     code: Code | None = field(default=None, kw_only=True)
     locked: bool = field(default=False, kw_only=True)
+    parent: str = field(default="", kw_only=True)
+    scope: tuple[LabelScope, ...] = field(default=(), kw_only=True)
+    attributes: tuple[Attribute, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "scope", tuple(self.scope))
+        object.__setattr__(self, "attributes", tuple(self.attributes))
         if not self.name or not self.name.strip():
             raise EditError("A label needs a name")
         if self.color and not _COLOR.fullmatch(self.color):
@@ -70,6 +86,15 @@ class Label:
                 f"The colour {self.color!r} of label {self.name!r} is not understood",
                 hint='Write it as "#rrggbb", e.g. "#e69f00".',
             )
+        for scope in self.scope:
+            if scope not in get_args(LabelScope):
+                raise EditError(
+                    f"The label {self.name!r} has an unknown scope {scope!r}",
+                    hint=f"Known: {', '.join(get_args(LabelScope))}.",
+                )
+        names = [attribute.name for attribute in self.attributes]
+        if len(set(names)) != len(names):
+            raise EditError(f"The label {self.name!r} has an attribute twice")
 
 
 def next_color(used: Iterable[str]) -> str:

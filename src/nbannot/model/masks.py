@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nbannot.errors import MaskError, UnknownLabelError
+from nbannot.model.attributes import Status, check_status
 from nbannot.model.geometry import Grid
 from nbannot.model.image import Image
 from nbannot.model.labels import new_id
@@ -24,10 +25,14 @@ Change = tuple[Bounds, Runs]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A value of a mask and the label it stands for."""
+    """A value of a mask, the label it stands for, and how far the work on it is."""
 
     value: int
     label: str
+    status: Status = ""
+
+    def __post_init__(self) -> None:
+        check_status(self.status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,19 +10,34 @@ from nbannot.errors import EditError
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Paint, Put, Remove
+from nbannot.model.items import Items
+from nbannot.model.shapes import Shape
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["boxes", "tags", "labels", "segments", "history"]
+Kind = Literal["boxes", "shapes", "tags", "labels", "segments", "history"]
 
 _CORNERS = ("k0", "j0", "i0", "k1", "j1", "i1")
+_MORE = ("name", "lesion", "status", "locked", "attributes")
 _COLUMNS: dict[str, tuple[str, ...]] = {
-    "boxes": ("id", "label", "image", "frame", *_CORNERS),
-    "tags": ("id", "label", "value", "scope", "image", "index"),
-    "labels": ("id", "name", "color", "key", "locked", "code", "scheme", "meaning"),
-    "segments": ("mask", "value", "label", "voxels", "volume_mm3"),
+    "boxes": ("id", "label", "image", "frame", *_CORNERS, *_MORE),
+    "shapes": (
+        *("id", "kind", "label", "image", "frame", "slice", "points", "normal", "text", "names", "edges"),
+        *_MORE,
+    ),
+    "tags": ("id", "label", "value", "scope", "image", "index", "lesion", "attributes"),
+    "labels": ("id", "name", "color", "key", "locked", "code", "scheme", "meaning", "parent", "scope"),
+    "segments": ("mask", "value", "label", "voxels", "volume_mm3", "status"),
     "history": ("id", "time", "author", "origin", "tool", "kind", "what", "undoes"),
+}
+
+
+_CLASSES: dict[str, type[Box | Shape | Tag]] = {"boxes": Box, "shapes": Shape, "tags": Tag}
+_NEEDED: dict[str, set[str]] = {
+    "boxes": {"label", *_CORNERS},
+    "shapes": {"kind", "label", "points"},
+    "tags": {"label", "value", "scope", "index"},
 }
 
 
@@ -34,8 +49,8 @@ def table(document: Document, kind: Kind) -> pd.DataFrame:
     document
         The document.
     kind
-        "boxes" (corners in index coordinates), "tags", "labels", "segments" (voxels, and volume
-        in mm³ where the image is a grid) or "history" (one row per edit, times in UTC).
+        "boxes" (corners in index coordinates), "shapes" (points in world mm), "tags", "labels",
+        "segments" (voxels, and volume in mm³ where the image is a grid) or "history" (one row per edit, times in UTC).
 
     Raises
     ------
@@ -54,24 +69,30 @@ def table(document: Document, kind: Kind) -> pd.DataFrame:
     return frame if kind == "segments" else frame.set_index("id")
 
 
-def apply_table(document: Document, kind: Literal["boxes", "tags"], frame: pd.DataFrame) -> Edit:
-    """Make the document's boxes or tags equal to a changed table, as one edit.
+def apply_table(document: Document, kind: Literal["boxes", "shapes", "tags"], frame: pd.DataFrame) -> Edit:
+    """Make the document's boxes, shapes or tags equal to a changed table, as one edit.
 
     Rows are matched by id: changed rows replace, rows with a new or missing id are added, rows
-    that are gone are removed.
+    that are gone are removed. Columns that are left out stay as they are.
 
     Raises
     ------
     EditError
         When a column is missing or a row cannot be read.
     """
-    columns = set(_COLUMNS[kind]) - {"id", "image", "frame"}
+    columns = _NEEDED[kind]
     missing = sorted(columns - set(frame.columns))
     if missing:
         raise EditError(f"The table of {kind} lacks the columns {', '.join(missing)}")
     with document.lock:
-        current = {item.id: item for item in (document.boxes if kind == "boxes" else document.tags)}
-        wanted = [_item(kind, str(id), row) for id, row in zip(frame.index, _records(frame), strict=True)]
+        held: dict[str, Items[Any]] = {
+            "boxes": document.boxes,
+            "shapes": document.shapes,
+            "tags": document.tags,
+        }
+        current: dict[str, Box | Shape | Tag] = {item.id: item for item in held[kind]}
+        rows = zip(frame.index, _records(frame), strict=True)
+        wanted = [_item(kind, str(id), row, current) for id, row in rows]
         kept = {item.id for item in wanted}
         edits: list[Edit] = [Put(item) for item in wanted if current.get(item.id) != item]
         edits += [Remove(item) for item in current.values() if item.id not in kept]
@@ -82,31 +103,74 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     import pandas as pd
 
     rows = frame.to_dict(orient="records")
-    return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in rows]
+    return [
+        {str(k): None if pd.api.types.is_scalar(v) and pd.isna(v) else v for k, v in row.items()}
+        for row in rows
+    ]
 
 
-def _item(kind: str, id: str, row: dict[str, Any]) -> Box | Tag:
-    identity = {"id": id} if id and id not in ("nan", "None") and not id.isdigit() else {}
+def _item(
+    kind: str, id: str, row: dict[str, Any], current: Mapping[str, Box | Shape | Tag]
+) -> Box | Shape | Tag:
+    """Return the item of a row: what the table lacks stays as it is, or takes its default."""
+    known = current.get(id)
+    given: dict[str, Any] = {} if known is None else {f.name: getattr(known, f.name) for f in fields(known)}
+    if known is None and id and id not in ("nan", "None") and not id.isdigit():
+        given["id"] = id
     try:
-        if kind == "boxes":
-            k0, j0, i0, k1, j1, i1 = (float(row[name]) for name in _CORNERS)
-            frame = None if row.get("frame") is None else int(row["frame"])
-            corners = ((k0, j0, i0), (k1, j1, i1))
-            return Box(row["label"], corners, image=row.get("image") or "", frame=frame, **identity)
-        given = {f.name: row[f.name] for f in fields(Tag) if row.get(f.name) is not None}
-        if "index" in given:
-            given["index"] = int(given["index"])
-        return Tag(**{**given, **identity})
+        given.update(_given(kind, row))
+        return _CLASSES[kind](**given)
     except (TypeError, ValueError, KeyError) as cause:
         raise EditError(f"Row {id!r} of the table of {kind} cannot be read: {cause}") from cause
 
 
+def _given(kind: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a row says of an item's fields."""
+    cls = _CLASSES[kind]
+    found = {f.name: row[f.name] for f in fields(cls) if f.name in row and f.name != "id"}
+    if kind == "boxes":
+        k0, j0, i0, k1, j1, i1 = (float(row[name]) for name in _CORNERS)
+        found["index"] = ((k0, j0, i0), (k1, j1, i1))
+    for name in ("frame", "slice", *(("index",) if kind == "tags" else ())):
+        if found.get(name) is not None:
+            found[name] = int(found[name])
+    # An empty cell of a text or of attributes is the field's default, not None.
+    optional = {"frame", "slice", "normal", "value", *(("index",) if kind == "tags" else ())}
+    return {name: value for name, value in found.items() if value is not None or name in optional}
+
+
 def _boxes(document: Document) -> list[tuple[object, ...]]:
-    return [(b.id, b.label, b.image, b.frame, *b.index[0], *b.index[1]) for b in document.boxes]
+    return [(b.id, b.label, b.image, b.frame, *b.index[0], *b.index[1], *_more(b)) for b in document.boxes]
+
+
+def _shapes(document: Document) -> list[tuple[object, ...]]:
+    return [
+        (
+            s.id,
+            s.kind,
+            s.label,
+            s.image,
+            s.frame,
+            s.slice,
+            s.points,
+            s.normal,
+            s.text,
+            s.names,
+            s.edges,
+            *_more(s),
+        )
+        for s in document.shapes
+    ]
+
+
+def _more(item: Box | Shape) -> tuple[object, ...]:
+    return item.name, item.lesion, item.status, item.locked, item.attributes
 
 
 def _tags(document: Document) -> list[tuple[object, ...]]:
-    return [(t.id, t.label, t.value, t.scope, t.image, t.index) for t in document.tags]
+    return [
+        (t.id, t.label, t.value, t.scope, t.image, t.index, t.lesion, t.attributes) for t in document.tags
+    ]
 
 
 def _labels(document: Document) -> list[tuple[object, ...]]:
@@ -118,6 +182,7 @@ def _labels(document: Document) -> list[tuple[object, ...]]:
                 if label.code
                 else (None, None, None)
             ),
+            *(label.parent, label.scope),
         )
         for label in document.labels
     ]
@@ -136,7 +201,7 @@ def _segments(document: Document) -> list[tuple[object, ...]]:
         for segment in mask.segments:
             count = sum(int((mask.array[k] == segment.value).sum()) for k in ks)
             size = None if volume is None else count * volume
-            rows.append((mask.name, segment.value, segment.label, count, size))
+            rows.append((mask.name, segment.value, segment.label, count, size, segment.status))
     return rows
 
 
@@ -166,6 +231,8 @@ def describe(document: Document, edit: Edit) -> str:
     if isinstance(edit, Put | Remove):
         verb = "removed" if isinstance(edit, Remove) else "changed" if edit.old else "added"
         item = edit.item
+        if isinstance(item, Shape):
+            return f"{item.kind} {item.name or item.label} {verb}"
         name = item.label if isinstance(item, Box | Tag) else item.name
         return f"{type(item).__name__.removesuffix('Info').lower()} {name} {verb}"
     return type(edit).__name__
@@ -173,6 +240,7 @@ def describe(document: Document, edit: Edit) -> str:
 
 _ROWS: dict[str, Callable[[Document], list[tuple[object, ...]]]] = {
     "boxes": _boxes,
+    "shapes": _shapes,
     "tags": _tags,
     "labels": _labels,
     "segments": _segments,

@@ -14,15 +14,16 @@ from nbannot.model.edits import Batch, Edit, Paint, Put, Remove
 from nbannot.model.labels import Label
 from nbannot.model.masks import LabelArray, MaskInfo
 from nbannot.model.runs import difference
+from nbannot.model.shapes import Shape
 from nbannot.session.state import recorded
 
-T = TypeVar("T", Label, MaskInfo, Box, Tag)
+T = TypeVar("T", Label, MaskInfo, Box, Shape, Tag)
 
 
 def turning(current: Document, target: Document, *, name: str) -> Batch:
     """Return one edit after which ``current`` has the annotations of ``target``.
 
-    Locked labels are opened for it and end as in ``target``.
+    Locked labels, boxes and shapes are opened for it and end as in ``target``.
     """
     # Boxes and segments name their label, and names are unique: so names that change hands go
     # through one that nobody else has.
@@ -34,14 +35,24 @@ def turning(current: Document, target: Document, *, name: str) -> Batch:
     opened = [replace(label, locked=False) for label in goal]
     edits: list[Edit] = _changes(labels, interim)
     edits += _puts(interim, opened)
+    edits += [Put(replace(item, locked=False)) for item in _held(current, target)]
     edits += _removals(list(current.boxes), list(target.boxes))
+    edits += _removals(list(current.shapes), list(target.shapes))
     edits += _removals(list(current.tags), list(target.tags))
     edits += _masks(current, target)
     edits += _puts(list(current.boxes), list(target.boxes))
+    edits += _puts(list(current.shapes), list(target.shapes))
     edits += _puts(list(current.tags), list(target.tags))
     edits += _removals(interim, goal)
     edits += _changes(opened, goal)
     return Batch(tuple(edits), name)
+
+
+def _held(current: Document, target: Document) -> list[Box | Shape]:
+    """Return the locked boxes and shapes that the target does not have as they are."""
+    goal: dict[str, Box | Shape] = {item.id: item for item in (*target.boxes, *target.shapes)}
+    items: list[Box | Shape] = [*current.boxes, *current.shapes]
+    return [item for item in items if item.locked and goal.get(item.id) != item]
 
 
 def _interim(label: Label, wanted: str | None, goal: Sequence[Label]) -> str:

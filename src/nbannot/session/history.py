@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove
 from nbannot.model.masks import MaskInfo
+from nbannot.model.shapes import Shape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ def describe(edit: Edit, names: dict[str, str]) -> str:
 
 def _named(item: Item) -> str:
     kind = "mask" if isinstance(item, MaskInfo) else type(item).__name__.lower()
-    return f"{kind} {item.label if isinstance(item, Box | Tag) else item.name}"
+    return f"{kind} {item.label if isinstance(item, Box | Shape | Tag) else item.name}"
 
 
 def _infos(edit: Edit) -> Iterable[MaskInfo]:

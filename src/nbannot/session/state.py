@@ -15,6 +15,7 @@ from nbannot.model.document import Document
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.model.masks import LabelArray, Mask, MaskInfo
+from nbannot.model.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class State:
     Parameters
     ----------
     manifest
-        JSON: "labels", "masks" (each with its "shape" (k, j, i)), "boxes" and "tags", in order.
+        JSON: "labels", "masks" (each with its "shape" (k, j, i)), "boxes", "shapes" and "tags", in order.
     voxels
         By mask id, the zstd-compressed label volume in C order; absent when it is all 0.
     """
@@ -48,6 +49,7 @@ def capture(document: Document) -> State:
             "labels": [encode_item(label) for label in document.labels],
             "masks": masks,
             "boxes": [encode_item(box) for box in document.boxes],
+            "shapes": [encode_item(shape) for shape in document.shapes],
             "tags": [encode_item(tag) for tag in document.tags],
         }
         return State(manifest, voxels)
@@ -71,12 +73,15 @@ def rebuild(
     masks = [_mask(data, state.voxels, by_id) for data in state.manifest["masks"]]
     labels = [decode_item(data) for data in state.manifest["labels"]]
     boxes = [decode_item(data) for data in state.manifest["boxes"]]
+    # States of before there were shapes have none.
+    shapes = [decode_item(data) for data in state.manifest.get("shapes", ())]
     tags = [decode_item(data) for data in state.manifest["tags"]]
     return Document(
         images,
         labels=[item for item in labels if isinstance(item, Label)],
         masks=masks,
         boxes=[item for item in boxes if isinstance(item, Box)],
+        shapes=[item for item in shapes if isinstance(item, Shape)],
         tags=[item for item in tags if isinstance(item, Tag)],
         id=document_id,
         author=author,

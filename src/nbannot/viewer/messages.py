@@ -101,6 +101,7 @@ def document_json(document: Document) -> Json:
         "labels": [encode_item(label) for label in document.labels],
         "masks": masks,
         "boxes": [encode_item(box) for box in document.boxes],
+        "shapes": [encode_item(shape) for shape in document.shapes],
         "tags": [encode_item(tag) for tag in document.tags],
         "can_undo": document.can_undo,
         "can_redo": document.can_redo,
