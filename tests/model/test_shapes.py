@@ -14,7 +14,7 @@ from nbannot.model.annotations import Box, Tag
 from nbannot.model.attributes import Attribute
 from nbannot.model.codec import decode_item, encode_item
 from nbannot.model.document import Document
-from nbannot.model.edits import Batch, Put
+from nbannot.model.edits import Batch, Put, Remove
 from nbannot.model.geometry import Geometry, Plane, Stack
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
