@@ -49,6 +49,9 @@ export interface CommandTarget {
   undo(): void;
   redo(): void;
   removeSelected(): void;
+  hideSelected(): void;
+  /** Go to the next (+1) or previous (-1) annotation. */
+  annotation(by: 1 | -1): void;
   cancel(): void;
   panel(): void;
   /** The header of the file of the slice shown. */
@@ -133,7 +136,10 @@ const LABEL_ROWS: readonly Row[] = [
   ["label.next", "Next label", "", (t) => t.labelStep(1)],
   ["label.previous", "Previous label", "", (t) => t.labelStep(-1)],
   ["labels.overlay", "Hide or show all labels", "h", (t) => t.overlay()],
-  ["box.remove", "Delete the selected box", "delete backspace", (t) => t.removeSelected()],
+  ["annotation.next", "Next annotation", "j", (t) => t.annotation(1)],
+  ["annotation.previous", "Previous annotation", "shift+j", (t) => t.annotation(-1)],
+  ["annotation.hide", "Hide or show the chosen annotations", "shift+x", (t) => t.hideSelected()],
+  ["annotation.remove", "Delete the chosen annotations", "delete backspace", (t) => t.removeSelected()],
 ];
 
 const GENERAL_ROWS: readonly Row[] = [

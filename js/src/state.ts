@@ -49,7 +49,9 @@ export interface ViewState {
   readonly compare: CompareState | null;
   /** Ids of two masks whose difference is shown. */
   readonly difference: readonly [string, string] | null;
-  /** Ids of labels that are not drawn. */
+  /** Ids of the annotations that are chosen, the last one last. */
+  readonly selected: readonly string[];
+  /** Ids of labels and annotations that are not drawn. */
   readonly hidden: readonly string[];
   /** World mm per CSS pixel by pane id; absent means fit. */
   readonly zoom: Readonly<Record<string, number>>;
@@ -117,6 +119,7 @@ export const DEFAULT_VIEW: ViewState = {
   transforms: {},
   compare: null,
   difference: null,
+  selected: [],
   hidden: [],
   zoom: {},
   pan: {},
@@ -208,6 +211,7 @@ export function readView(json: unknown): ViewState {
     tool: oneOf(TOOLS, raw["tool"], d.tool),
     size_mm: within(raw["size_mm"], BRUSH_MIN, BRUSH_MAX, d.size_mm),
     label: text(raw["label"]),
+    selected: strings(raw["selected"]),
     backend: oneOf(BACKENDS, raw["backend"], d.backend),
     fps: finite(raw["fps"]) ? clamp(raw["fps"], 0.1, 120) : null,
     bounce: flag(raw["bounce"], d.bounce),

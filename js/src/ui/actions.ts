@@ -1,11 +1,11 @@
 /** What the commands of keyboard, toolbar and help do. */
 import type { CommandTarget } from "../commands";
 import { BRUSH_MAX, BRUSH_MIN } from "../state";
+import { chosen, removeAnnotations, stepAnnotation, toggleHidden } from "./annotations";
 import { flip as flipCompared } from "./compare";
 import type { Turn } from "../state/parts";
 import { cinePane } from "./frames";
 import type { Pane } from "./pane";
-import { removeBox } from "./panel";
 import { nextSpeed, speedOf } from "./player";
 import type { Scene } from "./scene";
 import { nextSlab, thicken } from "./slab";
@@ -187,8 +187,17 @@ export class Actions implements CommandTarget {
   }
 
   removeSelected(): void {
-    const box = this.scene.source.document.boxes.find((one) => one.id === this.scene.selected);
-    if (box) removeBox(this.scene, box);
+    const items = chosen(this.scene);
+    if (items.length > 0) removeAnnotations(this.scene, items);
+  }
+
+  hideSelected(): void {
+    const items = chosen(this.scene);
+    if (items.length > 0) toggleHidden(this.scene, items);
+  }
+
+  annotation(by: 1 | -1): void {
+    if (this.scene.ready) stepAnnotation(this.scene, by);
   }
 
   cancel(): void {

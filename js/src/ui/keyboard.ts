@@ -40,7 +40,7 @@ const CONTROL_KEYS = /^( |Enter|Tab|Arrow.*|Home|End|PageUp|PageDown)$/;
 /** Enter, space and arrows belong to a focused control (on a tool button only the first two), Escape to an open menu. */
 function freeKey(from: Element, key: string): boolean {
   if (key === "Escape" && from.closest(".nbannot-menu, [role=menu]")) return false;
-  const control = from.closest("button, input, [role=menu], [role=slider], [role=dialog]");
+  const control = from.closest("button, input, [role=menu], [role=slider], [role=dialog], [role=listbox]");
   if (!control || !CONTROL_KEYS.test(key)) return true;
   return control.matches("button[data-nbannot-command], .nbannot-toolbar button, .nbannot-panemenu") && ![" ", "Enter", "Tab"].includes(key);
 }

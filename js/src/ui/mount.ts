@@ -1,6 +1,7 @@
 /** Puts a viewer into an element and keeps its parts in step until the signal aborts. */
 import type { ViewPatch } from "../state";
 import { ViewStore } from "../state/store";
+import type { Pointer } from "../tools/tool";
 import { Actions } from "./actions";
 import { CineBar } from "./cine";
 import { Dialogs } from "./dialog";
@@ -9,7 +10,9 @@ import { HeaderBrowser } from "./headers";
 import { buildHelp } from "./help";
 import { ImageInfo } from "./imageinfo";
 import { listenKeys } from "./keyboard";
+import { openMenuAt } from "./menu";
 import { configError, errorOf, Messages } from "./messages";
+import type { Pane } from "./pane";
 import { Panel } from "./panel";
 import type { PaneView } from "./paneview";
 import { Places } from "./places";
@@ -104,6 +107,8 @@ class Viewer {
     return {
       brushSize: (factor: number) => this.#actions.brushSize(factor),
       maximize: (pane: string) => this.#actions.maximizePane(pane),
+      menu: (pane: Pane, pointer: Pointer, at: readonly [number, number]) =>
+        openMenuAt(this.#root, at, this.#panel.menuUnder(pane, pointer, (id) => this.#actions.maximizePane(id)), this.signal),
       failed: (error: unknown, hint: string) => this.#messages.error({ ...errorOf(error), hint }),
       opened: (view: PaneView) => this.#places.opened(view),
       drawn: (complete: boolean) => this.#drawn(complete),

@@ -181,13 +181,13 @@ export class Overlay {
     const unseen = new Set(pane.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
     const { frame } = screen;
     const shown = overlay && frame.axis !== null
-      ? pane.boxes.filter((box) => !unseen.has(box.label) && boxShown(box, frame, pane.image.id, pane.time))
+      ? pane.boxes.filter((box) => !unseen.has(box.label) && !hidden.includes(box.id) && boxShown(box, frame, pane.image.id, pane.time))
       : [];
-    const key = JSON.stringify([shown, [...colors], pane.selected, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
+    const key = JSON.stringify([shown, [...colors], pane.view.value.selected, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
     if (key === this.#boxKey) return;
     this.#boxKey = key;
     this.#boxes.replaceChildren(
-      ...shown.map((box) => boxShape(box, screen as SliceScreen, colors.get(box.label) ?? "#ffffff", box.id === pane.selected)),
+      ...shown.map((box) => boxShape(box, screen as SliceScreen, colors.get(box.label) ?? "#ffffff", pane.view.value.selected.includes(box.id))),
     );
   }
 

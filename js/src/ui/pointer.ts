@@ -13,7 +13,12 @@ export interface PointerView {
   hover(pointer: Pointer | null): void;
   brushSize(factor: number): void;
   maximize(): void;
+  /** The right button was pressed and let go in one place. */
+  menu(pointer: Pointer, event: PointerEvent): void;
 }
+
+/** A press that moves less than this is a click, CSS px. */
+const CLICK = 4;
 
 /** Wheel movement to whole steps: a notch is one step, small trackpad deltas add up. */
 export class WheelSteps {
@@ -40,6 +45,8 @@ const NAVIGATION = new Set(["crosshair", "window", "pan", "zoom"]);
 export class PointerInput {
   #gesture: Gesture | null = null;
   #id = -1;
+  /** Where the right button went down, while it has not moved. */
+  #right: readonly [number, number] | null = null;
   readonly #wheel = new WheelSteps();
   readonly #touches = new Map<number, readonly [number, number]>();
 
@@ -95,6 +102,7 @@ export class PointerInput {
       if (this.#touches.size === 2) return this.cancel();
     }
     if (this.#gesture) return;
+    this.#right = event.button === 2 ? pointer.px : null;
     this.view.element.setPointerCapture(event.pointerId);
     this.#id = event.pointerId;
     this.#gesture = tool.begin(pointer, this.pane);
@@ -113,6 +121,7 @@ export class PointerInput {
     }
     const pointer = this.view.pointer(event);
     if (pointer) this.pane.scene.active = this.pane.id;
+    if (pointer && this.#right && Math.hypot(pointer.px[0] - this.#right[0], pointer.px[1] - this.#right[1]) > CLICK) this.#right = null;
     this.view.hover(pointer);
   }
 
@@ -123,7 +132,12 @@ export class PointerInput {
     this.#gesture = null;
     this.#id = -1;
     const pointer = this.view.pointer(event);
-    if (pointer) gesture?.end(pointer);
+    const clicked = this.#right !== null;
+    this.#right = null;
+    if (pointer && clicked) {
+      gesture?.cancel();
+      this.view.menu(pointer, event);
+    } else if (pointer) gesture?.end(pointer);
     else gesture?.cancel();
     this.view.hover(event.pointerType === "touch" ? null : pointer);
   }

@@ -64,7 +64,6 @@ export class Scene implements PaneOwner {
   readonly #arrangement = new Memo<Arrangement & { readonly known: boolean }>();
   readonly #spaces = new Memo<Spaces>();
   #draft: BoxDraft | null = null;
-  #selected: string | null = null;
   /** Id of the pane under the pointer or last used; keys act on it. */
   active = "axial";
   /** Id of the pane that was pressed last: the active one while the pointer is over none. */
@@ -357,14 +356,13 @@ export class Scene implements PaneOwner {
     return [...boxes.filter((one) => one.id !== draft.item.id), draft.item];
   }
 
+  /** Id of the annotation that was chosen last. */
   get selected(): string | null {
-    return this.#selected;
+    return this.view.value.selected.at(-1) ?? null;
   }
 
   set selected(id: string | null) {
-    if (id === this.#selected) return;
-    this.#selected = id;
-    this.repaint();
+    if (id !== this.selected || (id === null && this.view.value.selected.length > 0)) this.view.set({ selected: id === null ? [] : [id] });
   }
 
   draft(box: BoxDraft | null): void {

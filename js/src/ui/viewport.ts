@@ -17,6 +17,8 @@ import { isLight } from "./tables";
 export interface ViewportEvents {
   brushSize(factor: number): void;
   maximize(pane: string): void;
+  /** Open the menu of what lies under the pointer, at a point of the page. */
+  menu(pane: Pane, pointer: Pointer, at: readonly [number, number]): void;
 }
 
 export class Viewport implements PaneView {
@@ -58,6 +60,7 @@ export class Viewport implements PaneView {
         hover: (pointer) => this.#hover(pointer),
         brushSize: events.brushSize,
         maximize: () => events.maximize(pane.id),
+        menu: (pointer, { clientX, clientY }) => events.menu(pane, pointer, [clientX, clientY]),
       },
       pane, signal,
     );
