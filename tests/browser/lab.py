@@ -27,6 +27,8 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page
 
 READY_S = 90
 CELL_S = 120
+# A viewer gathers changes of its view for 150 ms before it tells the kernel.
+SETTLE_MS = 220
 
 # JupyterLab's own noise: nothing here comes from a widget.
 KNOWN_NOISE = (
@@ -60,7 +62,8 @@ SETTINGS = {
 
 # The text that a cell with this code would show below itself.
 EXECUTE = """
-async ({code, ms}) => {
+async ({code, settle, ms}) => {
+  await new Promise(done => setTimeout(done, settle));
   const {kernel} = window.jupyterapp.shell.currentWidget.sessionContext.session;
   const future = kernel.requestExecute({code, allow_stdin: false, stop_on_error: false});
   const shown = [];
@@ -74,6 +77,7 @@ async ({code, ms}) => {
   };
   const late = new Promise((_, fail) => setTimeout(() => fail(new Error(`not within ${ms} ms: ${code}`)), ms));
   await Promise.race([future.done, late]);
+  await new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)));
   return shown.map(({text}) => text).join('\\n').replace(/\\x1b\\[[0-9;]*m/g, '').trim();
 }
 """
@@ -347,7 +351,7 @@ class Lab:
 
     def run_python(self, source: str) -> str:
         """Run `source` in the kernel as a cell would, without one, and return its output text."""
-        found: str = self.page.evaluate(EXECUTE, {"code": source, "ms": CELL_S * 1000})
+        found: str = self.page.evaluate(EXECUTE, {"code": source, "settle": SETTLE_MS, "ms": CELL_S * 1000})
         return found
 
     def type_python(self, source: str) -> str:
@@ -365,7 +369,7 @@ class Lab:
         """Save the notebook and return when the file is written."""
         target = self.server.root / self._path
         before = target.stat().st_mtime_ns
-        self.page.keyboard.press("Control+S")
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         self.until(lambda: target.stat().st_mtime_ns != before, "the notebook is saved")
 
     # -- the kernel -----------------------------------------------------------------------------------------
