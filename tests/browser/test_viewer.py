@@ -70,7 +70,13 @@ def ask(lab: Lab, expression: str) -> Any:
 
 
 def until_equal(lab: Lab, expression: str, expected: Any) -> None:
-    lab.until(lambda: ask(lab, expression) == expected, f"{expression} == {expected}", timeout=20)
+    def holds() -> bool:
+        try:
+            return bool(ask(lab, expression) == expected)
+        except json.JSONDecodeError:
+            return False  # a key that is not there yet
+
+    lab.until(holds, f"{expression} == {expected}", timeout=20)
 
 
 def slice_of(lab: Lab, name: str, cell: int = 0) -> int:
