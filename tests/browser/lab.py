@@ -27,8 +27,8 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page
 
 READY_S = 90
 CELL_S = 120
-# A viewer gathers changes of its view for 150 ms before it tells the kernel.
-SETTLE_MS = 220
+# What a page that goes has told its kernel last needs a moment to be taken in.
+SETTLE_MS = 50
 
 # JupyterLab's own noise: nothing here comes from a widget.
 KNOWN_NOISE = (
@@ -63,6 +63,9 @@ SETTINGS = {
 # The text that a cell with this code would show below itself.
 EXECUTE = """
 async ({code, settle, ms}) => {
+  await new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)));
+  // A viewer gathers changes of its view for a while, unless the page goes.
+  window.dispatchEvent(new Event('pagehide'));
   await new Promise(done => setTimeout(done, settle));
   const {kernel} = window.jupyterapp.shell.currentWidget.sessionContext.session;
   const future = kernel.requestExecute({code, allow_stdin: false, stop_on_error: false});
