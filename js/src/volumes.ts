@@ -13,8 +13,10 @@ import type { Channel } from "./channel";
 import type { Slice } from "./channel/requests";
 import type { DecodePool } from "./decode";
 import type { DocumentMirror } from "./model/document";
+import type { TypedArray } from "./model/masks";
 import type { Memory, Victim } from "./volumes/ledger";
 import type { Step, Want } from "./volumes/order";
+import type { Reduced } from "./volumes/reduced";
 import type { Sketch } from "./volumes/sketches";
 
 export { outwards } from "./volumes/order";
@@ -177,6 +179,11 @@ export class Volumes {
   sketch(image: string, frame = 0): Sketch | undefined {
     const volume = this.store(image, frame);
     return volume && this.#sketches.of(volume);
+  }
+
+  /** Smaller copies of the slices of a frame, to be drawn where a pixel covers several voxels. */
+  reduced(image: string, frame = 0): Reduced | undefined {
+    return this.store(image, frame)?.reduced;
   }
 
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): () => void {
@@ -416,7 +423,7 @@ export class Volumes {
     const list = (this.#victims ??= this.#listVictims());
     for (let one = list.at(-1); one; one = list.at(-1)) {
       const { volume, k, cost } = one;
-      if (volume.slice(k)) return { cost, drop: () => (list.pop(), volume.drop(k)) };
+      if (volume.slice(k) || volume.partial.has(k)) return { cost, drop: () => (list.pop(), volume.drop(k)) };
       list.pop();
     }
     return null;
@@ -466,11 +473,15 @@ export class Volumes {
       const [rows = 0, columns = 0] = slice.shape;
       const size = rows * columns * (volume.color ? 3 : 1);
       const { codec, dtype, bytes } = slice;
-      const values = await this.decoder.decode({ codec, dtype, bytes, size, columns });
+      const reduce = volume.reduce(0, rows);
+      let copies: readonly TypedArray[] = [];
+      const values = await this.decoder.decode(
+        { codec, dtype, bytes, size, columns, ...(reduce && { reduce }) }, (made) => (copies = made),
+      );
       if (this.#abort.signal.aborted) return;
       if (values.length !== volume.shape[1] * volume.shape[2] * (volume.color ? 3 : 1))
         throw new RangeError("its size does not fit the image");
-      volume.put(k, values);
+      volume.put(k, values, copies);
       this.#sketches.note(volume);
       this.#tell(arrived);
     } catch (error) {
