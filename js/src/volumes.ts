@@ -54,6 +54,8 @@ const RING_BYTES = 256 * 2 ** 20;
 const RETRY_MS = 3000;
 const RETRY_HOST_MS = 10_000;
 const MAX_URGENT = 2;
+/** Larger slices come in parts. */
+const IN_PARTS = 4 * 2 ** 20;
 
 /**
  * Fetches slices: those in view first, then the next frames of a film, then outwards from what is in
@@ -448,7 +450,8 @@ export class Volumes {
     for (const k of ks) volume.asked.add(k);
     try {
       const take = (k: number, slice: Slice): void => void decoding.push(this.#take(volume, k, slice));
-      await this.channel.imageSlices(volume.image, volume.frame, ks, take, { signal, urgent });
+      const small = urgent && sliceBytes(volume.image) > IN_PARTS;
+      await this.channel.imageSlices(volume.image, volume.frame, ks, take, { signal, urgent, small });
     } catch (error) {
       const host = error instanceof SliceError;
       const failed = host ? error.keys.map((key) => Number(key.split("/").at(-1))) : ks;

@@ -42,7 +42,7 @@ class Host {
     const parts = key.split("/");
     const file = this.files[parts[1]];
     const k = Number(parts.at(-1));
-    if (!file || !["image", "mask"].includes(parts[0])) {
+    if (!file || !["image", "mask", "small"].includes(parts[0])) {
       const error = { kind: "SliceError", message: "not in this page", hint: "" };
       return this.reply({ type: "bytes_error", tab, rid, key, error });
     }
@@ -67,6 +67,7 @@ class Host {
     const small = means(part, rows, columns, step);
     this.firstBytes ??= performance.now();
     const send = (band, values) => this.reply({ ...head, band }, [new DataView(values.buffer)]);
+    if (head.key.startsWith("small/")) return send([0, 1, 0, rows, step], small);
     send([0, count, 0, rows, step], small);
     // Each in a message of its own, as from a socket.
     for (let n = 1; n < count; n++) {

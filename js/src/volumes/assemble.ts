@@ -9,8 +9,8 @@ interface Growing {
   values: TypedArray | null;
   /** Smaller copies; null where the bands do not fit them. */
   copies: TypedArray[] | null;
-  /** Whether the copies held the small picture before the first band. */
-  seeable: boolean;
+  /** First and one past the last row of each band that came; null once the copies are filled between them. */
+  rows: (readonly [number, number])[] | null;
   /** Parts that came. */
   readonly seen: Set<number>;
   done: number;
@@ -36,25 +36,31 @@ export class Assembly {
     const key = `${volume.image.id}/${volume.frame}/${k}`;
     let growing = this.#growing.get(key);
     if (!growing)
-      this.#growing.set(key, (growing = { values: null, copies: null, seeable: false, seen: new Set(), done: 0, shown: 0 }));
+      this.#growing.set(key, (growing = { values: null, copies: null, rows: [], seen: new Set(), done: 0, shown: 0 }));
     if (growing.seen.has(n)) return;
     growing.seen.add(n);
     try {
       const { values, copies } = await this.#decode(volume, slice, first, rows, step);
       if (this.#growing.get(key) !== growing) return;
-      if (step > 1) volume.begin(k, step, values);
-      else this.#put(volume, k, growing, first, rows, values, copies);
-      growing.done++;
-      const complete = growing.done === count;
+      if (step > 1) {
+        volume.begin(k, step, values);
+        growing.shown = performance.now();
+        show(false);
+        return;
+      }
+      const whole = this.#put(volume, growing, first, rows, values, copies);
+      // The small picture is one of the parts.
+      const complete = ++growing.done === count - 1;
       if (complete) {
         this.#growing.delete(key);
-        if (!growing.values) throw new RangeError("a slice came without its rows");
-        volume.put(k, growing.values, growing.copies ?? []);
+        volume.put(k, whole, growing.copies ?? []);
       } else {
         const now = performance.now();
-        if (step === 1 && (now - growing.shown < SHOW_MS || !growing.seeable)) return;
+        if (now - growing.shown < SHOW_MS || !volume.partial.has(k) || !growing.copies) return;
         growing.shown = now;
-        if (step === 1 && growing.copies) volume.grow(k, growing.copies);
+        if (growing.rows) volume.reduced.fill(k, growing.copies, growing.rows);
+        growing.rows = null;
+        volume.grow(k, growing.copies);
       }
       show(complete);
     } catch (error) {
@@ -85,23 +91,24 @@ export class Assembly {
     return { values, copies };
   }
 
-  /** Write rows. */
+  /** Write rows; returns the slice they are written into. */
   #put(
-    volume: Volume, k: number, growing: Growing, first: number, rows: number, values: TypedArray, copies: readonly TypedArray[],
-  ): void {
+    volume: Volume, growing: Growing, first: number, rows: number, values: TypedArray, copies: readonly TypedArray[],
+  ): TypedArray {
     const [, height, columns] = volume.shape;
     const channels = volume.color ? 3 : 1;
     if (first + rows > height) throw new RangeError("its size does not fit the image");
     if (!growing.values) {
       growing.values = new (values.constructor as new (length: number) => TypedArray)(height * columns * channels);
-      growing.copies = volume.reduced.blank(k);
-      growing.seeable = volume.partial.has(k);
+      growing.copies = volume.reduced.blank();
     }
     growing.values.set(values, first * columns * channels);
+    growing.rows?.push([first, first + rows]);
     volume.reduced.levels.forEach(({ factor, shape: [, , wide] }, n) => {
       const part = copies[n];
       if (part) growing.copies?.[n]?.set(part, (first / factor) * wide * channels);
       else growing.copies = null;
     });
+    return growing.values;
   }
 }

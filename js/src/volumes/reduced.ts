@@ -101,11 +101,20 @@ export class Reduced {
     if (complete) this.#small?.drop(k);
   }
 
-  /** New copies of slice k, filled with its small picture where that is here. */
-  blank(k: number): TypedArray[] {
+  /** Copies to write rows into. */
+  blank(): TypedArray[] {
+    return this.levels.map(({ size }) => new ARRAYS[this.dtype as Short](size));
+  }
+
+  /** Write the small picture of slice k into copies, but for these rows [first, end) of the slice, which are there. */
+  fill(k: number, copies: readonly TypedArray[], there: readonly (readonly [number, number])[]): void {
     const small = this.#small;
     const from = small?.slice(k);
-    return this.levels.map((level) => (small && from ? enlarged(level, small, from) : new ARRAYS[this.dtype as Short](level.size)));
+    if (!small || !from) return;
+    this.levels.forEach((level, n) => {
+      const rows = there.map(([first, end]) => [first / level.factor, Math.ceil(end / level.factor)] as const);
+      enlarge(level, copies[n]!, small, from, rows);
+    });
   }
 
   /**
@@ -141,21 +150,21 @@ export class Reduced {
 type Short = "uint8" | "int8" | "uint16" | "int16";
 const ARRAYS = { uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array };
 
-/** The nearest pixels of a small picture at the places of a copy. */
-function enlarged(level: Level, small: Level, from: TypedArray): TypedArray {
+/** Write the nearest pixels of a small picture at the places of a copy, but for rows that are there. */
+function enlarge(
+  level: Level, out: TypedArray, small: Level, from: TypedArray, there: readonly (readonly [number, number])[],
+): void {
   const [, rows, columns] = level.shape;
   const [, high, wide] = small.shape;
   const channels = level.color ? 3 : 1;
   const line = columns * channels;
   const at = (n: number, most: number): number => Math.min(most - 1, Math.floor(((n + 0.5) * level.factor) / small.factor));
-  const across = Int32Array.from({ length: line }, (_, n) => at(Math.floor(n / channels), wide) * channels + (n % channels));
-  const out = new ARRAYS[level.dtype as Short](rows * line);
-  for (let row = 0, before = -1; row < rows; row++) {
+  const across = new Int32Array(line);
+  for (let n = 0; n < line; n++) across[n] = at(Math.floor(n / channels), wide) * channels + (n % channels);
+  for (let row = 0; row < rows; row++) {
+    if (there.some(([first, end]) => row >= first && row < end)) continue;
     const start = row * line;
-    const j = at(row, high);
-    if (j === before) out.copyWithin(start, start - line, start);
-    else for (let n = 0, source = j * wide * channels; n < line; n++) out[start + n] = from[source + across[n]!]!;
-    before = j;
+    const source = at(row, high) * wide * channels;
+    for (let n = 0; n < line; n++) out[start + n] = from[source + across[n]!]!;
   }
-  return out;
 }

@@ -79,8 +79,8 @@ export class Volume implements SliceStore {
   }
   /** Take a small picture of a slice whose rows are on their way. */
   begin(k: number, factor: number, values: TypedArray): void {
-    this.reduced.begin(k, factor, values);
     if (this.#slices.has(k)) return;
+    this.reduced.begin(k, factor, values);
     this.partial.add(k);
     this.#changes.mark([k]);
   }
