@@ -47,8 +47,8 @@ function layer(store: SliceStore, step: number, more: Partial<ImageLayer> = {}):
   };
 }
 
-test("only large slices of short integers are made smaller, to 256 pixels at least", () => {
-  expect(factorsOf([1, 3036, 3036], "uint16")).toEqual([2, 4, 8]);
+test("only large slices of short integers are made smaller, to 128 pixels at least", () => {
+  expect(factorsOf([1, 3036, 3036], "uint16")).toEqual([2, 4, 8, 16]);
   expect(factorsOf([1, 4096, 5000], "uint16")).toEqual([2, 4, 8, 16]);
   expect(factorsOf([300, 512, 512], "int16")).toEqual([]);
   expect(factorsOf([1, 3036, 3036], "float32")).toEqual([]);
@@ -56,7 +56,7 @@ test("only large slices of short integers are made smaller, to 256 pixels at lea
 
 test("copies are counted as memory", () => {
   const volume = new Volume(image, 0);
-  expect(volume.bytes).toBe(Math.ceil(SHAPE[1] * SHAPE[2] * 2 * (1 + 1 / 4 + 1 / 16)));
+  expect(volume.bytes).toBe(Math.ceil(SHAPE[1] * SHAPE[2] * 2 * (1 + 1 / 4 + 1 / 16 + 1 / 64)));
   expect(volume.held).toBe(0);
   volume.begin(0, 3, new Uint16Array(344 * 367));
   expect(volume.held).toBe(volume.bytes);
@@ -86,7 +86,7 @@ test("a slice in parts: small, then growing copies, then whole with its copies",
   await take(part([2, 3, 512, 518, 1], rows(512, 518)));
   expect(shown).toEqual([false, false, true]);
   expect([...volume.slice(0)!.subarray(0, 4)]).toEqual([0, 1, 2, 3].map((i) => value(0, i)));
-  const whole = reduced(rows(0, SHAPE[1]), { rows: SHAPE[1], columns: SHAPE[2], channels: 1, factors: [2, 4] });
+  const whole = reduced(rows(0, SHAPE[1]), { rows: SHAPE[1], columns: SHAPE[2], channels: 1, factors: [2, 4, 8] });
   volume.reduced.levels.forEach((one, n) => expect(equal(one.slice(0), whole[n]!)).toBe(true));
   expect(volume.reduced.pick(1, [0, 0], true)).toBeNull();
 });
@@ -107,7 +107,7 @@ test("a copy is drawn where a pixel covers two or more voxels, and at the right 
   volume.put(0, values, copies);
   const store = volume as SliceStore;
   const factor = (given: ImageLayer): number => (reducedLayer(given, volume.reduced).store as { factor?: number }).factor ?? 1;
-  expect([0.3, 1, 1.99, 2, 3.9, 4, 40].map((step) => factor(layer(store, step)))).toEqual([1, 1, 1, 2, 2, 4, 4]);
+  expect([0.3, 1, 1.99, 2, 3.9, 4, 7.9, 40].map((step) => factor(layer(store, step)))).toEqual([1, 1, 1, 2, 2, 4, 4, 8]);
   const { plane } = reducedLayer(layer(store, 4), volume.reduced);
   expect(plane.origin).toEqual([0, 10.5 / 4 - 0.5, 20.5 / 4 - 0.5]);
   expect([plane.du, plane.dv]).toEqual([[0, 0, 1], [0, 1, 0]]);

@@ -7,7 +7,7 @@ import type { Dtype, Triple } from "../model/protocol";
 /** Slices of fewer pixels have no copies. */
 const LARGE = 2 ** 20;
 /** A copy has at least so many pixels on its longer side. */
-const LEAST_SIDE = 256;
+const LEAST_SIDE = 128;
 /** Large slices come in bands that begin at multiples of this. */
 const MOST = 16;
 const SMALL = ["uint8", "int8", "uint16", "int16"];
