@@ -32,8 +32,47 @@ const probe = document.createElement("canvas");
 probe.width = probe.height = 48;
 const context = probe.getContext("2d", { willReadFrequently: true });
 
+// Reading a canvas back makes the page wait for all that software GL still has to draw, and then the watching
+// is what is measured. So every page notes when something is drawn, and a canvas is read only after that: once
+// for each drawing, or not at all where its pixels were seen on their way there.
+const drawn = new WeakMap();
+const note = (canvas, pixels = null) => void drawn.set(canvas, { at: performance.now(), pixels });
+
+function noting(kind, names) {
+  for (const name of names) {
+    const draw = kind.prototype[name];
+    kind.prototype[name] = function (...rest) {
+      const done = draw.apply(this, rest);
+      if (this.canvas !== probe) note(this.canvas);
+      return done;
+    };
+  }
+}
+noting(CanvasRenderingContext2D, ["drawImage"]);
+noting(WebGL2RenderingContext, ["drawArrays", "drawElements", "drawArraysInstanced", "drawElementsInstanced"]);
+const { putImageData } = CanvasRenderingContext2D.prototype;
+CanvasRenderingContext2D.prototype.putImageData = function (image, ...rest) {
+  putImageData.call(this, image, ...rest);
+  const { width, height, data } = image;
+  const whole = width === this.canvas.width && height === this.canvas.height;
+  note(this.canvas, whole ? sample(new Uint32Array(data.buffer, data.byteOffset, width * height), width, height) : null);
+};
+
+function sample(words, width, height) {
+  const seen = new Uint32Array(48 * 48);
+  for (let y = 0, n = 0; y < 48; y++) {
+    const row = Math.floor(((y + 0.5) * height) / 48) * width;
+    for (let x = 0; x < 48; x++) seen[n++] = words[row + Math.floor(((x + 0.5) * width) / 48)];
+  }
+  return new Uint8ClampedArray(seen.buffer);
+}
+
 /** The pixels of a canvas, small. */
 export function look(canvas) {
+  return drawn.get(canvas)?.pixels ?? readBack(canvas);
+}
+
+function readBack(canvas) {
   context.fillStyle = "black";
   context.fillRect(0, 0, 48, 48);
   context.drawImage(canvas, 0, 0, 48, 48);
@@ -57,9 +96,16 @@ export function colored(canvas) {
   return count;
 }
 
-/** A picture of something, not a blank or a single colour. */
+/** Wait for a picture of something, not a blank or a single colour; when it was drawn. */
 export async function shown(canvas, ms = 120000) {
-  await until(() => canvas() && greys(canvas()) > 16, ms);
+  let looked = null;
+  await until(() => {
+    const found = canvas() && drawn.get(canvas());
+    if (!found || found === looked) return false;
+    looked = found;
+    return greys(canvas()) > 16;
+  }, ms);
+  return looked.at;
 }
 
 /**
@@ -77,8 +123,9 @@ export async function steps(act, count, canvas) {
     times.push(performance.now() - start);
     if (n === 5 || n === count - 1) changed ||= String(look(canvas())) !== before;
   }
-  // Reading a pixel waits for what the GPU process has still to do.
-  look(canvas());
+  // For every viewer alike: reading a pixel waits for what the GPU process has still to do.
+  await frame();
+  readBack(canvas());
   if (!changed) throw new Error("the picture did not change");
   return times;
 }

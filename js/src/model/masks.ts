@@ -9,13 +9,15 @@ export type TypedArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Int
 export interface SliceStore {
   /** (k, j, i) */
   readonly shape: Triple;
+  /** Where the image ends, in voxels, if that is inside the last ones. */
+  readonly extent?: Triple;
   readonly dtype: Dtype;
   readonly color: boolean;
   /** A slice that is undefined holds zeros (masks) instead of not being here yet (images). */
   readonly emptyIsZero?: boolean;
   /** Why slices cannot be had. */
   readonly failed?: ReadonlyMap<number, string>;
-  /** Slices of which only a coarse picture or some rows are here. */
+  /** Slices of which only a small picture or some rows are here. */
   readonly partial?: ReadonlySet<number>;
   /** Grows with each change. */
   readonly version: number;

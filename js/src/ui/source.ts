@@ -4,6 +4,7 @@ import type { SliceStore } from "../model/masks";
 import type { HeaderRow, InfoRow, WireError } from "../model/protocol";
 import type { ModuleRoad } from "../channel/modules";
 import type { Arrival, Memory, Want } from "../volumes";
+import type { Reduced } from "../volumes/reduced";
 import type { Sketch } from "../volumes/sketches";
 import type { Preview } from "../volumes/previews";
 
@@ -20,6 +21,8 @@ export interface Voxels {
   glance?(image: string, frame: number, k: number): void;
   /** Something coarse to draw where slices of a frame are missing; it comes as an arrival. */
   sketch?(image: string, frame: number): Sketch | undefined;
+  /** Smaller copies of the slices of a frame, where a host makes some. */
+  reduced?(image: string, frame: number): Reduced | undefined;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
   /** Bytes that the page holds and may hold; absent where nobody counts. */
