@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from operations_making import SPACING, blobs, grid, image_of, mask_of
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
@@ -21,6 +20,7 @@ from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image
 from nbannot.model.masks import Mask
+from operations_making import SPACING, blobs, grid, image_of, mask_of
 
 Flags = NDArray[np.bool_]
 
@@ -196,7 +196,7 @@ def test_islands_become_segments_in_one_edit(bones: tuple[Image, NDArray[np.uint
     edit = ops.islands(mask, "split", minimum=6, unit="voxels")
     assert edit is not None
     assert document.revision == before + 1
-    numbers, count = ndimage.label(flags)
+    numbers, _ = ndimage.label(flags)
     sizes = np.sort(np.bincount(numbers.ravel())[1:])[::-1]
     large = sizes[sizes >= 6]
     found = np.bincount(mask.array.ravel())[1:]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from operations_making import SPACING, blobs, image_of, mask_of
 from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
@@ -20,6 +19,7 @@ from nbannot.assist import operations as ops
 from nbannot.errors import OperationError
 from nbannot.formats import read
 from nbannot.model.image import Image
+from operations_making import SPACING, blobs, image_of, mask_of
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +61,12 @@ def test_a_threshold_of_numbers_that_are_none() -> None:
     assert mask.array.ravel().tolist() == [0, 0, 1, 1]
 
 
-@pytest.mark.parametrize("classes", [2, 3, 4])
+@pytest.mark.parametrize("classes", [2, 3])
 def test_otsu_is_that_of_skimage(ct: Image, classes: int) -> None:
     mask, document = empty(ct)
-    edges = np.histogram_bin_edges(ct.array, 256)
-    found = threshold_multiotsu(ct.array, classes) if classes > 2 else [threshold_otsu(ct.array)]
+    real = ct.array.astype(np.float64)  # of whole numbers, each value would be a bin
+    edges = np.histogram_bin_edges(real, 256)
+    found = threshold_multiotsu(real, classes) if classes > 2 else [threshold_otsu(real)]
     cuts = [edges[np.searchsorted(edges, cut)] for cut in found]
     for pick in range(1, classes + 1):
         ops.otsu(mask, classes, pick=pick)
@@ -73,6 +74,22 @@ def test_otsu_is_that_of_skimage(ct: Image, classes: int) -> None:
     ops.otsu(mask, classes, pick=1)
     assert ops.otsu(mask, classes, pick=1) is None
     assert document.can_undo
+
+
+def test_otsu_of_four_classes_divides_as_well_as_skimage(ct: Image) -> None:
+    mask, _ = empty(ct, "a", "b", "c", "d")
+    for pick, name in enumerate("abcd", 1):
+        ops.otsu(mask, 4, pick=pick, segment=name)
+    assert (mask.array > 0).all()
+
+    def between(classes: NDArray[Any]) -> float:
+        sizes = np.bincount(classes.ravel(), minlength=4)
+        means = np.bincount(classes.ravel(), ct.array.ravel().astype(float), minlength=4) / sizes
+        return float((sizes * (means - ct.array.mean()) ** 2).sum() / ct.array.size)
+
+    # skimage sums in float32: of limits that are equally good to six digits it finds one.
+    cuts = threshold_multiotsu(ct.array.astype(float), 4)
+    assert between(mask.array - 1) > (1 - 1e-4) * between(np.digitize(ct.array, cuts))
 
 
 def test_region_growing_is_that_of_itk(prostate: Image) -> None:
@@ -86,15 +103,17 @@ def test_region_growing_is_that_of_itk(prostate: Image) -> None:
         assert mask.array.sum() > 20
         document.undo()
     ops.region_grow(mask, lo=here - 60, hi=here + 60, index=place, dimension="2d")
-    assert np.array_equal(mask.array[9] == 1, flood(prostate.array[9], place[1:], tolerance=60, connectivity=1))
+    assert np.array_equal(
+        mask.array[9] == 1, flood(prostate.array[9], place[1:], tolerance=60, connectivity=1)
+    )
     assert mask.nonzero_slices() == [9]
     document.undo()
     ops.region_grow(mask, 60, index=place, connectivity="corners", radius=12)
-    inside = sitk.GetArrayFromImage(
-        sitk.ConnectedThreshold(itk(prostate), [place[::-1]], here - 60, here + 60, 1, sitk.ConnectedThresholdImageFilter.FullConnectivity)
-    )  # fmt: skip
+    full = sitk.ConnectedThresholdImageFilter.FullConnectivity
+    grown = sitk.ConnectedThreshold(itk(prostate), [place[::-1]], here - 60, here + 60, 1, full)
+    inside = sitk.GetArrayFromImage(grown)
     places = prostate.geometry.to_world(np.argwhere(mask.array))
-    assert np.linalg.norm(places - prostate.geometry.to_world(place), axis=1).max() <= 12
+    assert np.linalg.norm(places - prostate.geometry.to_world(place), axis=1).max() <= 12.001
     assert (inside[mask.array == 1] == 1).all()
 
 
@@ -148,7 +167,9 @@ def costs_by_dijkstra(values: NDArray[Any], seeds: NDArray[Any], locality: float
     full = coo_matrix((graph.data, (graph.row, graph.col)), shape=(values.size,) * 2).tocsr()
     return np.stack(
         [
-            dijkstra(full, directed=False, indices=np.flatnonzero(seeds == v), min_only=True).reshape(values.shape)
+            dijkstra(full, directed=False, indices=np.flatnonzero(seeds == v), min_only=True).reshape(
+                values.shape
+            )
             for v in np.unique(seeds)[1:]
         ]
     )
@@ -200,10 +221,14 @@ def test_watershed_is_that_of_itk() -> None:
     seeds[5:7, 13:16, 20:23], seeds[0, 0], seeds[:, 1:3, 40:] = 1, 2, 3
     mask, _ = mask_of(seeds, "a", "b", "c", image=image)
     ops.watershed(mask, room=1000, sigma=2.0)
-    smoothed = ndimage.gaussian_filter(image.array.astype(np.float32), [2 / s for s in SPACING], mode="nearest")
+    smoothed = ndimage.gaussian_filter(
+        image.array.astype(np.float32), [2 / s for s in SPACING], mode="nearest"
+    )
     slope = np.sqrt(sum(np.gradient(smoothed, s, axis=a) ** 2 for a, s in enumerate(SPACING)))
     wanted = sitk.GetArrayFromImage(
-        sitk.MorphologicalWatershedFromMarkers(sitk.GetImageFromArray(slope), sitk.GetImageFromArray(seeds), False, False)
+        sitk.MorphologicalWatershedFromMarkers(
+            sitk.GetImageFromArray(slope), sitk.GetImageFromArray(seeds), False, False
+        )
     )
     assert (mask.array == wanted).mean() > 0.99
 
@@ -220,7 +245,7 @@ def test_a_front_goes_its_distance_where_nothing_stops_it() -> None:
     document.undo()
     ball, truth = two_balls()
     mask, _ = empty(ball)
-    ops.fast_marching(mask, 9.5, edge=10.0, sigma=0.8, index=(5, 14, 21))
+    ops.fast_marching(mask, 13.0, edge=40.0, sigma=1.2, index=(5, 14, 21))
     found = mask.array == 1
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.85
     assert (found & ~truth).sum() < 0.1 * truth.sum()
@@ -231,14 +256,14 @@ def test_a_level_set_finds_a_ball() -> None:
     seed = np.zeros(image.shape, dtype=np.uint8)
     seed[4:8, 11:18, 17:26] = 1
     mask, _ = mask_of(seed, image=image)
-    ops.level_set(mask, iterations=300, edge=15.0, sigma=1.0, growth=2.0, curvature=0.5)
+    ops.level_set(mask, iterations=200, edge=15.0, curvature=0.5)
     found = mask.array == 1
     assert 2 * (found & ball).sum() / (found.sum() + ball.sum()) > 0.9
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_fill_between_is_the_mean_of_distances(axis: Any) -> None:
-    flags = np.moveaxis(np.zeros((12, 26, 34), dtype=np.uint8), 0, 0)
+    flags = np.zeros((12, 26, 34), dtype=np.uint8)
     view = np.moveaxis(flags, axis, 0)
     grid = np.indices(view.shape[1:])
     for n, radius in ((1, 3.0), (5, 5.5), (9, 2.5)):
@@ -250,11 +275,11 @@ def test_fill_between_is_the_mean_of_distances(axis: Any) -> None:
     for first, last in ((1, 5), (5, 9)):
         fields = []
         for n in (first, last):
-            shape = sitk.GetImageFromArray(view[n])
+            shape = sitk.GetImageFromArray(np.pad(view[n], 1))
             shape.SetSpacing(steps[::-1])
             out = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(shape, False, False, True))
             deep = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(1 - shape, False, False, True))
-            fields.append(np.maximum(out, 0) - np.maximum(deep, 0))
+            fields.append((np.maximum(out, 0) - np.maximum(deep, 0))[1:-1, 1:-1])
         for n in range(first + 1, last):
             t = (n - first) / (last - first)
             wanted[n] = (1 - t) * fields[0] + t * fields[1] <= 1e-5
