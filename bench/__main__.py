@@ -16,10 +16,10 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import read  # noqa: E402
+import tools_ops  # noqa: E402
 from measure import Row, machine, markdown  # noqa: E402
 
 import jupyter  # noqa: E402
-import tools_ops  # noqa: E402
 import viewer  # noqa: E402
 
 INTRO = """# Measured

@@ -223,7 +223,7 @@ def _confident(job: Job, values: Array, starts: list[Point], structure: Array) -
         k, j, i = start
         inside[max(k - 1, 0) : k + 2, max(j - 1, 0) : j + 2, max(i - 1, 0) : i + 2] = True
     if job.flat:
-        inside[[k for k in range(inside.shape[0]) if k not in {start[0] for start in starts}]] = False
+        inside[~np.isin(np.arange(len(values)), np.array(starts)[:, 0])] = False
     for turn in range(params["iterations"] + 1):
         job.tell(0.1 + 0.8 * turn / (params["iterations"] + 1), "Growing")
         there = values[inside].astype(np.float64)
