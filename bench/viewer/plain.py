@@ -216,6 +216,7 @@ def tools(*, quick: bool, gpu: bool) -> list[Result]:
             try:
                 pages.call(page, "three", seconds=150)
                 pages.call(page, "stroke", 10, seconds=60)  # warms up
+                pages.call(page, "undo", seconds=60)
                 for _ in range(rounds):
                     stroke = pages.call(page, "stroke", count, seconds=120)
                     pages.picture(page, f"tools-stroke-{name}")

@@ -172,9 +172,9 @@ def test_brushes(lab: Lab, root: Locator) -> None:
     option(root, "size").wait_for()
     # A ball in space: the ring of the other views is where it cuts them.
     lab.page.keyboard.press("Shift+B")
-    a, b = axial.drag((-20, -30), (30, -30))
+    a, b = axial.drag((-20, -10), (30, -10))
     until_same(lab, "tumour", f"tube('axial', {a}, {b}, 21)")
-    axial.drag((30, -30))
+    axial.drag((30, -10))
     ring = view(lab, "coronal").locator(".nbannot-ring circle").last
     off = ask(lab, f"float(abs((at('axial', {b}) - at('coronal', (0, 0)))[1]))")
     assert float(ring.get_attribute("r") or 0) == pytest.approx((21**2 - off**2) ** 0.5 / MM_PER_PX, abs=0.1)
@@ -252,7 +252,7 @@ def test_scissors_and_fill(lab: Lab, root: Locator) -> None:
     # A lasso that crosses itself is filled by the even-odd rule, and says so.
     root.locator('[data-nbannot-outline="lasso"]').click()
     option(root, "scissors").select_option("fill")
-    bow = axial.drag((-40, -40), (40, 40), (40, -40), (-40, 40))
+    bow = axial.drag((-41, -38), (37, 43), (45, -36), (-39, 41))
     root.locator(".nbannot-toast").get_by_text("even-odd").wait_for()
     until_same(lab, "tumour", f"inside('axial', {bow}) & on('axial')")
     undo(lab)
