@@ -176,6 +176,8 @@ class Viewer {
     this.#view.on((_, changed) => {
       if (ARRANGING.some((key) => changed.has(key))) this.#arrange();
       if (changed.has("shortcuts")) this.#bindKeys();
+      // At once: it moves the picture, which must stand still when the next press comes.
+      if (changed.has("tool")) this.#paintbar.draw(this.#held.former);
       if (changed.has("panel") || changed.has("height") || changed.has("thumbnails")) this.#resized();
       this.#refresh();
     });
