@@ -5,6 +5,8 @@ import type { ToolName } from "./state";
 export interface CommandTarget {
   tool(name: ToolName): void;
   brushSize(factor: number): void;
+  /** Switch one of the rules of the segmentation tools. */
+  rule(name: "sphere" | "adaptive" | "through"): void;
   /** Scroll the view under the pointer by slices. */
   scroll(slices: number): void;
   scrollTo(end: "first" | "last"): void;
@@ -83,9 +85,14 @@ const TOOL_ROWS: readonly Row[] = [
   ["tool.magnifier", "Magnifier", "g", (t) => t.tool("magnifier")],
   ["tool.brush", "Brush", "b", (t) => t.tool("brush")],
   ["tool.eraser", "Eraser", "e", (t) => t.tool("eraser")],
+  ["tool.scissors", "Scissors", "s", (t) => t.tool("scissors")],
+  ["tool.fill", "Fill", "d", (t) => t.tool("fill")],
   ["tool.box", "Box", "x", (t) => t.tool("box")],
   ["brush.smaller", "Smaller brush", "[", (t) => t.brushSize(1 / 1.2)],
   ["brush.larger", "Larger brush", "]", (t) => t.brushSize(1.2)],
+  ["brush.sphere", "Brush: disc or ball", "shift+b", (t) => t.rule("sphere")],
+  ["brush.adaptive", "Adaptive brush", "shift+d", (t) => t.rule("adaptive")],
+  ["scissors.through", "Scissors: one slice or through the volume", "shift+v", (t) => t.rule("through")],
 ];
 
 const LOOK_ROWS: readonly Row[] = [

@@ -6,9 +6,10 @@ import {
   type CompareState, type LayerState, type LayoutTree, type Links, type PaneChoice, type Quaternion,
   type SegmentLook, type SlabState, type SuvKind, type TransformState, type Turn, type VolumeState,
 } from "./state/parts";
+import { readRules, RULES, type Rules } from "./state/rules";
 import { clamp, finite, flag, numbers, object, oneOf, pair, record, strings, text, within } from "./state/read";
 
-export const TOOLS = ["crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "box"] as const;
+export const TOOLS = ["crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "scissors", "fill", "box"] as const;
 export type ToolName = (typeof TOOLS)[number];
 
 export const BACKENDS = ["auto", "cpu", "webgl2"] as const;
@@ -21,6 +22,8 @@ export interface ViewState {
   readonly size_mm: number;
   /** Id of the label that tools draw with. */
   readonly label: string | null;
+  /** How segmentation tools work, and what they may change. */
+  readonly rules: Rules;
   /** Linked crosshair, LPS mm in the world of the main image; null until someone moves it. */
   readonly cursor: Vec3 | null;
   /** Crosshairs of images that do not follow the linked one, by image id, each in its own world. */
@@ -102,6 +105,7 @@ export const DEFAULT_VIEW: ViewState = {
   tool: "crosshair",
   size_mm: 10,
   label: null,
+  rules: RULES,
   cursor: null,
   cursors: {},
   windows: {},
@@ -212,6 +216,7 @@ export function readView(json: unknown): ViewState {
     size_mm: within(raw["size_mm"], BRUSH_MIN, BRUSH_MAX, d.size_mm),
     label: text(raw["label"]),
     selected: strings(raw["selected"]),
+    rules: readRules(raw["rules"]),
     backend: oneOf(BACKENDS, raw["backend"], d.backend),
     fps: finite(raw["fps"]) ? clamp(raw["fps"], 0.1, 120) : null,
     bounce: flag(raw["bounce"], d.bounce),

@@ -23,6 +23,10 @@ describe("readView", () => {
       compare: { image: "pet", mode: "flicker", at: 0.25 }, difference: ["m1", "m2"],
       fps: 12, bounce: true, outline: 0.5, outline_width: 3, segments: { l1: { fill: 0.2, width: 2 } }, references: false,
       thumbnails: true, shortcuts: { "tool.brush": ["q"] },
+      rules: {
+        range: [-50, 120], area: "inside", area_label: "l1", overwrite: "none", sphere: true, through: true,
+        scissors: "erase-inside", outline: "polygon", adaptive: true, tolerance: 12,
+      },
       volume: {
         preset: "bone", mode: "mip", crop: [[0, 0, 0], [9, 9, 9]], points: [[-100, 0, "#000000"], [300, 1, "#ffffff"]],
         segments: false, layers: false, camera: [0, 0, 1, 0], zoom: 2,

@@ -131,11 +131,11 @@ def test_the_line_of_a_plane_turns_it(lab: Lab) -> None:
     until_equal(lab, "viewer.view.get('rotation')", None)
 
 
-def test_nothing_is_drawn_on_a_turned_plane(lab: Lab) -> None:
+def test_no_box_is_drawn_on_a_turned_plane(lab: Lab) -> None:
     root = show(lab, [PLAIN])
     lab.run_python("viewer.view = {**viewer.view, 'rotation': [0.1, 0, 0, 0.995]}")
     hover(lab, "axial")
-    lab.page.keyboard.press("b")
+    lab.page.keyboard.press("x")
     drag(lab, "axial", (0.45, 0.5), (0.55, 0.5))
     root.locator(".nbannot-toast").get_by_text("turned").wait_for()
     assert ask(lab, "viewer.document.revision") == 0

@@ -135,3 +135,63 @@ export const sliceOf = (n, count) => (count >> 1) + (n % 80 < 40 ? n % 80 : 80 -
 
 /** Centre and width of window step n: never the same twice in a row, never far from the first. */
 export const windowOf = (n, center, width) => [center + (width / 40) * ((n % 10) - 4), width * (1 - 0.04 * ((n % 7) + 1))];
+
+/** Places of a brush stroke of `count` steps, in parts of a square view: a slow wave that touches new voxels each step. */
+export const strokeAt = (n, count) => [0.3 + (0.4 * n) / count, 0.5 + 0.12 * Math.sin(n / 4)];
+
+/**
+ * Brush steps: `move(n)` does one; JS ms of the call with what it draws in the next animation frame, and ms
+ * until that frame was painted. Fails where the stroke did not change the picture.
+ */
+export async function strokes(begin, move, end, count, canvas) {
+  const js = [];
+  const pixels = [];
+  const before = String(look(canvas()));
+  await begin();
+  for (let n = 1; n <= count; n++) {
+    const start = performance.now();
+    let drawing = 0;
+    const original = window.requestAnimationFrame;
+    window.requestAnimationFrame = (act) => original.call(window, (time) => {
+      const from = performance.now();
+      act(time);
+      drawing += performance.now() - from;
+    });
+    await move(n);
+    const moved = performance.now() - start;
+    window.requestAnimationFrame = original;
+    await frame();
+    look(canvas());
+    js.push(moved + drawing);
+    pixels.push(performance.now() - start);
+  }
+  await end();
+  await frame();
+  if (String(look(canvas())) === before) throw new Error("the stroke is not in the picture");
+  return { js, pixels };
+}
+
+/** A mouse or pointer event over an element at parts of its size. */
+export function at(element, kind, type, [x, y], more = {}) {
+  const box = element.getBoundingClientRect();
+  const place = { clientX: box.x + x * box.width, clientY: box.y + y * box.height, bubbles: true, cancelable: true, ...more };
+  const made = kind === "pointer" ? new PointerEvent(type, { pointerId: 1, pointerType: "mouse", ...place }) : new MouseEvent(type, place);
+  element.dispatchEvent(made);
+}
+
+/** JS ms of one act, with what it draws in the next animation frame. */
+export async function undone(act) {
+  let drawing = 0;
+  const original = window.requestAnimationFrame;
+  window.requestAnimationFrame = (draw) => original.call(window, (time) => {
+    const from = performance.now();
+    draw(time);
+    drawing += performance.now() - from;
+  });
+  const start = performance.now();
+  await act();
+  const acted = performance.now() - start;
+  window.requestAnimationFrame = original;
+  await frame();
+  return acted + drawing;
+}

@@ -1,5 +1,5 @@
 // nbannot's own module in a plain page; what a kernel does is done here, from arrays in the page.
-import { GRID, colored, frame, load, loadPart, shown, sliceOf, steps, until, windowOf } from "./common.js";
+import { GRID, colored, frame, sleep, undone, load, loadPart, shown, sliceOf, steps, strokeAt, strokes, until, windowOf, at } from "./common.js";
 
 const root = () => document.querySelector("[data-nbannot-root]");
 const canvas = () => document.querySelector("#view canvas");
@@ -34,7 +34,7 @@ class Host {
       queueMicrotask(() => this.reply({ ...this.state, tab: message.tab, acked: (message.next ?? 1) - 1 }));
     } else if (message.type === "get") {
       for (const key of message.keys) void this.answer(message, key);
-    } else if (message.type === "edit") {
+    } else if (message.type === "edit" && !this.silent) {
       this.reply({ type: "acked", tab: message.tab, seq: message.seq, revision: this.state.revision });
     }
   }
@@ -193,6 +193,33 @@ const bench = {
   },
   async volume3d() {
     throw new Error("needs a kernel: see the row in JupyterLab");
+  },
+  /** Three planes and a brush of 20 mm. */
+  async three() {
+    // A page of events has no pointer that could be captured.
+    Element.prototype.setPointerCapture = () => {};
+    await this.open({ overlay: true, layout: "mpr", tool: "brush", size_mm: 20, image: host?.state.images[0].id ?? null });
+    // Without an answer the page keeps what it has done; as much is drawn as with one.
+    host.silent = true;
+    // Not a label that lies where the stroke goes.
+    host.change({ label: host.state.labels.at(-1).id, opacity: 0.6 });
+    await until(() => pane("sagittal") && root().dataset.nbannotComplete === "true", 60000);
+    await sleep(800);
+  },
+  stroke(count) {
+    const view = pane("axial");
+    const drawn = () => view.querySelector("canvas");
+    const press = { button: 0, buttons: 1 };
+    return strokes(
+      () => at(view, "pointer", "pointerdown", strokeAt(0, count), press),
+      (n) => at(view, "pointer", "pointermove", strokeAt(n, count), press),
+      () => at(view, "pointer", "pointerup", strokeAt(count, count), { button: 0 }),
+      count, drawn,
+    );
+  },
+  /** JS ms of taking a stroke back, with what it draws. */
+  undo() {
+    return undone(() => root().dispatchEvent(new KeyboardEvent("keydown", { key: "z", code: "KeyZ", ctrlKey: true, bubbles: true, composed: true })));
   },
   version: () => "",
   backend: () => root()?.dataset.nbannotBackend ?? "",

@@ -155,7 +155,8 @@ export class MaskStore implements SliceStore {
   load(k: number, data: LabelArray, revision: number): boolean {
     if (revision < (this.#touched.get(k) ?? 0)) return false;
     this.#missing.delete(k);
-    this.#slices.set(k, data);
+    // Slices that were on their way when the mask became one of 16 bits.
+    this.#slices.set(k, this.dtype === "uint16" && data instanceof Uint8Array ? Uint16Array.from(data) : data);
     this.#changes.mark([k]);
     return true;
   }
@@ -211,6 +212,15 @@ export class MaskStore implements SliceStore {
     const slice = this.dtype === "uint8" ? new Uint8Array(size) : new Uint16Array(size);
     this.#slices.set(k, slice);
     return slice;
+  }
+
+  /** The same content in 16 bits. */
+  widened(): MaskStore {
+    const wide = new MaskStore(this.shape, "uint16");
+    for (const [k, slice] of this.#slices) wide.#slices.set(k, Uint16Array.from(slice));
+    for (const k of this.#missing) wide.#missing.add(k);
+    for (const [k, revision] of this.#touched) wide.#touched.set(k, revision);
+    return wide;
   }
 
   /** Free all voxels. */

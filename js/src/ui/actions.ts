@@ -33,12 +33,17 @@ export class Actions implements CommandTarget {
   tool(name: Parameters<CommandTarget["tool"]>[0]): void {
     this.hooks.cancelGesture();
     this.scene.view.set({ tool: name });
-    if ((name === "brush" || name === "box") && this.scene.ready && !this.scene.label) this.hooks.needsLabel();
+    if (["brush", "scissors", "fill", "box"].includes(name) && this.scene.ready && !this.scene.label) this.hooks.needsLabel();
   }
 
   brushSize(factor: number): void {
     const size = Math.min(BRUSH_MAX, Math.max(BRUSH_MIN, this.scene.view.value.size_mm * factor));
     this.scene.view.set({ size_mm: Number(size.toPrecision(3)) });
+  }
+
+  rule(name: Parameters<CommandTarget["rule"]>[0]): void {
+    const { rules } = this.scene.view.value;
+    this.scene.view.set({ rules: { ...rules, [name]: !rules[name] } });
   }
 
   scroll(slices: number): void {

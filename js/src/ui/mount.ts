@@ -6,12 +6,15 @@ import { Actions } from "./actions";
 import { CineBar } from "./cine";
 import { Dialogs } from "./dialog";
 import { h, listen } from "./dom";
+import { cinePane } from "./frames";
 import { HeaderBrowser } from "./headers";
+import { HeldTool } from "./held";
 import { buildHelp } from "./help";
 import { ImageInfo } from "./imageinfo";
-import { listenKeys } from "./keyboard";
+import { listenKeys, type KeyHooks } from "./keyboard";
 import { openMenuAt } from "./menu";
 import { configError, errorOf, Messages } from "./messages";
+import { PaintBar } from "./paintbar";
 import type { Pane } from "./pane";
 import { Panel } from "./panel";
 import type { PaneView } from "./paneview";
@@ -47,6 +50,8 @@ class Viewer {
   readonly #stage: Stage;
   readonly #places: Places;
   readonly #toolbar: Toolbar;
+  readonly #paintbar: PaintBar;
+  readonly #held: HeldTool;
   readonly #panel: Panel;
   readonly #messages: Messages;
   readonly #player: Player;
@@ -89,6 +94,8 @@ class Viewer {
       this.#scene, this.#stage.element, this.#root, (pane) => this.#actions.maximizePane(pane), this.#messages, signal,
     );
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
+    this.#paintbar = new PaintBar(this.#scene, signal);
+    this.#held = new HeldTool(this.#view, this.#root, signal);
     this.#panel = new Panel(this.#scene, this.#root, signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
     this.#cine = new CineBar(this.#scene, this.#player, this.#actions, signal);
@@ -126,21 +133,26 @@ class Viewer {
     const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
     this.#body.append(this.#places.element, this.#panel.element, notices);
     this.#root.append(
-      this.#toolbar.element, this.#body, this.#cine.element, this.#messages.toastBox, grip,
+      this.#toolbar.element, this.#paintbar.element, this.#body, this.#cine.element, this.#messages.toastBox, grip,
     );
     el.append(this.#root);
     this.#setHeight();
     const { signal } = this;
     const toolbar = this.#toolbar.element;
     // Buttons do not keep the focus after a click: the next key is for the picture.
-    listen(toolbar, "mousedown", signal, (event) => {
+    for (const bar of [toolbar, this.#paintbar.element]) listen(bar, "mousedown", signal, (event) => {
       if (!(event.target as Element).closest("button")) return;
       event.preventDefault();
       this.#root.focus({ preventScroll: true });
     });
     listen(this.#stage.element, "pointerdown", signal, () => this.#root.focus({ preventScroll: true }));
     listen(grip, "pointerdown", signal, (event) => this.#dragHeight(grip, event));
-    listenKeys(this.#root, this.#scene.keys, this.#actions, (key) => this.#chooseByKey(key), signal);
+    const hooks: KeyHooks = {
+      own: (key) => this.#chooseByKey(key),
+      drawing: (key) => this.#stage.key(key),
+      hold: (event, id) => this.#held.key(event, id, cinePane(this.#scene) !== null),
+    };
+    listenKeys(this.#root, this.#scene.keys, this.#actions, hooks, signal);
     const observer = new ResizeObserver(() => this.#resized());
     observer.observe(this.#root);
     signal.addEventListener("abort", () => observer.disconnect());
@@ -169,6 +181,8 @@ class Viewer {
     this.#view.on((_, changed) => {
       if (ARRANGING.some((key) => changed.has(key))) this.#arrange();
       if (changed.has("shortcuts")) this.#bindKeys();
+      // At once: it moves the picture, which must stand still when the next press comes.
+      if (changed.has("tool")) this.#paintbar.draw(this.#held.former);
       if (changed.has("panel") || changed.has("height") || changed.has("thumbnails")) this.#resized();
       this.#refresh();
     });
@@ -229,6 +243,7 @@ class Viewer {
     if (this.#scene.ready) dataset["nbannotLayout"] = this.#scene.layout;
     this.#places.draw();
     this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden, this.#places.thumbnailsOpen);
+    this.#paintbar.draw(this.#held.former);
     this.#panel.draw();
     this.#cine.draw();
     this.#headers.draw();

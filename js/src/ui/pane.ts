@@ -15,7 +15,7 @@ import {
 import { zoomAt } from "../tools/navigate";
 import { pixelForPixel } from "./fullsize";
 import { planeLines, type PlaneLine } from "../tools/rotate";
-import type { BoxDraft, Camera, MaskVoxels, ToastAction, ToolHost, Window } from "../tools/tool";
+import type { BoxDraft, Camera, CutLine, MaskVoxels, ToastAction, ToolHost, Window } from "../tools/tool";
 import type { Source } from "./source";
 import type { Spaces } from "./spaces";
 
@@ -60,6 +60,10 @@ export interface PaneOwner {
   activeLabel(): LabelItem | null;
   apply(edit: EditDraft): void;
   draft(box: BoxDraft | null): void;
+  /** The outline that is being drawn. */
+  cutLine: CutLine | null;
+  /** Where the pointer is, and in which pane. */
+  pointed: { readonly pane: string; readonly image: string; readonly world: Vec3; readonly erases: boolean } | null;
   toast(text: string, action?: ToastAction): void;
   repaint(): void;
 }
@@ -361,6 +365,11 @@ export class Pane implements ToolHost {
 
   draft(box: BoxDraft | null): void {
     this.scene.draft(box);
+  }
+
+  cutLine(line: CutLine | null): void {
+    this.scene.cutLine = line;
+    if (!line) this.scene.repaint();
   }
 
   toast(text: string, action?: ToastAction): void {

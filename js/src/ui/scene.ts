@@ -74,6 +74,9 @@ export class Scene implements PaneOwner {
   /** The keys of this viewer. */
   readonly keys = new Keymap();
 
+  cutLine: PaneOwner["cutLine"] = null;
+  pointed: PaneOwner["pointed"] = null;
+
   /** The pane whose frames play, and which way. */
   playing: { readonly pane: string; readonly direction: 1 | -1 } | null = null;
 
