@@ -65,7 +65,10 @@ def outlines() -> dict[str, tuple[str, list[tuple[float, float]]]]:
         "star": ("polygon", [(5, 25), (35, 34), (14, 8), (14, 42), (35, 16)]),
         "bow": ("freehand", [(8, 8), (30, 40), (8, 40), (30, 8)]),
         "twice": ("polygon", [(8, 8), (8, 20), (20, 20), (20, 8), (8, 8), (8, 20), (20, 20), (20, 8)]),
-        "touching": ("livewire", [(8, 8), (8, 20), (20, 20), (20, 32), (32, 32), (32, 20), (20, 20), (20, 8)]),
+        "touching": (
+            "livewire",
+            [(8, 8), (8, 20), (20, 20), (20, 32), (32, 32), (32, 20), (20, 20), (20, 8)],
+        ),
         "freehand": ("freehand", ring),
         "closed spline": ("closed-spline", ring),
         "small": ("polygon", [(5.2, 5.2), (5.2, 5.8), (5.8, 5.5)]),
@@ -104,7 +107,9 @@ def items(image: Image) -> dict[str, Shape | Box]:
     for name, index in places.items():
         found[name] = Shape("polygon", "lesion", grid.to_world(index).tolist(), id=name, image=image.id)
     oval = [(0.5, 18, 8), (4.5, 18, 40), (1.5, 8, 26), (3.5, 28, 22)]
-    found["free ellipse"] = Shape("ellipse", "lesion", grid.to_world(oval).tolist(), id="oval", image=image.id)
+    found["free ellipse"] = Shape(
+        "ellipse", "lesion", grid.to_world(oval).tolist(), id="oval", image=image.id
+    )
     between = grid.to_world([(2.3, 11.6, 40.2)]).tolist()
     found["probe between"] = Shape("probe", "lesion", between, id="between slices", image=image.id)
     return found

@@ -11,6 +11,7 @@ from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Images, Window
 from nbannot.model.labels import Label, LabelSet
 from nbannot.model.masks import Mask
+from nbannot.model.measures import measure
 from nbannot.model.shapes import Shape
 from nbannot.model.tables import apply_table, table
 from nbannot.model.transform import Transform
@@ -41,6 +42,7 @@ __all__ = [
     "apply_table",
     "doctor",
     "load",
+    "measure",
     "open_project",
     "read",
     "register",
