@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +16,10 @@ from nbannot.model.masks import Mask
 from nbannot.model.measures.result import Measures
 from nbannot.model.measures.sampling import COLOUR, NO_VOXEL, Reader, ValueUnit, statistics, value_unit
 
-PERCENTILES = {"p05": 5, "p25": 25, "p75": 75, "p95": 95}
+PERCENTILES = {"p05": 5, "p25": 25, "median": 50, "p75": 75, "p95": 95}
 _FAR = np.iinfo(np.int64).max
+# Whole numbers whose range is below this are counted by value, which is faster than sorting them.
+_COUNTED = 1 << 20
 
 
 @dataclass(slots=True)
@@ -27,8 +31,7 @@ class _Sums:
     world: NDArray[np.float64] = field(init=False)
     low: NDArray[np.int64] = field(init=False)
     high: NDArray[np.int64] = field(init=False)
-    values: list[NDArray[Any]] = field(default_factory=list)
-    owners: list[NDArray[Any]] = field(default_factory=list)
+    values: dict[int, list[NDArray[Any]]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.count = np.zeros(self.size, dtype=np.int64)
@@ -53,8 +56,7 @@ def measure_segments(
         flat = np.flatnonzero(plane)
         if flat.size:
             _add(sums, mask, k, flat, reader if read else None)
-    parted = _parted(sums) if read else {}
-    return {s.value: _measures(sums, mask, s.value, parted if read else None, how) for s in mask.segments}
+    return {s.value: _measures(sums, mask, s.value, how if read else None) for s in mask.segments}
 
 
 def measure_segment(
@@ -82,40 +84,36 @@ def measure_segment(
 
 def _add(sums: _Sums, mask: Mask, k: int, flat: NDArray[np.int64], reader: Reader | None) -> None:
     plane = mask.array[k]
-    owner = plane.ravel()[flat].astype(np.int64)
-    known = owner < sums.size
-    flat, owner = flat[known], owner[known]
-    j, i = np.divmod(flat, plane.shape[1])
+    height, width = plane.shape
+    owner = plane.ravel()[flat]
+    if int(owner.max()) >= sums.size:  # values without a segment
+        flat, owner = flat[owner < sums.size], owner[owner < sums.size]
     here = np.bincount(owner, minlength=sums.size)
-    sums.count += here
     used = np.flatnonzero(here)
-    centre = np.zeros((len(used), 3))
-    for axis, part in ((1, j), (2, i)):
-        centre[:, axis] = np.bincount(owner, weights=part, minlength=sums.size)[used] / here[used]
-        np.minimum.at(sums.low[:, axis], owner, part)
-        np.maximum.at(sums.high[:, axis], owner, part)
-    centre[:, 0] = k
+    sums.count += here
+    rank = np.zeros(sums.size, dtype=np.int64)
+    rank[used] = np.arange(len(used))
+    j, i = np.divmod(flat, width)
+    centre = np.full((len(used), 3), float(k))
+    for axis, part, size in ((1, j, height), (2, i, width)):
+        profile = np.bincount(rank[owner] * size + part, minlength=len(used) * size).reshape(-1, size)
+        centre[:, axis] = profile @ np.arange(size) / here[used]
+        first, last = (profile > 0).argmax(axis=1), size - 1 - (profile[:, ::-1] > 0).argmax(axis=1)
+        sums.low[used, axis] = np.minimum(sums.low[used, axis], first)
+        sums.high[used, axis] = np.maximum(sums.high[used, axis], last)
     sums.low[used, 0] = np.minimum(sums.low[used, 0], k)
     sums.high[used, 0] = k
     sums.world[used] += mask.geometry.to_world(centre) * here[used, None]
-    if reader is not None:
-        sums.values.append(reader.plane(k).ravel()[flat])
-        sums.owners.append(owner.astype(np.uint16))
+    if reader is None:
+        return
+    values = reader.plane(k).ravel()[flat]
+    if len(used) > 1:
+        values = values[np.argsort(owner, kind="stable")]
+    for value, part in zip(used.tolist(), np.split(values, np.cumsum(here[used])[:-1])):
+        sums.values[value].append(part)
 
 
-def _parted(sums: _Sums) -> dict[int, NDArray[Any]]:
-    """Return the image's values by segment value."""
-    if not sums.owners:
-        return {}
-    owners, values = np.concatenate(sums.owners), np.concatenate(sums.values)
-    order = np.argsort(owners, kind="stable")
-    found, begin = np.unique(owners[order], return_index=True)
-    return {int(v): part for v, part in zip(found, np.split(values[order], begin[1:]))}
-
-
-def _measures(
-    sums: _Sums, mask: Mask, value: int, parted: dict[int, NDArray[Any]] | None, how: ValueUnit
-) -> Measures:
+def _measures(sums: _Sums, mask: Mask, value: int, how: ValueUnit | None) -> Measures:
     geometry, count = mask.geometry, int(sums.count[value])
     found: dict[str, Any] = {"unit": geometry.unit, "count": count}
     if geometry.kind == "grid":
@@ -128,12 +126,31 @@ def _measures(
     x, y, z = (sums.world[value] / count).tolist()
     found["centroid"] = (x, y, z)
     found["bounds"] = (tuple(sums.low[value].tolist()), tuple(sums.high[value].tolist()))
-    if parted is None:
+    if how is None:
         return Measures(**found, note=COLOUR if mask.image.is_color else "")
-    values = parted[value]
-    numbers, note = statistics(values, how)
-    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-    if finite.size:
-        levels = np.percentile(finite, list(PERCENTILES.values())) * how.factor
-        found |= dict(zip(PERCENTILES, map(float, levels)))
+    numbers, note = _described(np.concatenate(sums.values.pop(value)), how)
     return Measures(**(found | numbers), value_unit=how.name, note=note)
+
+
+def _described(values: NDArray[Any], how: ValueUnit) -> tuple[dict[str, Any], str]:
+    """Return mean, sd, ends and percentiles of values, and a note."""
+    low, high = values.min(), values.max()
+    if values.dtype.kind == "f" or int(high) - int(low) >= _COUNTED:
+        found, note = statistics(values, how)
+        finite = values[np.isfinite(values)]
+        levels = np.percentile(finite, list(PERCENTILES.values())) if finite.size else []
+        return found | {name: float(level) * how.factor for name, level in zip(PERCENTILES, levels)}, note
+    counts = np.bincount(np.subtract(values, low, dtype=np.int64))
+    steps, total = np.arange(len(counts)), len(values)
+    mean = float(counts @ steps) / total
+    spread = math.sqrt(float(counts @ (steps - mean) ** 2) / total)
+    sums = np.cumsum(counts)
+    ends = sorted((float(low) * how.factor, float(high) * how.factor))
+    found = {"count": total, "mean": (mean + int(low)) * how.factor, "sd": spread * abs(how.factor)}
+    found |= dict(zip(("min", "max"), ends))
+    for name, percent in PERCENTILES.items():
+        place = percent / 100 * (total - 1)
+        below, above = np.searchsorted(sums, (math.floor(place), math.ceil(place)), side="right")
+        level = below + (above - below) * (place - math.floor(place))
+        found[name] = (float(level) + int(low)) * how.factor
+    return found, ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from nbannot.errors import EditError
 from nbannot.model.document import Document
 from nbannot.model.edits import Edit, Put
+from nbannot.model.geometry import Grid
 from nbannot.model.measures.sampling import index_of
 from nbannot.model.shapes import Shape, WorldPoint
 
@@ -60,7 +61,9 @@ def _changed(document: Document, shape: Shape, rows: list[dict[str, Any]]) -> Sh
     if len(set(known)) != len(known):
         raise EditError(f"The table of points has a number of shape {shape.id!r} twice")
     order = sorted(range(len(rows)), key=lambda at: (numbers[at] is None, numbers[at] or 0))
-    points = tuple(_point(document, shape, numbers[at], rows[at]) for at in order)
+    grid = document.image(shape.image).geometry
+    places = index_of(grid, shape.world(), shape.slice).tolist()
+    points = tuple(_point(grid, shape, places, numbers[at], rows[at]) for at in order)
     place = {n: row for row, n in enumerate(numbers[at] for at in order) if n is not None}
     edges = tuple((place[a], place[b]) for a, b in shape.edges if a in place and b in place)
     told = all("name" in row for row in rows)
@@ -91,16 +94,14 @@ def _name(shape: Shape, n: int | None) -> str:
     return shape.names[n] if n is not None and n < len(shape.names) else ""
 
 
-def _point(document: Document, shape: Shape, n: int | None, row: dict[str, Any]) -> WorldPoint:
-    grid = document.image(shape.image).geometry
+def _point(
+    grid: Grid, shape: Shape, places: list[list[float]], n: int | None, row: dict[str, Any]
+) -> WorldPoint:
     world, index = (_read(row, names) for names in (_WORLD, _INDEX))
-    if n is not None and n < len(shape.points):
-        old = np.array(shape.points[n])
-        place = index_of(grid, old[None], shape.slice)[0]
-        if world is None or np.allclose(world, old, rtol=1e-12, atol=1e-9):
-            if index is None or np.allclose(index, place, rtol=1e-12, atol=1e-9):
-                return shape.points[n]
-            world = None
+    if n is not None and n < len(shape.points) and (world is None or _same(world, shape.points[n])):
+        if index is None or _same(index, places[n]):
+            return shape.points[n]
+        world = None
     if world is None:
         if index is None:
             raise EditError(f"A new point of shape {shape.id!r} lacks coordinates", hint="Give x, y and z.")
@@ -111,6 +112,10 @@ def _point(document: Document, shape: Shape, n: int | None, row: dict[str, Any])
             )
         world = grid.to_world(np.array(index)).tolist()
     return float(world[0]), float(world[1]), float(world[2])
+
+
+def _same(a: Sequence[float], b: Sequence[float]) -> bool:
+    return all(abs(one - other) <= 1e-9 * max(1.0, abs(other)) for one, other in zip(a, b))
 
 
 def _read(row: dict[str, Any], names: tuple[str, str, str]) -> list[float] | None:
