@@ -4,7 +4,9 @@ import { GridGeometry, type GridMeta } from "../src/model/geometry";
 import type { BoxItem, ShapeItem } from "../src/model/items";
 import { measure, type Measured, type ValueUnit } from "../src/model/measures";
 import { areaOf, spline } from "../src/model/outline";
-import { statisticsText } from "../src/ui/statistics";
+import type { ImageJson } from "../src/model/protocol";
+import { Statistics, statisticsText } from "../src/ui/statistics";
+import { Volume } from "../src/volumes/volume";
 
 interface Golden {
   readonly images: Record<string, { geometry: GridMeta; unit: ValueUnit }>;
@@ -23,6 +25,15 @@ function image(name: string): Measured {
   const [, nj, ni] = geometry.shape;
   const slices = (k: number): Int16Array => Int16Array.from({ length: nj * ni }, (_, n) => voxel(k, Math.floor(n / ni), n % ni));
   return { geometry, unit, slices, color: false };
+}
+
+/** The shortest of several runs, ms: what else the machine does counts little. */
+function quickest(run: () => unknown): number {
+  return Math.min(...Array.from({ length: 8 }, () => {
+    const start = performance.now();
+    run();
+    return performance.now() - start;
+  }));
 }
 
 const item = (name: string, on = "plain"): ShapeItem | BoxItem =>
@@ -81,17 +92,46 @@ describe("statisticsText", () => {
   });
 });
 
+describe("Statistics", () => {
+  const { geometry, slices } = image("plain");
+  const meta = { id: "plain", shape: geometry.shape, frames: 1, dtype: "int16", color: false, unit: "HU" } as unknown as ImageJson;
+  const pane = (volume: Volume): Parameters<Statistics["lines"]>[1] => ({
+    image: meta, geometry, time: 0, view: { value: { units: {} } }, scene: { source: { volumes: { store: () => volume } } },
+  }) as unknown as Parameters<Statistics["lines"]>[1];
+
+  it("waits for whole slices, measures again when they come, and then no more", () => {
+    const volume = new Volume(meta, 0);
+    const statistics = new Statistics();
+    const polygon = item("polygon");
+    expect(statistics.lines(polygon, pane(volume))).toContain("…");
+    volume.put(3, slices(3) as Int16Array, true);
+    expect(statistics.lines(polygon, pane(volume))).toContain("…");
+    volume.put(3, slices(3) as Int16Array);
+    const lines = statistics.lines(polygon, pane(volume));
+    expect(lines).toContain("Mean 46 ± 61 HU");
+    volume.clear();
+    expect(statistics.lines(polygon, pane(volume))).toBe(lines);
+  });
+});
+
 describe("lines", () => {
   it("runs through the points of a spline, without loops at near ones", () => {
     const points = [[0, 0, 0], [10, 0, 0], [10.1, 0, 0], [10.1, 10, 0]] as const;
     const curve = spline(points);
     for (const point of points) expect(curve.some((at) => Math.hypot(at[0] - point[0], at[1] - point[1]) < 1e-9)).toBe(true);
   });
+  it("measures a circle of 400 px while it is dragged", () => {
+    const big = new GridGeometry({ kind: "grid", affine: [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], shape: [1, 512, 512] });
+    const values = new Int16Array(512 * 512).map((_, n) => n % 997);
+    const circle = { ...item("ellipse"), points: [[56, 256, 0], [456, 256, 0], [256, 56, 0], [256, 456, 0]] } as ShapeItem;
+    const shown: Measured = { geometry: big, color: false, unit: { name: "HU", factor: 1 }, slices: () => values };
+    expect(measure(circle, shown).count).toBeGreaterThan(125_000);
+    expect(quickest(() => measure(circle, shown))).toBeLessThan(60);
+  });
   it("is quick for a freehand line of 2000 points", () => {
     const points = Array.from({ length: 2000 }, (_, n) => [Math.cos(n / 300) * (50 - n / 1e3), Math.sin(n / 300) * 50] as const);
-    const start = performance.now();
     const { area, crosses } = areaOf(points);
-    expect(performance.now() - start).toBeLessThan(100);
+    expect(quickest(() => areaOf(points))).toBeLessThan(100);
     expect(crosses).toBe(true);
     expect(area).toBeGreaterThan(0);
   });

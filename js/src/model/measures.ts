@@ -3,7 +3,7 @@ import { add, cross, dot, length, scale, subtract, unit, type GridGeometry, type
 import type { BoxItem, ShapeItem } from "./items";
 import { angleBetween, areaOf, ellipseAxes, ellipseOf, ellipsePerimeter, flattened, isClosed, lengthOf, maxDistance, path } from "./outline";
 import type { Flat } from "./outline";
-import { insideEllipse, insidePolygon, linearAt, sliceOf, statistics, type Pixel, type Slices, type Summary } from "./sampling";
+import { gather, insideEllipse, insidePolygon, linearAt, sliceOf, statistics, type Slices, type Summary } from "./sampling";
 
 export type { Slices } from "./sampling";
 
@@ -140,9 +140,9 @@ function shapeValues(shape: ShapeItem, image: Measured): Found {
   const flat = index.map((point): Flat => [point[across], point[down]]);
   const inside = shape.kind === "ellipse" ? insideEllipse : insidePolygon;
   const within = number >= 0 && number < size[axis];
-  const pixels = within ? inside(flat, [size[across], size[down]]) : [];
-  const voxels = pixels.map(([x, y]): Vec3 => (axis === 0 ? [number, y, x] : axis === 1 ? [y, number, x] : [y, x, number]));
-  return summary(voxels.map((voxel) => valueAt(image, voxel)), image);
+  const runs = within ? inside(flat, [size[across], size[down]]) : [];
+  const voxel = (x: number, y: number): Vec3 => (axis === 0 ? [number, y, x] : axis === 1 ? [y, number, x] : [y, x, number]);
+  return summary(gather(runs, (x, y) => valueAt(image, voxel(x, y))), image);
 }
 
 /** Index of a world point; in a stack on plane k. */
@@ -157,10 +157,9 @@ function valueAt(image: Measured, [k, j, i]: Vec3): number | undefined {
   return image.slices(k)?.[j * image.geometry.shape[2] + i];
 }
 
-function summary(values: readonly (number | undefined)[], image: Measured, how = ""): Found {
-  const known = values.filter((value) => value !== undefined);
-  if (known.length < values.length) return { pending: true, note: how, value_unit: image.unit.name };
-  const { note, ...found } = statistics(known, image.unit.factor);
+function summary(values: Float64Array | null, image: Measured, how = ""): Found {
+  if (!values) return { pending: true, note: how, value_unit: image.unit.name };
+  const { note, ...found } = statistics(values, image.unit.factor);
   return { ...found, value_unit: image.unit.name, note: [how, note].filter(Boolean).join("; ") };
 }
 
@@ -194,11 +193,11 @@ function sampled(shape: ShapeItem, world: readonly Vec3[], image: Measured): Fou
   const size: Flat = [Math.ceil((high[0] - low[0]) / step - 1e-6), Math.ceil((high[1] - low[1]) / step - 1e-6)];
   const places = flat.map(([x, y]): Flat => [(x - low[0]) / step - 0.5, (y - low[1]) / step - 0.5]);
   const inside = shape.kind === "ellipse" ? insideEllipse : insidePolygon;
-  const values = inside(places, size).map(([x, y]: Pixel) => {
+  const at = (x: number, y: number): number | null | undefined => {
     const point = add(world[0]!, add(scale(first, (x + 0.5) * step + low[0]), scale(second, (y + 0.5) * step + low[1])));
     return linearAt(image.slices, geometry.shape, geometry.toIndex(point));
-  });
-  return summary(values.filter((value) => value !== null), image, FREE_PLANE);
+  };
+  return summary(gather(inside(places, size), at), image, FREE_PLANE);
 }
 
 /** The box round an outline in its plane. */
@@ -241,12 +240,14 @@ function boxValues(box: BoxItem, image: Measured): Found {
   const [low, high] = box.index;
   const from = (n: 0 | 1 | 2): number => Math.max(Math.ceil(low[n] - 1e-9), 0);
   const to = (n: 0 | 1 | 2): number => Math.min(Math.floor(high[n] + 1e-9), shape[n] - 1);
-  const values: (number | undefined)[] = [];
+  const [j0, i0, wide] = [from(1), from(2), to(2) + 1 - from(2)];
+  const values = new Float64Array(Math.max(0, to(0) + 1 - from(0)) * Math.max(0, to(1) + 1 - j0) * Math.max(0, wide));
+  let n = 0;
   for (let k = from(0); k <= to(0); k++) {
     const slice = image.slices(k);
-    if (!slice) return { pending: true, value_unit: image.unit.name };
-    for (let j = from(1); j <= to(1); j++)
-      for (let i = from(2); i <= to(2); i++) values.push(slice[j * shape[2] + i]);
+    if (!slice) return summary(null, image);
+    for (let j = j0; j <= to(1); j++)
+      for (let i = i0; i < i0 + wide; i++) values[n++] = slice[j * shape[2] + i]!;
   }
   return summary(values, image);
 }

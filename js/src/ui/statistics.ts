@@ -1,7 +1,9 @@
 /** What stands beside a shape: its measures as short lines. */
 import { measure, type Measured, type Measures } from "../model/measures";
 import type { BoxItem, ShapeItem } from "../model/items";
+import type { Pane } from "./pane";
 import { showNumber } from "./readout";
+import { unitOf } from "./units";
 
 /** A length, "23.4 mm". */
 function lengthText(value: number, unit: string): string {
@@ -49,4 +51,34 @@ export function measuresText(found: Measures): readonly string[] {
   }
   if (found.note !== "") lines.push(found.note.charAt(0).toUpperCase() + found.note.slice(1));
   return lines;
+}
+
+type PaneImage = Pick<Pane, "image" | "geometry" | "time" | "view"> & { readonly scene: { readonly source: Pane["scene"]["source"] } };
+
+interface Known {
+  /** Image, frame and unit; where slices were missing also what had arrived. */
+  readonly key: string;
+  readonly lines: readonly string[];
+}
+
+/** The lines of many items, each measured once for what is shown. */
+export class Statistics {
+  readonly #known = new WeakMap<ShapeItem | BoxItem, Known>();
+
+  /** The lines beside an item of the image of a pane; coarse previews of slices do not count as values. */
+  lines(item: ShapeItem | BoxItem, pane: PaneImage): readonly string[] {
+    const { image } = pane;
+    const frame = Math.min(item.frame ?? pane.time, image.frames - 1);
+    const volume = pane.scene.source.volumes.store(image.id, frame);
+    const unit = unitOf(image, pane.view.value);
+    const key = `${image.id}/${frame}/${unit.name}/${unit.factor}`;
+    const waiting = `${key}/${volume?.version ?? 0}`;
+    const known = this.#known.get(item);
+    if (known?.key === key || known?.key === waiting) return known.lines;
+    const slices: Measured["slices"] = (k) => (volume?.partial?.has(k) ? undefined : volume?.slice(k));
+    const found = measure(item, { geometry: pane.geometry, color: image.color, unit, slices });
+    const lines = measuresText(found);
+    this.#known.set(item, { key: found.pending ? waiting : key, lines });
+    return lines;
+  }
 }
