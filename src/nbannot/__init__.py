@@ -12,6 +12,7 @@ from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Images, Window
 from nbannot.model.labels import Label, LabelSet
 from nbannot.model.masks import Mask
+from nbannot.model.measures import measure
 from nbannot.model.shapes import Shape
 from nbannot.model.tables import apply_table, table
 from nbannot.model.transform import Transform
@@ -42,6 +43,7 @@ __all__ = [
     "apply_table",
     "doctor",
     "load",
+    "measure",
     "open_project",
     "ops",
     "read",

@@ -1,0 +1,84 @@
+/** What stands beside a shape: its measures as short lines. */
+import { measure, type Measured, type Measures } from "../model/measures";
+import type { BoxItem, ShapeItem } from "../model/items";
+import type { Pane } from "./pane";
+import { showNumber } from "./readout";
+import { unitOf } from "./units";
+
+/** A length, "23.4 mm". */
+function lengthText(value: number, unit: string): string {
+  return `${value.toFixed(1)} ${unit}`;
+}
+
+function areaText(value: number, unit: string): string {
+  return unit === "mm" && value >= 1e4 ? `${(value / 100).toFixed(1)} cm²` : `${value.toFixed(value < 100 ? 1 : 0)} ${unit}²`;
+}
+
+function volumeText(value: number, unit: string): string {
+  if (unit !== "mm") return `${value.toFixed(0)} ${unit}³`;
+  return value < 1000 ? `${value.toFixed(0)} mm³` : `${(value / 1000).toFixed(value < 1e5 ? 2 : 1)} ml`;
+}
+
+/** A value with as many digits as make sense beside its spread. */
+function valueDigits(value: number, spread: number): string {
+  const digits = spread >= 10 ? 0 : spread >= 1 ? 1 : spread >= 0.1 ? 2 : spread > 0 ? 3 : -1;
+  return digits < 0 ? showNumber(value) : value.toFixed(digits).replace("-", "−");
+}
+
+/** The lines beside a shape or box; values that are on their way are "…". */
+export function statisticsText(item: ShapeItem | BoxItem, image: Measured): readonly string[] {
+  return measuresText(measure(item, image));
+}
+
+/** Measures as lines: sizes, then values, then what a reader should know. */
+export function measuresText(found: Measures): readonly string[] {
+  const { unit } = found;
+  const lines: string[] = [];
+  const name = found.value_unit === "" ? "" : ` ${found.value_unit}`;
+  if (found.length !== undefined) lines.push(lengthText(found.length, unit));
+  if (found.angle !== undefined) lines.push(`${found.angle.toFixed(1)}°`);
+  if (found.area === undefined && found.long_axis !== undefined && found.short_axis !== undefined)
+    lines.push(`${found.long_axis.toFixed(1)} × ${lengthText(found.short_axis, unit)}`);
+  if (found.volume !== undefined) lines.push(`Volume ${volumeText(found.volume, unit)}`);
+  if (found.area !== undefined) lines.push(`Area ${areaText(found.area, unit)}`);
+  if (found.max_diameter !== undefined) lines.push(`Max ⌀ ${lengthText(found.max_diameter, unit)}`);
+  if (found.pending) lines.push("…");
+  if (found.value !== undefined) lines.push(`${showNumber(found.value)}${name}`);
+  if (found.mean !== undefined && found.sd !== undefined) {
+    const spread = found.sd;
+    lines.push(`Mean ${valueDigits(found.mean, spread)} ± ${valueDigits(spread, spread)}${name}`);
+    lines.push(`Min ${valueDigits(found.min ?? NaN, spread)} · max ${valueDigits(found.max ?? NaN, spread)}${name}`);
+  }
+  if (found.note !== "") lines.push(found.note.charAt(0).toUpperCase() + found.note.slice(1));
+  return lines;
+}
+
+type PaneImage = Pick<Pane, "image" | "geometry" | "time" | "view"> & { readonly scene: { readonly source: Pane["scene"]["source"] } };
+
+interface Known {
+  /** Image, frame and unit; where slices were missing also what had arrived. */
+  readonly key: string;
+  readonly lines: readonly string[];
+}
+
+/** The lines of many items, each measured once for what is shown. */
+export class Statistics {
+  readonly #known = new WeakMap<ShapeItem | BoxItem, Known>();
+
+  /** The lines beside an item of the image of a pane; coarse previews of slices do not count as values. */
+  lines(item: ShapeItem | BoxItem, pane: PaneImage): readonly string[] {
+    const { image } = pane;
+    const frame = Math.min(item.frame ?? pane.time, image.frames - 1);
+    const volume = pane.scene.source.volumes.store(image.id, frame);
+    const unit = unitOf(image, pane.view.value);
+    const key = `${image.id}/${frame}/${unit.name}/${unit.factor}`;
+    const waiting = `${key}/${volume?.version ?? 0}`;
+    const known = this.#known.get(item);
+    if (known?.key === key || known?.key === waiting) return known.lines;
+    const slices: Measured["slices"] = (k) => (volume?.partial?.has(k) ? undefined : volume?.slice(k));
+    const found = measure(item, { geometry: pane.geometry, color: image.color, unit, slices });
+    const lines = measuresText(found);
+    this.#known.set(item, { key: found.pending ? waiting : key, lines });
+    return lines;
+  }
+}
