@@ -11,12 +11,13 @@ from nbannot.model.annotations import Box, Tag
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Paint, Put, Remove
 from nbannot.model.items import Items
+from nbannot.model.schema import problems
 from nbannot.model.shapes import Shape
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["boxes", "shapes", "tags", "labels", "segments", "history"]
+Kind = Literal["boxes", "shapes", "tags", "labels", "segments", "problems", "history"]
 
 _CORNERS = ("k0", "j0", "i0", "k1", "j1", "i1")
 _MORE = ("name", "lesion", "status", "locked", "attributes")
@@ -27,8 +28,12 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         *_MORE,
     ),
     "tags": ("id", "label", "value", "scope", "image", "index", "lesion", "attributes"),
-    "labels": ("id", "name", "color", "key", "locked", "code", "scheme", "meaning", "parent", "scope"),
+    "labels": (
+        *("id", "name", "color", "key", "locked", "code", "scheme", "meaning", "parent", "scope"),
+        *("schema", "version"),
+    ),
     "segments": ("mask", "value", "label", "voxels", "volume_mm3", "status"),
+    "problems": ("item", "type", "kind", "label", "attribute", "message"),
     "history": ("id", "time", "author", "origin", "tool", "kind", "what", "undoes"),
 }
 
@@ -50,7 +55,8 @@ def table(document: Document, kind: Kind) -> pd.DataFrame:
         The document.
     kind
         "boxes" (corners in index coordinates), "shapes" (points in world mm), "tags", "labels",
-        "segments" (voxels, and volume in mm³ where the image is a grid) or "history" (one row per edit, times in UTC).
+        "segments" (voxels, and volume in mm³ where the image is a grid), "problems" (what is missing
+        or wrong by the definitions of the labels) or "history" (one row per edit, times in UTC).
 
     Raises
     ------
@@ -66,7 +72,7 @@ def table(document: Document, kind: Kind) -> pd.DataFrame:
         frame = pd.DataFrame(_ROWS[kind](document), columns=pd.Index(_COLUMNS[kind]))
     if kind == "history":
         frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
-    return frame if kind == "segments" else frame.set_index("id")
+    return frame if kind in ("segments", "problems") else frame.set_index("id")
 
 
 def apply_table(document: Document, kind: Literal["boxes", "shapes", "tags"], frame: pd.DataFrame) -> Edit:
@@ -182,7 +188,7 @@ def _labels(document: Document) -> list[tuple[object, ...]]:
                 if label.code
                 else (None, None, None)
             ),
-            *(label.parent, label.scope),
+            *(label.parent, label.scope, label.schema, label.version),
         )
         for label in document.labels
     ]
@@ -203,6 +209,10 @@ def _segments(document: Document) -> list[tuple[object, ...]]:
             size = None if volume is None else count * volume
             rows.append((mask.name, segment.value, segment.label, count, size, segment.status))
     return rows
+
+
+def _problems(document: Document) -> list[tuple[object, ...]]:
+    return [(p.item, p.type, p.kind, p.label, p.attribute, p.message) for p in problems(document)]
 
 
 def _history(document: Document) -> list[tuple[object, ...]]:
@@ -244,5 +254,6 @@ _ROWS: dict[str, Callable[[Document], list[tuple[object, ...]]]] = {
     "tags": _tags,
     "labels": _labels,
     "segments": _segments,
+    "problems": _problems,
     "history": _history,
 }
