@@ -51,6 +51,10 @@ export interface CommandTarget {
   removeSelected(): void;
   cancel(): void;
   panel(): void;
+  /** List what is missing or wrong in the answers. */
+  check(): void;
+  /** Next status of the active label: to do, in work, done, flagged. */
+  status(): void;
   /** The header of the file of the slice shown. */
   header(): void;
   imageInfo(): void;
@@ -132,6 +136,8 @@ const LABEL_ROWS: readonly Row[] = [
   ]),
   ["label.next", "Next label", "", (t) => t.labelStep(1)],
   ["label.previous", "Previous label", "", (t) => t.labelStep(-1)],
+  ["label.status", "Next status of the label", "shift+w", (t) => t.status()],
+  ["labels.check", "Check the answers", "shift+c", (t) => t.check()],
   ["labels.overlay", "Hide or show all labels", "h", (t) => t.overlay()],
   ["box.remove", "Delete the selected box", "delete backspace", (t) => t.removeSelected()],
 ];

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,7 @@ import nbannot as nb
 from nbannot.errors import EditError, LockedError
 from nbannot.model.attributes import Attribute, asked, defaults, fault
 from nbannot.model.labels import Code
-from nbannot.model.schema import problems, segment_key
+from nbannot.model.schema import check_answers, problems, segment_key
 from nbannot.session import Session
 
 TEXTURE = Attribute("texture", "choice", options=("solid", "part-solid"), required=True)
@@ -177,3 +180,14 @@ def test_a_locked_label_stays() -> None:
     document = nb.Document(image(), labels=[nb.Label("a", locked=True)])
     with pytest.raises(LockedError):
         document.remove(document.labels["a"], uses=True)
+
+
+SHARED = json.loads((Path(__file__).parents[1] / "fixtures" / "schema.json").read_text())
+
+
+@pytest.mark.parametrize("case", SHARED["cases"], ids=lambda case: json.dumps(case["answers"]))
+def test_the_browser_and_python_say_the_same(case: dict[str, Any]) -> None:
+    label = nb.Label("nodule", attributes=tuple(Attribute(**one) for one in SHARED["attributes"]))
+    assert [one.name for one in asked(label.attributes, case["answers"])] == case["asked"]
+    found = [[kind, name] for kind, name, _ in check_answers(label, case["answers"])]
+    assert found == case["problems"]
