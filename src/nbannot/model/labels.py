@@ -169,13 +169,14 @@ class LabelSet(Mapping[str, Label]):
         self.migrations = {to: tuple(steps) for to, steps in sorted((migrations or {}).items())}
         self._check_version()
         self._labels: dict[str, Label] = {}
-        for entry in labels:
-            label = Label(entry) if isinstance(entry, str) else entry
+        given = [Label(entry) if isinstance(entry, str) else entry for entry in labels]
+        chosen = [label.color for label in given]
+        for label in given:
             if label.name in self._labels:
                 raise EditError(f"The label {label.name!r} is given twice", hint="Rename one.")
             if not label.color:
-                used = (other.color for other in self._labels.values())
-                label = replace(label, color=next_color(used))
+                used = [other.color for other in self._labels.values()]
+                label = replace(label, color=next_color([*used, *chosen]))
             if name:
                 label = replace(label, schema=name, version=version)
             self._labels[label.name] = label

@@ -54,8 +54,10 @@ export class AnswersPanel {
   readonly #item = h("section", { class: "nbannot-answers", "data-nbannot-answers": "item", "aria-label": "Answers" });
   readonly #case = h("section", { class: "nbannot-answers", "data-nbannot-answers": "case", "aria-label": "Case" });
   readonly #found = h("section", { class: "nbannot-answers", "data-nbannot-problems": true, role: "status" });
-  readonly element = h("div", {}, this.#found, this.#item, this.#case);
-  readonly #check = h("button", { type: "button", class: "nbannot-plain", "data-nbannot-action": "labels.check" }, "Check");
+  readonly #check = h("button", { type: "button", class: "nbannot-plain", "data-nbannot-action": "labels.check", title: "List what is missing" }, "Check");
+  readonly #head = h("header", {}, h("strong", {}, "Answers"), this.#check);
+  readonly #caseHead = h("header", {}, h("strong", {}, "Case"));
+  readonly element = h("div", { class: "nbannot-answering" }, this.#head, this.#found, this.#item, this.#case);
   readonly #forms = new Map<string, { readonly box: HTMLElement; readonly head: HTMLElement; readonly form: AttributeForm }>();
   #checking = false;
   #focus: { readonly owner: string; readonly attribute: string } | null = null;
@@ -96,10 +98,9 @@ export class AnswersPanel {
         kept.add(one.owner);
         return this.#draw(one, found);
       });
-      const head = section === this.#case ? [h("header", {}, h("strong", {}, "Case"), this.#check)] : [];
-      const whole = [...head, ...parts];
-      section.hidden = section === this.#item && parts.length === 0;
-      if (whole.length !== section.children.length || parts.some((part, n) => section.children[n + head.length] !== part)) section.replaceChildren(...whole);
+      const whole = section === this.#case ? [this.#caseHead, ...parts] : parts;
+      section.hidden = parts.length === 0;
+      if (whole.length !== section.children.length || whole.some((part, n) => section.children[n] !== part)) section.replaceChildren(...whole);
     }
     for (const owner of [...this.#forms.keys()]) if (!kept.has(owner)) this.#forms.delete(owner);
     this.#list(found);
@@ -114,7 +115,7 @@ export class AnswersPanel {
       const head = h("div", { class: "nbannot-answers-head" });
       this.#forms.set(owner, (part = { head, form, box: h("div", { "data-nbannot-subject": owner }, head, form.element) }));
     }
-    this.#head(subject, part.head);
+    this.#title(subject, part.head);
     const own = found.filter((one) => this.#ownerOf(one) === owner);
     part.form.draw({
       owner, attributes: label.attributes, answers: item?.attributes ?? {}, disabled: item !== null && item.type !== "tag" && item.locked,
@@ -130,7 +131,7 @@ export class AnswersPanel {
   }
 
   /** The title; of a box or shape with its status, of a tag without questions with a check box. */
-  #head({ title, label, item, place }: Subject, head: HTMLElement): void {
+  #title({ title, label, item, place }: Subject, head: HTMLElement): void {
     if (place && label.attributes.length === 0) {
       const input = h("input", { type: "checkbox", "data-nbannot-tag": label.name });
       input.checked = item !== null;
