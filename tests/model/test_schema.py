@@ -160,7 +160,7 @@ def test_a_label_goes_with_its_uses_and_comes_back() -> None:
     document = deleted()
     before, array = Session.of(document), document.masks["all"].array.copy()
     step = before.step
-    document.remove(document.labels["nodule"], uses=True)
+    document.remove("nodule", uses=True)
     assert [label.name for label in document.labels] == ["organ", "part"]
     assert document.labels["part"].parent == "organ"
     assert [mask.name for mask in document.masks] == ["all"]

@@ -151,6 +151,14 @@ def test_what_is_written_is_read_again(tmp_path: Path, labels: nb.LabelSet) -> N
     assert (read.name, read.version, read.migrations) == (labels.name, labels.version, labels.migrations)
 
 
+def test_the_example_of_the_guide_is_a_label_set(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
+    file = tmp_path / "chest.yaml"
+    file.write_text(guide.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    labels = nb.LabelSet.read(file)
+    assert list(labels) == ["lung", "nodule", "quality"] and len(labels.migrations[2]) == 2
+
+
 def test_codes_are_found_by_keyword() -> None:
     assert nb.code("SCT", "Liver") == Code("10200004", "SCT", "Liver")
     assert nb.code("99LOCAL", "17", "Thing") == Code("17", "99LOCAL", "Thing")

@@ -265,7 +265,7 @@ class Document:
     def remove(self, item: Item | Mask | str, *, uses: bool = False) -> Edit:
         """Remove an item (or the one of this id); a mask loses its voxels, all undoable.
 
-        ``uses=True`` removes a label with its voxels, boxes, shapes and tags, as one edit.
+        ``uses=True`` removes a label (also by name) with its voxels, boxes, shapes and tags, as one edit.
 
         Raises
         ------
@@ -289,11 +289,10 @@ class Document:
                     runs = Runs.of_voxels(flat, mask.array.ravel()[flat], empty.ravel()[flat])
                     parts.append(Paint(id, box, runs))
                 return self.apply(Batch((*parts, Remove(mask.info)), f"remove mask {mask.name}"))
-            found = self._find(id)
-            if uses and isinstance(found, Label):
+            if uses and id in self.labels:
                 self.refresh()
-                return self.apply(label_removal(self, found))
-            return self.apply(Remove(found))
+                return self.apply(label_removal(self, self.labels[id]))
+            return self.apply(Remove(self._find(id)))
 
     def rename(self, label: str, name: str) -> Edit:
         """Rename a label everywhere it is used, as one edit."""
