@@ -74,7 +74,8 @@ def test_a_form_is_filled_by_keyboard_and_each_answer_is_one_edit(lab: Lab) -> N
     until_equal(lab, box("b1"), {"texture": "part-solid", "core": 7.5})
     assert note.is_hidden() and ask(lab, "viewer.label") in (None, "lung")
     lab.screenshot("schema-form", element=root)
-    lab.page.keyboard.press("Space")  # left
+    form.locator('[data-nbannot-option="left"]').focus()  # reading the value took the focus away
+    lab.page.keyboard.press("Space")
     lab.page.keyboard.press("Tab")
     lab.page.keyboard.press("Tab")
     lab.page.keyboard.type("near the hilum")
@@ -190,14 +191,13 @@ viewer
     find.focus()
     lab.page.keyboard.type("part 21")
     lab.until(lambda: rows.count() == 22, "what matches, and what is above it")
-    took = root.evaluate(
-        """async root => {
-          const names = [...root.querySelectorAll('[data-nbannot-label] .nbannot-name')];
-          const start = performance.now();
-          names[3].click();
-          await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-          return performance.now() - start;
-        }"""
+    # Another choice makes two rows anew, not the whole list.
+    root.evaluate(
+        "root => root.querySelectorAll('[data-nbannot-label]').forEach(row => { row.kept = true; })"
     )
-    assert took < 400
+    chosen = rows.filter(has_text="part 213").locator(".nbannot-name")
+    chosen.click()
+    lab.until(lambda: chosen.get_attribute("aria-checked") == "true", "it is chosen")
+    count = "root => [...root.querySelectorAll('[data-nbannot-label]')].filter(row => !row.kept).length"
+    assert root.evaluate(count) <= 2
     assert ask(lab, "int(viewer.document.masks['all'].info.value_of('part 210'))") == 231
