@@ -1,7 +1,7 @@
 // The layers of js/src, top to bottom; a file imports only what lies below it:
-// loader > index|bundle3d > ui|layout|commands > tools|render|volume3d > state > client > volumes > channel|decode > model
+// loader > index|bundle3d|bundleforms > ui|layout|commands > tools|render|volume3d > state > client > volumes > channel|decode > model
 const FILE = (...names) => `^src/(${names.join("|")})(/|\\.)`;
-const LAYERS = [["loader"], ["index", "bundle3d"], ["ui", "layout", "commands"], ["tools", "render", "volume3d"], ["state"], ["client"], ["volumes"], ["channel", "decode"], ["model"]];
+const LAYERS = [["loader"], ["index", "bundle3d", "bundleforms"], ["ui", "layout", "commands"], ["tools", "render", "volume3d"], ["state"], ["client"], ["volumes"], ["channel", "decode"], ["model"]];
 
 const forbidden = [
   { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
@@ -29,6 +29,12 @@ const forbidden = [
     severity: "error",
     from: { path: "^src/", pathNot: "^src/(bundle3d\\.|volume3d/|ui/volume/)" },
     to: { path: "^src/(bundle3d\\.|volume3d/|ui/volume/)", dependencyTypesNot: ["type-only"] },
+  },
+  {
+    name: "forms-come-when-they-are-wanted",
+    severity: "error",
+    from: { path: "^src/", pathNot: "^src/(bundleforms\\.|ui/forms/)" },
+    to: { path: "^src/(bundleforms\\.|ui/forms/)", dependencyTypesNot: ["type-only"] },
   },
   {
     name: "the-module-carries-its-own-code",

@@ -43,6 +43,8 @@ def edits() -> dict[str, Edit]:
         code=Code("10200004", "SCT", "Liver"),
         scope=("lesion",),
         attributes=asked,
+        schema="organs",
+        version=2,
     )
     mask = MaskInfo("liver", "img1", (Segment(1, "liver"), Segment(300, "lésion")), id="m1")
     box = Box("liver", ((12, 60.5, 40), (15, 77, 58)), id="b1", image="img1")

@@ -4,7 +4,7 @@ import { HttpCarrier, jupyterBase } from "./channel/http";
 import { Lane } from "./channel/lane";
 import { Requests } from "./channel/requests";
 import {
-  PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, maskKey, previewKey, sketchKey, smallKey,
+  PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, isCommand, maskKey, previewKey, sketchKey, smallKey,
 } from "./model/protocol";
 import type { KeyValues } from "./channel/lane";
 import type { HttpPart } from "./channel/parts";
@@ -381,8 +381,7 @@ export class Channel implements Outbox {
     this.#sendFrom(this.#lane.first);
     this.#requests.again();
     for (const { one, forget } of this.#lane.orphans(livingTabs())) {
-      const isCommand = one.json.kind === "undo" || one.json.kind === "redo";
-      this.document.adopt(isCommand ? (one.json as unknown as Command) : decodeEdit(one.json, one.buffers));
+      this.document.adopt(isCommand(one.json) ? (one.json as unknown as Command) : decodeEdit(one.json, one.buffers));
       forget();
     }
     void this.#probe(message.http);

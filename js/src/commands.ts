@@ -56,6 +56,10 @@ export interface CommandTarget {
   annotation(by: 1 | -1): void;
   cancel(): void;
   panel(): void;
+  /** List what is missing or wrong in the answers. */
+  check(): void;
+  /** Next status of the active label: to do, in work, done, flagged. */
+  status(): void;
   /** The header of the file of the slice shown. */
   header(): void;
   imageInfo(): void;
@@ -142,6 +146,8 @@ const LABEL_ROWS: readonly Row[] = [
   ]),
   ["label.next", "Next label", "", (t) => t.labelStep(1)],
   ["label.previous", "Previous label", "", (t) => t.labelStep(-1)],
+  ["label.status", "Next status of the label", "shift+w", (t) => t.status()],
+  ["labels.check", "Check the answers", "shift+c", (t) => t.check()],
   ["labels.overlay", "Hide or show all labels", "h", (t) => t.overlay()],
   ["annotation.next", "Next annotation", "j", (t) => t.annotation(1)],
   ["annotation.previous", "Previous annotation", "shift+j", (t) => t.annotation(-1)],

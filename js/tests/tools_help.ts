@@ -36,7 +36,7 @@ export const GRIDS = [["plain", plain], ["sheared", sheared], ["oblique", obliqu
 export const VIEWS = ["axial", "coronal", "sagittal"] as const;
 
 export const label = (name: string, more: Partial<LabelItem> = {}): LabelItem => ({
-  type: "label", id: `id-${name}`, name, color: "#ff0000", key: null, code: null, locked: false, parent: "", scope: [], attributes: [], ...more,
+  type: "label", id: `id-${name}`, name, color: "#ff0000", key: null, code: null, locked: false, parent: "", scope: [], attributes: [], schema: "", version: 1, ...more,
 });
 
 export const mask = (id: string, segments: readonly (readonly [number, string])[]): MaskItem => ({

@@ -41,6 +41,7 @@ def test_it_carries_all_it_needs(wheel: Path) -> None:
         f"{STATIC}/viewer.js",
         f"{STATIC}/loader.js",
         f"{STATIC}/volume3d.js",
+        f"{STATIC}/forms.js",
         f"{STATIC}/viewer.css",
         "nbannot/py.typed",
         "nbannot/demo/Start.ipynb",

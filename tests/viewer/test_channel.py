@@ -204,6 +204,21 @@ def test_a_tab_that_never_said_hello_is_asked_to(tab: Tab) -> None:
     assert len(tab.of("resend")) == 2
 
 
+def test_a_label_is_removed_with_all_that_names_it_once(document: Document, tab: Tab) -> None:
+    tab.hello()
+    label = next(iter(document.labels))
+    mask = next(mask for mask in document.masks if any(s.label == label.name for s in mask.segments))
+    mask[0, 1, 1] = next(s.value for s in mask.segments if s.label == label.name)
+    revision = document.revision
+    command = {"kind": "remove_label", "id": "T:1", "label": label.id}
+    for _ in range(2):
+        tab.channel.receive({"type": "edit", "tab": "T", "seq": 1, "edit": command})
+    assert label.name not in document.labels and document.revision == revision + 1
+    assert document.history[-1].origin == "hand"
+    document.undo()
+    assert mask[0, 1, 1] and label.name in document.labels
+
+
 def test_undo_and_redo_share_the_lane_and_happen_once(document: Document, tab: Tab) -> None:
     tab.hello()
     document.add(Box("lesion", ((0, 0, 0), (1, 2, 3))))

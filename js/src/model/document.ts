@@ -168,6 +168,15 @@ export class DocumentMirror {
     this.#command("redo");
   }
 
+  /** Remove a label with its voxels, boxes, shapes and tags; only the host has all of them. */
+  removeLabel(label: string): void {
+    const { seq, id } = this.#requireOutbox().reserve();
+    const sent: Command = { kind: "remove_label", id, label };
+    this.#pending.push({ seq, sent, draft: null, applied: null, undone: true });
+    this.#requireOutbox().send(seq, sent);
+    this.#emit({ type: "changed", local: true });
+  }
+
   #command(kind: "undo" | "redo"): void {
     const { seq, id } = this.#requireOutbox().reserve();
     const target = kind === "undo" ? [...this.#pending].reverse().find((one) => one.draft && !one.undone) : undefined;

@@ -24,6 +24,10 @@ export interface LabelItem {
   /** What it may be said of; empty for all. */
   readonly scope: readonly ("case" | "series" | "image" | "lesion")[];
   readonly attributes: readonly AttributeJson[];
+  /** Name of the label set it belongs to; empty for none. */
+  readonly schema: string;
+  /** Version of that label set. */
+  readonly version: number;
 }
 
 export type AttributeValue = boolean | number | string | readonly string[];

@@ -66,12 +66,14 @@ export type EditDraft =
 
 /** Commands travel in the same ordered lane as edits. */
 export interface Command {
-  readonly kind: "undo" | "redo";
+  readonly kind: "undo" | "redo" | "remove_label";
   readonly id: string;
+  /** Id of the label to remove, with all that names it. */
+  readonly label?: string;
 }
 
-export function isCommand(edit: Edit | Command): edit is Command {
-  return edit.kind === "undo" || edit.kind === "redo";
+export function isCommand(edit: { readonly kind: string }): edit is Command {
+  return edit.kind === "undo" || edit.kind === "redo" || edit.kind === "remove_label";
 }
 
 export interface WireError {
@@ -407,6 +409,7 @@ export function encodeEdit(edit: Edit | Command): { json: EditJson; buffers: Uin
     switch (one.kind) {
       case "undo":
       case "redo":
+      case "remove_label":
         return { ...one };
       case "paint": {
         const { runs, stale, ...rest } = one;

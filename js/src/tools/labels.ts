@@ -38,6 +38,7 @@ export function newMask(label: string, image: string): MaskItem {
 export function obstacle(host: ToolHost, label: LabelItem): string | null {
   const { hidden, overlay } = host.view.value;
   if (label.locked) return `The label "${label.name}" is locked. Unlock it to draw.`;
+  if (label.scope.length > 0 && !label.scope.includes("lesion")) return `The label "${label.name}" is for the ${label.scope.join(" or ")}: answer it in the panel.`;
   if (hidden.includes(label.id)) return `The label "${label.name}" is hidden. Show it to draw.`;
   return overlay ? null : "The labels are hidden. Press h to show them.";
 }
@@ -51,7 +52,7 @@ export function freeName(labels: readonly LabelItem[], stem = "label"): string {
 export function newLabel(labels: readonly LabelItem[], name: string): LabelItem {
   const taken = new Set(labels.map((one) => one.color.toLowerCase()));
   const color = PALETTE.find((one) => !taken.has(one)) ?? PALETTE[labels.length % PALETTE.length]!;
-  return { type: "label", id: freshId(), name, color, key: null, code: null, locked: false, parent: "", scope: [], attributes: [] };
+  return { type: "label", id: freshId(), name, color, key: null, code: null, locked: false, parent: "", scope: [], attributes: [], schema: "", version: 1 };
 }
 
 /** Add a label with its mask on an image; also tells the new label's id. */

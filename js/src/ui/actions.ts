@@ -19,6 +19,10 @@ export interface ActionHooks {
   needsLabel(): void;
   play(): void;
   panel(): void;
+  /** List what is missing in the answers. */
+  check(): void;
+  /** Give the active label's segment the next status. */
+  status(): void;
   header(): void;
   imageInfo(): void;
   screenshot(): void;
@@ -212,6 +216,14 @@ export class Actions implements CommandTarget {
 
   panel(): void {
     this.hooks.panel();
+  }
+
+  check(): void {
+    if (this.scene.ready) this.hooks.check();
+  }
+
+  status(): void {
+    if (this.scene.ready) this.hooks.status();
   }
 
   header(): void {

@@ -50,6 +50,13 @@ const PATHS: Readonly<Record<string, string>> = {
   thumbs: "M3 3h4v4h-4zM3 9h4v4h-4zM3 15h4v2h-4M10 3h7v14h-7z",
   links: "M8 12l4-4M9 6l2-2a3.300 3.300 0 0 1 5 5l-2 2M11 14l-2 2a3.300 3.300 0 0 1-5-5l2-2",
   compare: "M3 4h14v12h-14zM10 2v16M13 8l2 2l-2 2M7 8l-2 2l2 2",
+  circledot: "M10 4a6 6 0 1 0 0 12a6 6 0 1 0 0-12M10 9a1 1 0 1 0 0 2a1 1 0 1 0 0-2",
+  circlehalf: "M10 4a6 6 0 1 0 0 12a6 6 0 1 0 0-12M10 4v12M12.500 5v10M14.500 7v6",
+  check: "M4 10.500l4 4l8-9",
+  flag: "M5 17V3h10l-2.500 3.500l2.500 3.500h-10",
+  edit: "M4 16l1-4l8-8l3 3l-8 8zM11 6l3 3",
+  unfold: "M6 8l4 4l4-4",
+  fold: "M8 6l4 4l-4 4",
   more: "M4 10h.5M10 10h.5M16 10h.5",
 };
 

@@ -17,6 +17,8 @@ export function listenKeys(
   root: HTMLElement, keys: Keymap, target: CommandTarget, hooks: KeyHooks, signal: AbortSignal,
 ): void {
   const press = (event: KeyboardEvent): void => {
+    // Else JupyterLab would take the arrows of a form's radio buttons for itself.
+    if (inForm(event, root)) return event.stopImmediatePropagation();
     if (event.defaultPrevented || !mine(event, root)) return;
     if (root.querySelector(`[${AWAITING}]`)) return;
     const key = keyName(event);
@@ -29,6 +31,13 @@ export function listenKeys(
     if (found && !taken && !hooks.hold?.(event, found.id)) found.run(target);
   };
   window.addEventListener("keydown", press, { capture: true, signal });
+}
+
+/** Whether a choice in a form has the focus and the key is one that it knows. */
+function inForm(event: KeyboardEvent, root: HTMLElement): boolean {
+  const from = event.composedPath()[0] ?? event.target;
+  return from instanceof Element && root.contains(from) && /^( |Arrow.*|Home|End)$/.test(event.key)
+    && from.matches(":is(.nbannot-form, form) :is(input[type=radio], input[type=checkbox], select)");
 }
 
 /** The viewer under the pointer comes first, then the one that has the focus. */

@@ -82,6 +82,11 @@ class Viewer {
       needsLabel: () => this.#needsLabel(),
       play: () => this.#player.toggle(),
       panel: () => this.#togglePanel(),
+      check: () => {
+        this.#view.set({ panel: true });
+        void this.#panel.answers.check();
+      },
+      status: () => this.#panel.labels.cycle(),
       header: () => this.#headers.toggle(),
       imageInfo: () => this.#info.toggle(),
       screenshot: () => this.#screenshots.toggle(),
@@ -96,10 +101,10 @@ class Viewer {
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
     this.#paintbar = new PaintBar(this.#scene, signal);
     this.#held = new HeldTool(this.#view, this.#root, signal);
-    this.#panel = new Panel(this.#scene, this.#root, signal);
+    this.#dialogs = new Dialogs(this.#root, signal);
+    this.#panel = new Panel(this.#scene, this.#dialogs, this.#root, signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
     this.#cine = new CineBar(this.#scene, this.#player, this.#actions, signal);
-    this.#dialogs = new Dialogs(this.#root, signal);
     this.#headers = new HeaderBrowser(this.#scene, this.#dialogs, signal);
     this.#toolbar.headers = () => client.channel.header !== undefined && this.#headers.refused === "";
     this.#info = new ImageInfo(this.#scene, this.#dialogs, () => this.#toolbar.renderer);

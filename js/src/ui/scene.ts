@@ -10,6 +10,7 @@ import { without, type ViewStore } from "../state/store";
 import type { LayoutTree, Links, PaneChoice, Turn } from "../state/parts";
 import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
 import type { BoxDraft, MaskVoxels, ToastAction, Window } from "../tools/tool";
+import { withDefaults } from "../tools/defaults";
 import { follow } from "./follow";
 import { hungTurn } from "./hanging";
 import { fellowsOf, movedCursors } from "./links";
@@ -413,7 +414,7 @@ export class Scene implements PaneOwner {
 
   apply(edit: EditDraft): void {
     try {
-      this.source.document.applyLocal(edit);
+      this.source.document.applyLocal(withDefaults(this.labels, edit));
     } catch (error) {
       this.events.failed(error);
     }

@@ -19,6 +19,7 @@ from nbannot.errors import (
     UnknownItemError,
 )
 from nbannot.model.annotations import Box, Tag
+from nbannot.model.attributes import defaults
 from nbannot.model.checks import (
     check_box,
     check_label,
@@ -34,6 +35,7 @@ from nbannot.model.image import Image
 from nbannot.model.items import Items, counted
 from nbannot.model.labels import Label, LabelSet, new_id
 from nbannot.model.masks import Change, Mask, MaskInfo, Segment
+from nbannot.model.removal import label_removal
 from nbannot.model.runs import Runs, clip_index
 from nbannot.model.shapes import Shape
 
@@ -48,7 +50,7 @@ class Document:
     labels
         A `LabelSet`, labels, or their names.
     masks
-        Masks; None makes one empty mask per label.
+        Masks; None makes one empty mask per label of lesions.
     boxes, shapes, tags
         Boxes, shapes and tags; with labels and masks they are the start, not part of the history.
     id
@@ -107,7 +109,7 @@ class Document:
         for label in LabelSet(labels.values() if isinstance(labels, LabelSet) else labels).values():
             self._perform(Put(label))
         if masks is None:
-            masks = [Mask(label.name, self.images[0]) for label in self.labels]
+            masks = [Mask(label.name, self.images[0]) for label in self.labels if label.allows("lesion")]
         for mask in masks:
             for segment in mask.segments:
                 if segment.label not in self.labels:
@@ -229,12 +231,13 @@ class Document:
     def add(self, item: Item | Mask | str) -> Edit:
         """Add a label (or its name), box, shape, tag or mask, or replace the one of the same id.
 
-        Labels that a mask's segments name are added with it.
+        Labels that a mask's segments name are added with it. A new box, shape or tag without
+        attributes begins with the defaults of its label.
         """
         if isinstance(item, str):
             item = Label(item)
         if not isinstance(item, Mask):
-            return self.apply(Put(item))
+            return self.apply(Put(self._begun(item)))
         with self.lock:
             missing = [s.label for s in item.segments if s.label not in self.labels]
             array, item.array = item.array, np.zeros_like(item.array)
@@ -251,8 +254,18 @@ class Document:
             item.refresh()
             return recorded
 
-    def remove(self, item: Item | Mask | str) -> Edit:
+    def _begun(self, item: Item) -> Item:
+        """Return a new item with the defaults of its label."""
+        if not isinstance(item, Box | Shape | Tag) or item.attributes or item.id in self._kind(item):
+            return item
+        label = self.labels.get(item.label)
+        answers = {} if label is None else defaults(label.attributes)
+        return replace(item, attributes=answers) if answers else item
+
+    def remove(self, item: Item | Mask | str, *, uses: bool = False) -> Edit:
         """Remove an item (or the one of this id); a mask loses its voxels, all undoable.
+
+        ``uses=True`` removes a label (also by name) with its voxels, boxes, shapes and tags, as one edit.
 
         Raises
         ------
@@ -260,6 +273,8 @@ class Document:
             When the document does not hold it.
         EditError
             When a label is still used.
+        LockedError
+            When a label whose uses shall go is locked.
         """
         id = item if isinstance(item, str) else item.id
         with self.lock:
@@ -274,6 +289,9 @@ class Document:
                     runs = Runs.of_voxels(flat, mask.array.ravel()[flat], empty.ravel()[flat])
                     parts.append(Paint(id, box, runs))
                 return self.apply(Batch((*parts, Remove(mask.info)), f"remove mask {mask.name}"))
+            if uses and id in self.labels:
+                self.refresh()
+                return self.apply(label_removal(self, self.labels[id]))
             return self.apply(Remove(self._find(id)))
 
     def rename(self, label: str, name: str) -> Edit:

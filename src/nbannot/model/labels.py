@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from nbannot.errors import EditError, UnknownLabelError
-from nbannot.model.attributes import Attribute
+from nbannot.model.attributes import Attribute, check_conditions
+from nbannot.model.steps import Step
 
 # Colours that stay apart on grey images, also for most colour-blind readers (Okabe–Ito first).
 PALETTE = (
@@ -18,6 +19,12 @@ PALETTE = (
 )  # fmt: skip
 
 LabelScope = Literal["case", "series", "image", "lesion"]
+
+SCHEMES = (
+    "SCT", "RADLEX", "FMA", "DCM", "SRT", "UCUM", "LN", "NCIt", "UMLS", "MDC", "MSH", "NEU", "IBSI", "RXNORM",
+    "I10", "UBERON",
+)  # fmt: skip
+"""Coding schemes by their designator in DICOM (PS3.16 8); private ones begin with 99."""
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -34,6 +41,21 @@ class Code:
     value: str
     scheme: str
     meaning: str
+
+
+def check_scheme(scheme: str) -> None:
+    """Refuse a designator that is neither in DICOM's list nor a private one.
+
+    Raises
+    ------
+    EditError
+        When it is neither.
+    """
+    if scheme not in SCHEMES and not (scheme.startswith("99") and len(scheme) <= 16):
+        raise EditError(
+            f"The coding scheme {scheme!r} is not known",
+            hint=f"Known: {', '.join(SCHEMES)}, and private ones that begin with 99.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +80,16 @@ class Label:
         What it may be said of: "case", "series", "image", "lesion"; empty for all.
     attributes
         What is asked about each thing it marks.
+    schema
+        Name of the label set it belongs to; empty for none.
+    version
+        Version of that label set.
 
     Raises
     ------
     EditError
-        When the name is empty, the colour is not "#rrggbb", a scope is unknown, or two attributes have
-        one name.
+        When the name is empty, the colour is not "#rrggbb", a scope is unknown, two attributes have
+        one name, or a condition names no attribute of the label.
     """
 
     name: str
@@ -75,6 +101,8 @@ class Label:
     parent: str = field(default="", kw_only=True)
     scope: tuple[LabelScope, ...] = field(default=(), kw_only=True)
     attributes: tuple[Attribute, ...] = field(default=(), kw_only=True)
+    schema: str = field(default="", kw_only=True)
+    version: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scope", tuple(self.scope))
@@ -95,6 +123,11 @@ class Label:
         names = [attribute.name for attribute in self.attributes]
         if len(set(names)) != len(names):
             raise EditError(f"The label {self.name!r} has an attribute twice")
+        check_conditions(self.name, self.attributes)
+
+    def allows(self, scope: LabelScope) -> bool:
+        """Whether it may be said of a case, series, image or lesion."""
+        return not self.scope or scope in self.scope
 
 
 def next_color(used: Iterable[str]) -> str:
@@ -110,23 +143,61 @@ class LabelSet(Mapping[str, Label]):
     ----------
     labels
         Labels or their names.
+    name
+        Name of the set; its labels carry it, and the version, into documents.
+    version
+        Version of the set, 1 or more.
+    migrations
+        Steps by version: those of 3 turn a document of version 2 into one of version 3.
 
     Raises
     ------
     EditError
-        When a name occurs twice.
+        When a name occurs twice, a parent is no label of the set, a version comes without a name, or
+        steps belong to no version.
     """
 
-    def __init__(self, labels: Iterable[Label | str] = ()) -> None:
+    def __init__(
+        self,
+        labels: Iterable[Label | str] = (),
+        *,
+        name: str = "",
+        version: int = 1,
+        migrations: Mapping[int, Iterable[Step]] | None = None,
+    ) -> None:
+        self.name, self.version = name, version
+        self.migrations = {to: tuple(steps) for to, steps in sorted((migrations or {}).items())}
+        self._check_version()
         self._labels: dict[str, Label] = {}
-        for entry in labels:
-            label = Label(entry) if isinstance(entry, str) else entry
+        given = [Label(entry) if isinstance(entry, str) else entry for entry in labels]
+        chosen = [label.color for label in given]
+        for label in given:
             if label.name in self._labels:
                 raise EditError(f"The label {label.name!r} is given twice", hint="Rename one.")
             if not label.color:
-                used = (other.color for other in self._labels.values())
-                label = replace(label, color=next_color(used))
+                used = [other.color for other in self._labels.values()]
+                label = replace(label, color=next_color([*used, *chosen]))
+            if name:
+                label = replace(label, schema=name, version=version)
             self._labels[label.name] = label
+        for label in self._labels.values():
+            if label.parent and label.parent not in self._labels:
+                raise EditError(
+                    f"The label {label.name!r} has the parent {label.parent!r}, which is no label",
+                    hint=f"There are: {', '.join(self._labels)}.",
+                )
+
+    def _check_version(self) -> None:
+        if self.version < 1 or int(self.version) != self.version:
+            raise EditError(f"The version of a label set is 1, 2, …, got {self.version!r}")
+        if not self.name and (self.version > 1 or self.migrations):
+            raise EditError("A label set with versions needs a name", hint="Give name=.")
+        for to in self.migrations:
+            if not 2 <= to <= self.version:
+                raise EditError(
+                    f"There are steps to version {to}, but the label set is of version {self.version}",
+                    hint="Steps are given by the version they lead to.",
+                )
 
     def __getitem__(self, name: str) -> Label:
         try:
@@ -142,4 +213,5 @@ class LabelSet(Mapping[str, Label]):
         return len(self._labels)
 
     def __repr__(self) -> str:
-        return f"LabelSet({', '.join(self._labels)})"
+        named = f"{self.name} {self.version}: " if self.name else ""
+        return f"LabelSet({named}{', '.join(self._labels)})"

@@ -15,6 +15,7 @@ from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.session.hanging import Rule
 from nbannot.session.images import files_of
+from nbannot.session.labelreading import LabelStyle, read_labels
 from nbannot.session.layouts import PRESETS, Tree, picker, read_tree, without
 from nbannot.session.merge import (
     ALL,
@@ -31,14 +32,12 @@ from nbannot.session.merge import (
 )
 from nbannot.session.problems import Misfit, Problem, join, nearest, shown
 from nbannot.session.reading import (
-    LabelStyle,
     Reader,
     Shortcut,
     WindowPreset,
     read_colormaps,
     read_disabled,
     read_io,
-    read_labels,
     read_layouts,
     read_links,
     read_presets,
@@ -131,8 +130,10 @@ class Config:
         found: dict[str, Label] = {}
         for kind in ("rectangleLabels", "defaultLabels"):
             for style in self.label_styles.get(kind) or ():
-                found.setdefault(style.name, Label(style.name, style.color, key=style.key))
-        return tuple(found.values())
+                found.setdefault(style.name, style.label())
+        # A parent of another kind is not among them.
+        labels = (one if one.parent in found else replace(one, parent="") for one in found.values())
+        return tuple(labels)
 
     def bound(self, images: Sequence[Image]) -> Config:
         """Return a copy whose layouts name images by id; those with unknown images become problems."""

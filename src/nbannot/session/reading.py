@@ -11,35 +11,9 @@ from nbannot.session.layouts import VIEW_TYPES, Tree, read_tree
 from nbannot.session.merge import Leaf, Node, first_leaf, plain
 from nbannot.session.problems import Misfit, Problem, join, nearest, shown
 
-LABEL_KINDS = ("defaultLabels", "rulerLabels", "rectangleLabels", "polygonLabels")
 LINKS = ("slice", "cursor", "camera", "window")
 IO = ("segmentGroupSaveFormat", "segmentGroupExtension", "layerExtension")
 SAVE_FORMATS = ("hdf5", "iwi.cbor", "mha", "nii", "nii.gz", "nrrd", "seg.nrrd", "vti", "vtk")
-
-
-@dataclass(frozen=True, slots=True)
-class LabelStyle:
-    """A label as the configuration describes it.
-
-    Parameters
-    ----------
-    name
-        Its name.
-    color
-        "#rrggbb"; empty for the next colour of the palette.
-    stroke_width
-        Width of its lines, CSS px; None for the default.
-    fill_color
-        "#rrggbb"; None for no fill of its own.
-    key
-        Key that chooses it; None for none.
-    """
-
-    name: str
-    color: str = ""
-    stroke_width: float | None = None
-    fill_color: str | None = None
-    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,39 +140,6 @@ def read_layouts(reader: Reader, node: Node | Leaf, key: str) -> dict[str, Tree]
             at = Leaf(misfit.value, leaf.file, leaf.line)
             reader.report(at, misfit.key, misfit.message, misfit.hint)
     return found
-
-
-def read_labels(reader: Reader, node: Node | Leaf, key: str) -> dict[str, tuple[LabelStyle, ...] | None]:
-    """Return the labels by kind; None for a kind that is switched off."""
-    found: dict[str, tuple[LabelStyle, ...] | None] = {}
-    for kind, part in reader.mapping(node, key, LABEL_KINDS).items():
-        if isinstance(part, Leaf) and part.value is None:
-            found[kind] = None
-            continue
-        within = join(key, kind)
-        labels = (
-            _label(reader, name, one, join(within, name))
-            for name, one in reader.mapping(part, within).items()
-        )
-        found[kind] = tuple(label for label in labels if label is not None)
-    return found
-
-
-def _label(reader: Reader, name: str, node: Node | Leaf, key: str) -> LabelStyle | None:
-    if not name.strip():
-        reader.report(node, key, "A label needs a name")
-        return None
-    if isinstance(node, Leaf) and isinstance(node.value, str):
-        return LabelStyle(name, reader.color(node, key) or "")
-    parts = reader.mapping(node, key, ("color", "strokeWidth", "fillColor", "key"))
-    wide = parts.get("strokeWidth")
-    return LabelStyle(
-        name,
-        (reader.color(parts["color"], join(key, "color")) or "") if "color" in parts else "",
-        None if wide is None else reader.number(wide, join(key, "strokeWidth"), above=0),
-        reader.color(parts["fillColor"], join(key, "fillColor")) if "fillColor" in parts else None,
-        reader.text(parts["key"], join(key, "key")) if "key" in parts else None,
-    )
 
 
 def read_shortcuts(reader: Reader, node: Node | Leaf, key: str) -> tuple[Shortcut, ...]:

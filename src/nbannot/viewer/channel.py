@@ -16,6 +16,7 @@ from nbannot.model.codec import decode_edit
 from nbannot.model.document import Document
 from nbannot.model.edits import Edit
 from nbannot.model.image import Image, Window
+from nbannot.model.removal import label_removal
 from nbannot.viewer.messages import (
     PROTOCOL,
     Json,
@@ -274,9 +275,18 @@ class Channel:
             return self._document.undo(id=id)
         if kind == "redo":
             return self._document.redo(id=id)
+        if kind == "remove_label":
+            return self._remove_label(str(data.get("label")), id)
         edit = decode_edit(data, buffers)
         # Who and how is not for the browser to say.
         return self._document.apply(replace(edit, author="", origin="hand", undoes=None))
+
+    def _remove_label(self, label: str, id: str) -> Edit:
+        """Delete a label with its uses: only here are all its voxels."""
+        with self._document.lock:
+            self._document.refresh()
+            edit = label_removal(self._document, self._document.labels[label])
+            return self._document.apply(replace(edit, id=id, origin="hand"))
 
     def _on_edited(self, edit: Edit, revision: int) -> None:
         if self._collecting is not None:

@@ -41,7 +41,7 @@ World = tuple[float, float, float]
 
 STATIC = Path(__file__).parent / "static"
 """Where `make js` puts the browser module."""
-_PARTS = ("volume3d",)
+_PARTS = ("volume3d", "forms")
 
 
 class Viewer(Comparing, anywidget.AnyWidget):

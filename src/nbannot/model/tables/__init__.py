@@ -14,6 +14,7 @@ from nbannot.model.edits import Batch, Edit, Paint, Put, Remove
 from nbannot.model.image import SuvKind
 from nbannot.model.items import Items
 from nbannot.model.provenance import item_origins, model_edits, segment_shares
+from nbannot.model.schema import problems
 from nbannot.model.shapes import Shape
 from nbannot.model.tables.measured import LESION_COLUMNS, SEGMENT_COLUMNS, lesion_rows, measured, segment_rows
 from nbannot.model.tables.points import POINT_COLUMNS, point_edits, point_rows
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal[
-    "boxes", "shapes", "points", "tags", "labels", "segments", "lesions", "history", "provenance", "models"
+    "boxes", "shapes", "points", "tags", "labels", "segments", "lesions", "problems", "history", "provenance", "models"
 ]  # fmt: skip
 Changeable = Literal["boxes", "shapes", "points", "tags"]
 
@@ -38,10 +39,14 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         *_MORE,
     ),
     "tags": ("id", "label", "value", "scope", "image", "index", "lesion", "attributes"),
-    "labels": ("id", "name", "color", "key", "locked", "code", "scheme", "meaning", "parent", "scope"),
+    "labels": (
+        *("id", "name", "color", "key", "locked", "code", "scheme", "meaning", "parent", "scope"),
+        *("schema", "version"),
+    ),
     "points": POINT_COLUMNS,
     "segments": SEGMENT_COLUMNS,
     "lesions": LESION_COLUMNS,
+    "problems": ("item", "type", "kind", "label", "attribute", "message"),
     "provenance": (
         *("what", "id", "mask", "value", "label", "source", "voxels", "share", "made", "authors"),
         *("first_source", "first_author", "last_source", "last_author", "edits"),
@@ -62,7 +67,7 @@ _NEEDED: dict[str, set[str]] = {
     "points": {"shape", "n"},
 }
 _INDEX: dict[str, list[str]] = {"points": ["shape", "n"], "lesions": ["lesion"]}
-_NO_INDEX = ("segments", "provenance")
+_NO_INDEX = ("segments", "problems", "provenance")
 
 
 def table(
@@ -77,9 +82,9 @@ def table(
     kind
         "boxes" (corners in index coordinates) and "shapes" (points in world mm), both with what is measured
         of them; "points" (one row per point of each shape); "tags"; "labels"; "segments" (size, place and
-        values); "lesions" (one row for what shows one lesion); "history" (one row per edit, times in UTC);
-        "provenance" (what made the voxels of each segment, and each item); "models" (what is left of each
-        edit of a model).
+        values); "lesions" (one row for what shows one lesion); "problems" (what is missing or wrong by the
+        definitions of the labels); "history" (one row per edit, times in UTC); "provenance" (what made the
+        voxels of each segment, and each item); "models" (what is left of each edit of a model).
     unit
         "bw", "lbm" or "bsa" gives values of PET images as SUV; others stay as stored.
     values
@@ -264,10 +269,14 @@ def _labels(document: Document) -> list[tuple[object, ...]]:
                 if label.code
                 else (None, None, None)
             ),
-            *(label.parent, label.scope),
+            *(label.parent, label.scope, label.schema, label.version),
         )
         for label in document.labels
     ]
+
+
+def _problems(document: Document) -> list[tuple[object, ...]]:
+    return [(p.item, p.type, p.kind, p.label, p.attribute, p.message) for p in problems(document)]
 
 
 def _history(document: Document) -> list[tuple[object, ...]]:
@@ -335,6 +344,7 @@ _ROWS: dict[str, Callable[[Document], list[tuple[object, ...]]]] = {
     "labels": _labels,
     "points": point_rows,
     "lesions": lesion_rows,
+    "problems": _problems,
     "history": _history,
     "provenance": _provenance,
     "models": _models,

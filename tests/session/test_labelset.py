@@ -1,0 +1,187 @@
+"""Label sets in YAML, and labels of a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import nbannot as nb
+from nbannot.errors import ConfigError, EditError
+from nbannot.model.labels import Code
+from nbannot.session import load_config
+
+CHEST = """
+name: chest
+version: 2
+labels:
+  lung: {color: "#56b4e9", key: 1, code: {scheme: SCT, keyword: Lung}}
+  nodule:
+    parent: lung
+    scope: [lesion]
+    code: {scheme: RADLEX, value: RID3875, meaning: nodule}
+    attributes:
+      texture: {type: choice, options: [solid, part-solid], required: true}
+      core: {type: number, range: [0, null], unit: mm, when: {texture: part-solid}}
+      grade: {type: choice, options: [1, 2], default: 2}
+      why: {when: {grade: 1}}
+  quality: {scope: [case]}
+migrations:
+  2:
+    - rename_label: {label: tumour, to: nodule}
+    - map_options: {label: nodule, attribute: grade, values: {low: 1}}
+"""
+
+
+def unnamed(labels: nb.LabelSet) -> list[Any]:
+    return [replace(label, id="") for label in labels.values()]
+
+
+def test_a_file_says_it_all(tmp_path: Path) -> None:
+    file = tmp_path / "chest.yaml"
+    file.write_text(CHEST)
+    labels = nb.LabelSet.read(file)
+    assert (labels.name, labels.version) == ("chest", 2)
+    assert labels["lung"].code == Code("39607008", "SCT", "Lung") and labels["lung"].key == "1"
+    nodule = labels["nodule"]
+    assert (nodule.parent, nodule.scope, nodule.schema, nodule.version) == ("lung", ("lesion",), "chest", 2)
+    texture, core, grade, why = nodule.attributes
+    assert texture.required and texture.options == ("solid", "part-solid")
+    assert (core.range, core.unit, core.when) == ((0.0, None), "mm", {"texture": ("part-solid",)})
+    assert (grade.options, grade.default, why.when) == (("1", "2"), "2", {"grade": ("1",)})
+    assert labels.migrations[2][1] == nb.Step(
+        "map_options", label="nodule", attribute="grade", values={"low": "1"}
+    )
+    again = tmp_path / "again.yaml"
+    labels.write(again)
+    read = nb.LabelSet.read(again)
+    assert unnamed(read) == unnamed(labels) and read.migrations == labels.migrations
+
+
+WRONG = {
+    "labels:\n  a: {colr: red}": ("line 2", "labels.a.colr", "Did you mean 'color'?"),
+    "labels:\n  a: {color: reddish}": ("line 2", "labels.a.color", "Unknown colour"),
+    "labels:\n  a:\n    parent: b": ("line 3", "labels.a.parent", "'b'"),
+    "labels:\n  a:\n    code: {scheme: SNOMED, value: x, meaning: y}": ("line 3", "a.code", "SCT"),
+    "labels:\n  a:\n    code: {scheme: SCT, keyword: Livr}": ("line 3", "a.code", "Liver"),
+    "labels:\n  a:\n    attributes:\n      b: {type: chioce}": ("line 4", "b.type", "Did you mean 'choice'?"),
+    "labels:\n  a:\n    attributes:\n      b: {type: choice}": ("line 4", "attributes.b", "needs options"),
+    "labels:\n  a:\n    attributes:\n      b: {when: {c: 1}}": ("line 4", "a.attributes", "depends on 'c'"),
+    "labels:\n  a: {scope: [lesions]}": ("line 2", "a.scope", "Did you mean 'lesion'?"),
+    "lables: {}": ("lables", "Did you mean 'labels'?"),
+    "name: x\nversion: 2\nlabels: {a: red}\nmigrations:\n  2:\n    - renamelabel: {}": (
+        "line 6", "migrations.2[0].renamelabel", "Did you mean 'rename_label'?",
+    ),
+    "name: x\nversion: 2\nlabels: {a: red}\nmigrations:\n  2:\n    - rename_label: {lable: a}": (
+        "lable", "Did you mean 'label'?",
+    ),
+    "name: x\nversion: 2\nlabels: {a: red}\nmigrations:\n  3: []": ("version 3",),
+    "- a": ("mapping",),
+    "labels: {a: [}": ("line 1", "not YAML"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_mistake_is_named_by_its_place(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        nb.LabelSet.read(file)
+    message = f"{caught.value.message} {caught.value.hint}"
+    assert "wrong.yaml" in message
+    assert [part for part in WRONG[text] if part not in message] == []
+
+
+words = st.text(
+    st.characters(categories=("L", "N", "P", "S", "Zs"), exclude_characters="\x85"), min_size=1, max_size=8
+).filter(lambda text: text.strip() and text not in ("__all__", "__inherit__"))
+
+
+@st.composite
+def attributes(draw: st.DrawFn) -> tuple[nb.Attribute, ...]:
+    names = draw(st.lists(words, unique=True, max_size=4))
+    found: list[nb.Attribute] = []
+    for name in names:
+        kind = draw(st.sampled_from(["choice", "choices", "number", "text", "yesno"]))
+        more: dict[str, Any] = {"required": draw(st.booleans()), "unit": draw(st.sampled_from(["", "mm"]))}
+        if kind in ("choice", "choices"):
+            more["options"] = tuple(draw(st.lists(words, unique=True, min_size=1, max_size=3)))
+            more["default"] = more["options"][0] if kind == "choice" else more["options"]
+        if kind == "number":
+            more["range"] = draw(st.sampled_from([None, (0, None), (-1.5, 3), (None, 1e9)]))
+        if kind == "yesno":
+            more["default"] = draw(st.sampled_from([None, True, False]))
+        before = [one for one in found if one.options]
+        if before and draw(st.booleans()):
+            more["when"] = {before[0].name: before[0].options[:1]}
+        found.append(nb.Attribute(name, kind, **more))
+    return tuple(found)
+
+
+@st.composite
+def label_sets(draw: st.DrawFn) -> nb.LabelSet:
+    labels: list[nb.Label] = []
+    for name in draw(st.lists(words, unique=True, max_size=5)):
+        parent = draw(st.sampled_from(["", *(one.name for one in labels)]))
+        scope = draw(st.lists(st.sampled_from(["case", "series", "image", "lesion"]), unique=True))
+        code = draw(st.sampled_from([None, Code("1", "99X", "y"), Code("10200004", "SCT", "Liver")]))
+        key = draw(st.sampled_from([None, "q", "7"]))
+        labels.append(
+            nb.Label(
+                name, parent=parent, scope=tuple(scope), code=code, key=key, attributes=draw(attributes())
+            )
+        )
+    if draw(st.booleans()):
+        return nb.LabelSet(labels)
+    step = nb.Step("split_label", label="a", attribute="b", values={"1": "c", "yes": "d"})
+    return nb.LabelSet(labels, name=draw(words), version=3, migrations={3: [step]})
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(label_sets())
+def test_what_is_written_is_read_again(tmp_path: Path, labels: nb.LabelSet) -> None:
+    file = tmp_path / "set.yaml"
+    labels.write(file)
+    read = nb.LabelSet.read(file)
+    assert unnamed(read) == unnamed(labels)
+    assert (read.name, read.version, read.migrations) == (labels.name, labels.version, labels.migrations)
+
+
+def test_the_example_of_the_guide_is_a_label_set(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
+    file = tmp_path / "chest.yaml"
+    file.write_text(guide.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    labels = nb.LabelSet.read(file)
+    assert list(labels) == ["lung", "nodule", "quality"] and len(labels.migrations[2]) == 2
+
+
+def test_codes_are_found_by_keyword() -> None:
+    assert nb.code("SCT", "Liver") == Code("10200004", "SCT", "Liver")
+    assert nb.code("99LOCAL", "17", "Thing") == Code("17", "99LOCAL", "Thing")
+    with pytest.raises(EditError, match="Livr") as caught:
+        nb.code("SCT", "Livr")
+    assert "Liver" in caught.value.hint
+    with pytest.raises(EditError, match="not known"):
+        nb.code("SNOMED", "1", "x")
+
+
+def test_a_configuration_has_the_same_labels() -> None:
+    config = load_config(
+        {
+            "labels": {
+                "defaultLabels": {
+                    "lung": {"color": "red", "strokeWidth": 2},
+                    "nodule": {"parent": "lung", "scope": ["lesion"], "attributes": {"seen": "yesno"}},
+                    "wrong": {"parent": "lnug"},
+                }
+            }
+        }
+    )
+    lung, nodule, wrong = config.labels
+    assert (nodule.parent, nodule.scope, nodule.attributes[0].type) == ("lung", ("lesion",), "yesno")
+    assert lung.color == "#ff0000" and wrong.parent == ""
+    assert [one.key for one in config.problems] == ["labels.defaultLabels.wrong.parent"]
