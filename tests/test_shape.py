@@ -25,6 +25,7 @@ HEAVY = (
     "PIL",
     "sqlalchemy",
     "scipy",
+    "skimage",
     "alembic",
     "nilearn",
     "yaml",

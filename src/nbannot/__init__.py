@@ -1,6 +1,7 @@
 """Medical-image annotation that lives where the analysis lives, in Jupyter."""
 
 from nbannot.apps.project import open_project
+from nbannot.assist import operations as ops
 from nbannot.assist import register
 from nbannot.errors import NbannotError
 from nbannot.formats import read, write
@@ -42,6 +43,7 @@ __all__ = [
     "doctor",
     "load",
     "open_project",
+    "ops",
     "read",
     "register",
     "save",

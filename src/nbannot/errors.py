@@ -74,6 +74,10 @@ class EditError(NbannotError, ValueError):
     """An edit cannot be applied."""
 
 
+class OperationError(NbannotError, ValueError):
+    """An operation on voxels cannot be done as asked; nothing was changed."""
+
+
 class StoreError(NbannotError, OSError):
     """The project store failed; nothing was half written."""
 

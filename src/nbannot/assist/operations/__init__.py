@@ -1,0 +1,62 @@
+"""Operations on the voxels of masks: each computes a whole change and makes it one edit.
+
+``ops.NAME(mask, …)`` makes it; ``ops.preview("NAME", mask, …)`` only computes it. `OPERATIONS` is the table
+that forms are made from.
+"""
+
+from nbannot.assist.operations.calls import (
+    boolean,
+    copy_slice,
+    fast_marching,
+    fill_between,
+    fill_holes,
+    flood_fill,
+    grow_cut,
+    hollow,
+    islands,
+    level_set,
+    margin,
+    mirror,
+    move_slice,
+    otsu,
+    random_walker,
+    region_grow,
+    smooth,
+    threshold,
+    watershed,
+)
+from nbannot.assist.operations.catalogue import OPERATIONS
+from nbannot.assist.operations.contours import contours_from_mask, mask_from_contours
+from nbannot.assist.operations.forms import Operation, Parameter
+from nbannot.assist.operations.running import Options, Preview, preview, run
+
+__all__ = [
+    "OPERATIONS",
+    "Operation",
+    "Options",
+    "Parameter",
+    "Preview",
+    "boolean",
+    "contours_from_mask",
+    "copy_slice",
+    "fast_marching",
+    "fill_between",
+    "fill_holes",
+    "flood_fill",
+    "grow_cut",
+    "hollow",
+    "islands",
+    "level_set",
+    "margin",
+    "mask_from_contours",
+    "mirror",
+    "move_slice",
+    "otsu",
+    "preview",
+    "random_walker",
+    "region_grow",
+    "run",
+    "smooth",
+    "threshold",
+    "watershed",
+]

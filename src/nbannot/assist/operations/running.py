@@ -1,0 +1,377 @@
+"""Run an operation: check what was given, compute, keep to the limits, and make one edit of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypedDict
+
+import numpy as np
+
+from nbannot.assist.operations.catalogue import OPERATIONS
+from nbannot.assist.operations.forms import Operation
+from nbannot.assist.operations.grids import Array, Box, Flags, box_of, joined
+from nbannot.assist.operations.intensity import inside_range
+from nbannot.assist.operations.job import Job, Labels, Region, chosen, index_points, segment_value
+from nbannot.assist.progress import Progress, following
+from nbannot.errors import LockedError, OperationError
+from nbannot.model.document import Document
+from nbannot.model.edits import Batch, Edit, Paint, Put
+from nbannot.model.labels import Label
+from nbannot.model.masks import Mask, Segment
+from nbannot.model.runs import Bounds, Runs
+
+Mode = Literal["replace", "add", "subtract", "intersect"]
+MODES = ("replace", "add", "subtract", "intersect")
+
+
+class Options(TypedDict, total=False):
+    """What every operation also takes, all by name.
+
+    Parameters
+    ----------
+    segment
+        Label or value of the segment worked on; None takes the mask's only one.
+    into
+        Another segment that the result goes to: a label, a value, a `Mask` or (mask, label); the
+        segment itself stays.
+    mode
+        How the result meets the segment: "replace", "add", "subtract" or "intersect"; None: the
+        operation's own.
+    where
+        (low, high) of the image's values: voxels outside this range stay as they are.
+    inside, outside
+        Only voxels inside, or outside, of these change: a label or value of the mask, a `Mask`,
+        (mask, label), or a bool array (k, j, i). ``outside=True``: only voxels of no segment.
+    slices
+        (first, last) k, inclusive: other slices stay as they are.
+    overwrite
+        "all", or "none": voxels of the mask's other segments stay.
+    frame
+        Frame of the image whose values are read.
+    index, world
+        A place, or several: (k, j, i), or (x, y, z) in LPS mm.
+    progress
+        Called with the part done (0 to 1) and a text; what it raises ends the operation, and nothing
+        is changed.
+    """
+
+    segment: int | str | None
+    into: Any
+    mode: Mode | None
+    where: tuple[float | None, float | None] | None
+    inside: Any
+    outside: Any
+    slices: tuple[int, int] | None
+    overwrite: Literal["all", "none"]
+    frame: int
+    index: Any
+    world: Any
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """What an operation would change.
+
+    Parameters
+    ----------
+    operation
+        Its name.
+    mask
+        The mask that would change.
+    box
+        ((k0, j0, i0), (k1, j1, i1)), half-open: where it would change.
+    labels
+        The values that the voxels of the box would have.
+    changed
+        Which voxels of the box would change.
+    names
+        Names of the segments that would be new, by value.
+    """
+
+    operation: str
+    mask: Mask
+    box: Bounds
+    labels: Array
+    changed: Flags
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Number of voxels that would change."""
+        return int(np.count_nonzero(self.changed))
+
+    @property
+    def runs(self) -> Runs:
+        """The change as runs inside the box, against the mask as it is now."""
+        old = np.asarray(self.mask.array[self._where])
+        flat = np.flatnonzero(self.changed)
+        return Runs.of_voxels(flat, old.ravel()[flat], self.labels.ravel()[flat])
+
+    @property
+    def _where(self) -> Box:
+        k, j, i = (slice(a, b) for a, b in zip(*self.box, strict=True))
+        return k, j, i
+
+    def apply(self) -> Edit | None:
+        """Make it one edit and return it; None when it would change nothing.
+
+        In a document the edit is the one recorded.
+
+        Raises
+        ------
+        LockedError
+            When a label was locked since.
+        """
+        if not self.changed.any():
+            return None
+        mask, tool = self.mask, f"op:{self.operation}"
+        document = owner(mask)
+        if document is None:
+            edit = Paint(mask.id, self.box, self.runs, tool=tool)
+            if self.names:
+                mask.describe(replace(mask.info, segments=self._segments()))
+            self._write(tool)
+            return edit
+        with document.lock:
+            if self.names:
+                return document.apply(self._batch(document, tool))
+            before = document.revision
+            self._write(tool)
+            return document.history[-1] if document.revision > before else None
+
+    def _write(self, tool: str) -> None:
+        with self.mask.edit(tool=tool) as array:
+            np.copyto(array[self._where], self.labels, where=self.changed, casting="unsafe")
+
+    def _segments(self) -> tuple[Segment, ...]:
+        return (*self.mask.segments, *(Segment(value, name) for value, name in self.names.items()))
+
+    def _batch(self, document: Document, tool: str) -> Batch:
+        labels = [Put(Label(name)) for name in self.names.values() if name not in document.labels]
+        info = replace(self.mask.info, segments=self._segments())
+        paint = Paint(self.mask.id, self.box, self.runs, tool=tool)
+        return Batch((*labels, Put(info), paint), self.operation, tool=tool)
+
+
+def owner(mask: Mask) -> Document | None:
+    """Return the document that a mask belongs to, or None."""
+    document = getattr(mask.commit, "__self__", None)
+    return document if isinstance(document, Document) else None
+
+
+def preview(operation: str, mask: Mask, /, **given: Any) -> Preview:
+    """Compute what an operation would change, and change nothing.
+
+    It only reads, so it may run in a thread of its own; `Preview.apply` belongs where edits are made.
+
+    Parameters
+    ----------
+    operation
+        Its name, as in `OPERATIONS`.
+    mask
+        The mask.
+    given
+        The operation's parameters and `Options`, by name.
+
+    Raises
+    ------
+    OperationError, MaskError, UnknownLabelError, GeometryError, OutsideImageError, LockedError
+        When it cannot be done as asked.
+    """
+    if operation not in OPERATIONS:
+        raise OperationError(
+            f"There is no operation {operation!r}", hint=f"There are: {', '.join(OPERATIONS)}."
+        )
+    entry = OPERATIONS[operation]
+    names = {parameter.name for parameter in entry.parameters}
+    params = entry.checked({k: v for k, v in given.items() if k in names or k not in Options.__annotations__})
+    options: Options = {k: v for k, v in given.items() if k not in names}  # type: ignore[assignment]
+    with following(options.get("progress")) as tell:
+        tell(0.0, entry.title)
+        run = _Run(entry, mask, params, options, tell)
+        found = run.compute()
+        tell(0.98, entry.title)
+        return found
+
+
+def run(operation: str, mask: Mask, /, **given: Any) -> Edit | None:
+    """Make an operation by its name: one edit, or None when it changes nothing.
+
+    Parameters and errors as in `preview`.
+    """
+    return preview(operation, mask, **given).apply()
+
+
+class _Run:
+    """One operation between what was asked and what it changes."""
+
+    def __init__(
+        self, entry: Operation, mask: Mask, params: dict[str, Any], options: Options, tell: Progress
+    ) -> None:
+        self.entry = entry
+        self.mask = mask
+        self.params = params
+        self.options = options
+        several = entry.gives == "segments" or params.get("method") == "joint"
+        if several and options.get("into") is not None:
+            raise OperationError(f"{entry.name} works on several segments: it has no into=…")
+        if several and options.get("mode") is not None:
+            raise OperationError(f"{entry.name} works on several segments: it has no mode=…")
+        self.value = 0 if several else segment_value(mask, options.get("segment"))
+        into = options.get("into")
+        self.target, self.target_value = (mask, self.value) if into is None else chosen(mask, into)
+        self.document = owner(self.target)
+        mode = options.get("mode") or entry.mode
+        if mode not in MODES:
+            raise OperationError(f"mode={mode!r} is not known", hint=f"Choose one of: {', '.join(MODES)}.")
+        points = index_points(mask, options.get("index"), options.get("world"))
+        if entry.needs_point == "yes" and not points:
+            raise OperationError(
+                f"{entry.name} starts from a place", hint="Give index=(k, j, i) or world=(x, y, z)."
+            )
+        if entry.needs_image and mask.image.is_color:
+            raise OperationError(
+                "The image is in colour: its voxels have no single intensity",
+                hint="Use an operation that looks at the segments only.",
+            )
+        self.locked = self._locked()
+        if not several and self.target_value in self.locked:
+            name = next(s.label for s in self.target.segments if s.value == self.target_value)
+            raise LockedError(f"The label {name!r} is locked", hint="Unlock it first.")
+        frame = options.get("frame", 0)
+        self.job = Job(mask, self.value, params, points, mode, frame, tell, self._area)
+        self._check()
+
+    def _check(self) -> None:
+        entry, options = self.entry, self.options
+        if options.get("overwrite", "all") not in ("all", "none"):
+            raise OperationError('overwrite is "all" or "none"')
+        where = options.get("where")
+        ends = [] if where is None else [float(end) for end in where if end is not None]
+        if ends != sorted(ends) or len(where or (0, 0)) != 2:
+            raise OperationError(f"The range where={where} is empty", hint="Give (low, high).")
+        if where is not None and self.mask.image.is_color:
+            raise OperationError("The image is in colour: where=… has nothing to look at")
+        slices = options.get("slices")
+        if slices is not None and not 0 <= slices[0] <= slices[-1] < self.job.shape[0]:
+            raise OperationError(
+                f"The slices {slices} do not exist", hint=f"Give (first, last) in 0…{self.job.shape[0] - 1}."
+            )
+        if entry.needs_grid == "yes":
+            self.job.spacing()
+        if entry.needs_voxels and self.value:
+            self.job.segment_box()
+
+    def _locked(self) -> list[int]:
+        if self.document is None:
+            return []
+        names = {label.name for label in self.document.labels if label.locked}
+        return [segment.value for segment in self.target.segments if segment.label in names]
+
+    # Where voxels may change.
+
+    def _area(self, box: Box) -> Flags | None:
+        """Return where the intensity and area limits let voxels change; None for everywhere."""
+        tests: list[Callable[[], Flags]] = []
+        options = self.options
+        where, slices = options.get("where"), options.get("slices")
+        if slices is not None:
+            tests.append(lambda: self._of_slices(box, slices))
+        if (inside := options.get("inside")) is not None:
+            tests.append(lambda: self._of_area(inside, box))
+        outside = options.get("outside")
+        if outside is not None and outside is not False:
+            tests.append(lambda: ~self._of_area(outside, box))
+        if where is not None:
+            tests.append(lambda: inside_range(self.job.values(box), *where))
+        if not tests:
+            return None
+        allowed = tests[0]()
+        for test in tests[1:]:
+            allowed = allowed & test()
+        return allowed
+
+    def _of_slices(self, box: Box, slices: tuple[int, int]) -> Flags:
+        k = np.arange(box[0].start, box[0].stop)
+        allowed = (k >= slices[0]) & (k <= slices[1])
+        shape = [part.stop - part.start for part in box]
+        return np.broadcast_to(allowed[:, None, None], shape)
+
+    def _of_area(self, area: Any, box: Box) -> Flags:
+        if area is True:
+            return np.asarray(self.target.array[box] != 0)
+        if isinstance(area, np.ndarray):
+            if area.shape != self.mask.array.shape:
+                raise OperationError(f"An area has the shape {area.shape}, the mask {self.mask.array.shape}")
+            return np.asarray(area[box] != 0)
+        if isinstance(area, Mask) and len(area.segments) != 1:
+            chosen(self.mask, (area, area.segments[0].value if area.segments else None))
+            return np.asarray(area.array[box] != 0)
+        mask, value = chosen(self.mask, area)
+        return np.asarray(mask.array[box] == value)
+
+    # What changes.
+
+    def compute(self) -> Preview:
+        result = self.entry.compute(self.job)
+        box, labels, names = self._labels(result)
+        old = self.target.array[box]
+        changed = labels != old
+        if self.locked:
+            changed &= ~np.isin(old, self.locked) & ~np.isin(labels, self.locked)
+        if self.options.get("overwrite") == "none":
+            changed &= (old == 0) | (labels == 0) | self._mine(old)
+        tight = box_of(changed)
+        if tight is None:
+            return self._nothing()
+        changed, labels = changed[tight], labels[tight]
+        first = [part.start for part in box]
+        k, j, i = (slice(p.start + f, p.stop + f) for p, f in zip(tight, first, strict=True))
+        where: Box = (k, j, i)
+        allowed = self._area(where)
+        if allowed is not None:
+            changed &= allowed
+            if not changed.any():
+                return self._nothing()
+        low = (k.start, j.start, i.start)
+        return Preview(
+            self.entry.name, self.target, (low, (k.stop, j.stop, i.stop)), np.ascontiguousarray(labels),
+            np.ascontiguousarray(changed), names,
+        )  # fmt: skip
+
+    def _mine(self, old: Array) -> Flags:
+        """Return where the segment that the result goes to already is."""
+        if self.value or self.target_value:
+            return np.asarray(old == self.target_value)
+        return np.zeros(old.shape, dtype=bool)
+
+    def _nothing(self) -> Preview:
+        empty = np.zeros((0, 0, 0), dtype=self.target.array.dtype)
+        return Preview(self.entry.name, self.target, ((0, 0, 0), (0, 0, 0)), empty, empty.astype(bool))
+
+    def _labels(self, result: Region | Labels) -> tuple[Box, Array, dict[int, str]]:
+        """Return the new labels of a box, and the names of new segments."""
+        if isinstance(result, Labels):
+            return result.box, result.labels, result.names
+        target, value, box, inside = self.target.array, self.target_value, result.box, result.inside
+        mine = box_of(target, value) if result.mode in ("replace", "intersect") else None
+        if mine is not None and joined(box, mine) != box:
+            bigger = joined(box, mine)
+            padded = np.zeros([p.stop - p.start for p in bigger], dtype=bool)
+            padded[
+                tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, bigger, strict=True))
+            ] = inside
+            box, inside = bigger, padded
+        labels = target[box].copy()
+        before = labels == value
+        if result.mode == "subtract":
+            labels[before & inside] = 0
+        elif result.mode == "intersect":
+            labels[before & ~inside] = 0
+        else:
+            if result.mode == "replace":
+                labels[before & ~inside] = 0
+            labels[inside] = value
+        return box, labels, {}
