@@ -31,6 +31,8 @@ export interface ViewState {
   readonly layout: string | LayoutTree;
   /** What was put into panes, over the layout, by pane id. */
   readonly panes: Readonly<Record<string, PaneChoice>>;
+  /** The pane pressed last, by id: what Python calls the current one. */
+  readonly active: string | null;
   /** The pane shown alone, by id. */
   readonly maximized: string | null;
   /** Turned planes; null: they follow the voxel grid. */
@@ -49,8 +51,10 @@ export interface ViewState {
   readonly compare: CompareState | null;
   /** Ids of two masks whose difference is shown. */
   readonly difference: readonly [string, string] | null;
-  /** Ids of labels that are not drawn. */
+  /** Ids of labels and of items that are not drawn. */
   readonly hidden: readonly string[];
+  /** Ids of the selected items. */
+  readonly selected: readonly string[];
   /** World mm per CSS pixel by pane id; absent means fit. */
   readonly zoom: Readonly<Record<string, number>>;
   /** Shift of the view centre from the slice centre, mm right and down, by pane id. */
@@ -105,6 +109,7 @@ export const DEFAULT_VIEW: ViewState = {
   windows: {},
   layout: "auto",
   panes: {},
+  active: null,
   maximized: null,
   rotation: null,
   slabs: {},
@@ -118,6 +123,7 @@ export const DEFAULT_VIEW: ViewState = {
   compare: null,
   difference: null,
   hidden: [],
+  selected: [],
   zoom: {},
   pan: {},
   slice: {},
@@ -157,6 +163,7 @@ function readPlaces(raw: Raw) {
   return {
     layout: text(raw["layout"]) ?? readTree(raw["layout"]) ?? DEFAULT_VIEW.layout,
     panes: record(raw["panes"], readChoice),
+    active: text(raw["active"]),
     maximized: text(raw["maximized"]),
     image: text(raw["image"]),
     cursor: point(raw["cursor"]),
@@ -185,6 +192,7 @@ function readLooks(raw: Raw) {
     compare: readCompare(raw["compare"]),
     difference: twoNames(raw["difference"]),
     hidden: strings(raw["hidden"]),
+    selected: strings(raw["selected"]),
     interpolate: flag(raw["interpolate"], d.interpolate),
     opacity: within(raw["opacity"], 0, 1, d.opacity),
     outline: within(raw["outline"], 0, 1, d.outline),

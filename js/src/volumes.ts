@@ -13,6 +13,7 @@ import type { Channel } from "./channel";
 import type { Slice } from "./channel/requests";
 import type { DecodePool } from "./decode";
 import type { DocumentMirror } from "./model/document";
+import type { TypedArray } from "./model/masks";
 import type { Memory, Victim } from "./volumes/ledger";
 import type { Step, Want } from "./volumes/order";
 import type { Sketch } from "./volumes/sketches";
@@ -163,6 +164,12 @@ export class Volumes {
   /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels, made by the host. */
   preview(id: string, frame: number | null, edge: number, signal?: AbortSignal): Promise<Preview> {
     return this.#previews.get(id, frame, edge, signal);
+  }
+
+  /** The values of a slice that came compressed. */
+  decoded({ codec, dtype, bytes, shape }: Slice): Promise<TypedArray> {
+    const [rows = 0, columns = 0] = shape;
+    return this.decoder.decode({ codec, dtype, bytes, columns, size: rows * columns });
   }
 
   /** Fetch this one slice when nothing in view is waiting, and nothing else of its image. */

@@ -103,7 +103,7 @@ export class DocumentMirror {
   get canRedo(): boolean {
     // What is on its way counts: else a redo right after an undo would be ignored.
     return this.#pending.reduce(
-      (can, { sent }) => (sent.kind === "undo" ? true : sent.kind === "redo" && can),
+      (can, { sent }) => (sent.kind === "undo" || sent.kind === "jump" ? true : sent.kind === "redo" && can),
       this.#canRedo,
     );
   }
@@ -166,6 +166,15 @@ export class DocumentMirror {
 
   redo(): void {
     this.#command("redo");
+  }
+
+  /** Undo or redo until a step is the last in effect; "" is the start. The host does it. */
+  jump(to: string): void {
+    const { seq, id } = this.#requireOutbox().reserve();
+    const sent: Command = { kind: "jump", id, to };
+    this.#pending.push({ seq, sent, draft: null, applied: null, undone: true });
+    this.#requireOutbox().send(seq, sent);
+    this.#emit({ type: "changed", local: true });
   }
 
   #command(kind: "undo" | "redo"): void {

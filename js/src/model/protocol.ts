@@ -66,12 +66,14 @@ export type EditDraft =
 
 /** Commands travel in the same ordered lane as edits. */
 export interface Command {
-  readonly kind: "undo" | "redo";
+  readonly kind: "undo" | "redo" | "jump";
   readonly id: string;
+  /** Where a jump leads: the last step in effect; empty for the start. */
+  readonly to?: string;
 }
 
 export function isCommand(edit: Edit | Command): edit is Command {
-  return edit.kind === "undo" || edit.kind === "redo";
+  return edit.kind === "undo" || edit.kind === "redo" || edit.kind === "jump";
 }
 
 export interface WireError {
@@ -222,6 +224,10 @@ export interface StateMessage {
   readonly http: { readonly url: string; readonly nonce: string } | null;
   readonly author: string;
   readonly config?: ConfigJson | null;
+  /** Tools that are functions of the user's own. */
+  readonly tools?: readonly {
+    readonly name: string; readonly title: string; readonly key: string; readonly icon: string; readonly preview: boolean;
+  }[];
 }
 export interface EditedMessage {
   readonly type: "edited";
@@ -335,7 +341,13 @@ export interface ByeMessage {
   readonly tab: string;
 }
 export type BrowserMessage =
-  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage | ModuleMessage;
+  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage | ModuleMessage | LiveRequestMessage;
+
+/** Operations and steps of the history; see channel/live.ts. */
+export interface LiveRequestMessage {
+  readonly type: "operations" | "history" | "operate" | "operate_apply" | "operate_cancel";
+  readonly tab: string;
+}
 
 /** A module of the page is wanted: the viewer itself, or by its name a part that few need. */
 export interface ModuleMessage {
@@ -407,6 +419,7 @@ export function encodeEdit(edit: Edit | Command): { json: EditJson; buffers: Uin
     switch (one.kind) {
       case "undo":
       case "redo":
+      case "jump":
         return { ...one };
       case "paint": {
         const { runs, stale, ...rest } = one;

@@ -40,6 +40,8 @@ const PATHS: Readonly<Record<string, string>> = {
   thumbs: "M3 3h4v4h-4zM3 9h4v4h-4zM3 15h4v2h-4M10 3h7v14h-7z",
   links: "M8 12l4-4M9 6l2-2a3.300 3.300 0 0 1 5 5l-2 2M11 14l-2 2a3.300 3.300 0 0 1-5-5l2-2",
   compare: "M3 4h14v12h-14zM10 2v16M13 8l2 2l-2 2M7 8l-2 2l2 2",
+  history: "M4 10a6.500 6.500 0 1 1 2 4.600M3.500 6.500L4 10.300L7.500 9M10.500 6.500v4l3 2",
+  operations: "M10 2.500l1.500 4l4 1.500l-4 1.500l-1.500 4l-1.500-4l-4-1.500l4-1.500zM15.500 12.500l.8 2l2 .8l-2 .8l-.8 2l-.8-2l-2-.8l2-.8z",
   more: "M4 10h.5M10 10h.5M16 10h.5",
 };
 

@@ -9,6 +9,7 @@ import { HeaderBrowser } from "./headers";
 import { buildHelp } from "./help";
 import { ImageInfo } from "./imageinfo";
 import { listenKeys } from "./keyboard";
+import { LiveDock } from "./livehost";
 import { configError, errorOf, Messages } from "./messages";
 import { Panel } from "./panel";
 import type { PaneView } from "./paneview";
@@ -45,10 +46,12 @@ class Viewer {
   readonly #places: Places;
   readonly #toolbar: Toolbar;
   readonly #panel: Panel;
+  readonly #live: LiveDock;
   readonly #messages: Messages;
   readonly #player: Player;
   readonly #actions: Actions;
   #told = "";
+  #toldKeys = "";
   readonly #cine: CineBar;
   readonly #dialogs: Dialogs;
   readonly #headers: HeaderBrowser;
@@ -80,6 +83,8 @@ class Viewer {
       help: () => this.#toggleHelp(),
       paneMenu: () => this.#places.openMenu(),
       thumbnails: () => this.#places.toggleThumbnails(),
+      dock: (name) => this.#live.toggle(name),
+      ownTool: (name) => void this.#live.run(name),
     });
     this.#stage = new Stage(this.#scene, this.#stageEvents(), signal);
     this.#places = new Places(
@@ -87,6 +92,7 @@ class Viewer {
     );
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
     this.#panel = new Panel(this.#scene, this.#root, signal);
+    this.#live = new LiveDock(this.#scene, this.#root, () => this.#resized(), signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
     this.#cine = new CineBar(this.#scene, this.#player, this.#actions, signal);
     this.#dialogs = new Dialogs(this.#root, signal);
@@ -96,6 +102,7 @@ class Viewer {
     this.#screenshots = new Screenshots(this.#scene, this.#dialogs, () => this.#stage.views);
     this.#build(el);
     this.#follow();
+    this.#scene.keys.on(() => this.#tellToolKeys(), signal);
     signal.addEventListener("abort", () => this.#close());
     this.#documentChanged(true);
   }
@@ -119,7 +126,7 @@ class Viewer {
     const waiting = h("div", { class: "nbannot-waiting" }, "Waiting for the image …");
     this.#stage.element.append(waiting);
     const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
-    this.#body.append(this.#places.element, this.#panel.element, notices);
+    this.#body.append(this.#places.element, this.#live.element, this.#panel.element, notices);
     this.#root.append(
       this.#toolbar.element, this.#body, this.#cine.element, this.#messages.toastBox, grip,
     );
@@ -188,6 +195,14 @@ class Viewer {
     this.#told = told?.hint ?? "";
   }
 
+  /** Say once which of the user's own tools got no key. */
+  #tellToolKeys(): void {
+    const { toolProblems } = this.#scene.keys;
+    const hint = toolProblems.join("\n");
+    if (hint && hint !== this.#toldKeys) this.#messages.error({ kind: "KeyProblem", message: "A key is taken", hint });
+    this.#toldKeys = hint;
+  }
+
   #bindKeys(): void {
     this.#scene.keys.set(this.client.document.config?.shortcuts ?? [], this.#view.value.shortcuts);
   }
@@ -225,6 +240,7 @@ class Viewer {
     this.#places.draw();
     this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden, this.#places.thumbnailsOpen);
     this.#panel.draw();
+    this.#live.draw();
     this.#cine.draw();
     this.#headers.draw();
     this.#info.draw();

@@ -13,7 +13,8 @@ import type { BoxDraft, MaskVoxels, ToastAction, Window } from "../tools/tool";
 import { follow } from "./follow";
 import { hungTurn } from "./hanging";
 import { fellowsOf, movedCursors } from "./links";
-import { Pane, type PaneOwner } from "./pane";
+import { Pane, type PaneOwner, type Pick } from "./pane";
+import type { PreviewLayer } from "./previewlayer";
 import { Keymap } from "../commands/keymap";
 import { autoWindow, fullWindow, percentileWindow } from "./percentiles";
 import { percentileOf, presetsOf, type Preset } from "./presets";
@@ -64,13 +65,17 @@ export class Scene implements PaneOwner {
   readonly #arrangement = new Memo<Arrangement & { readonly known: boolean }>();
   readonly #spaces = new Memo<Spaces>();
   #draft: BoxDraft | null = null;
-  #selected: string | null = null;
   /** Id of the pane under the pointer or last used; keys act on it. */
   active = "axial";
   /** Id of the pane that was pressed last: the active one while the pointer is over none. */
   chosen: string | null = null;
   /** Which of two images a running flicker shows; null: it stands as the view state says. */
   flicker: boolean | null = null;
+
+  /** What an operation would change. */
+  preview: PreviewLayer | null = null;
+  /** Takes the next press in a picture. */
+  pick: Pick | null = null;
 
   /** The keys of this viewer. */
   readonly keys = new Keymap();
@@ -189,6 +194,7 @@ export class Scene implements PaneOwner {
     this.active = id;
     if (this.chosen === id) return;
     this.chosen = id;
+    this.view.set({ active: id });
     this.repaint();
   }
 
@@ -358,13 +364,19 @@ export class Scene implements PaneOwner {
   }
 
   get selected(): string | null {
-    return this.#selected;
+    return this.selection[0] ?? null;
   }
 
   set selected(id: string | null) {
-    if (id === this.#selected) return;
-    this.#selected = id;
-    this.repaint();
+    this.selection = id === null ? [] : [id];
+  }
+
+  get selection(): readonly string[] {
+    return this.view.value.selected;
+  }
+
+  set selection(ids: readonly string[]) {
+    this.view.set({ selected: ids });
   }
 
   draft(box: BoxDraft | null): void {
