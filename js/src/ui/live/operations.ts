@@ -58,7 +58,7 @@ class Operations implements OperationsPart {
   readonly #help = h("p", { class: "nbannot-live-note" });
   readonly #segment = h("select", { "data-nbannot-field": "segment" });
   readonly #segmentRow = h("label", { class: "nbannot-live-row" }, h("span", {}, "Segment"), this.#segment);
-  readonly #target = h("select", { "data-nbannot-field": "target" }, h("option", { value: "" }, "this segment"), h("option", { value: "new" }, "a new label"));
+  readonly #target = h("select", { "data-nbannot-field": "target" }, h("option", { value: "" }, "same segment"), h("option", { value: "new" }, "new label"));
   readonly #targetRow = h("label", { class: "nbannot-live-row" }, h("span", {}, "Result"), this.#target);
   readonly #rules = h("input", { type: "checkbox", "data-nbannot-field": "rules" });
   readonly #rulesRow = h("label", { class: "nbannot-live-row" }, h("span", {}, "Keep to the painting rules"), this.#rules);

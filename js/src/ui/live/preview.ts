@@ -9,7 +9,7 @@ import { rgb, type Scene } from "../scene";
 const RED: Rgb = [214, 28, 36];
 const WHITE: Rgb = [255, 255, 255];
 /** Part of white in the colour of what comes. */
-const BRIGHTER = 0.45;
+const BRIGHTER = 0.25;
 
 const brighter = (color: Rgb): Rgb => [0, 1, 2].map((n) => Math.round(color[n as 0] + (255 - color[n as 0]) * BRIGHTER)) as unknown as Rgb;
 
@@ -22,7 +22,7 @@ export function previewLayer(scene: Scene, message: OperatedMessage, buffers: re
     for (let k = message.box[0][0]; k < message.box[1][0]; k++) hatch(store, k, message.erase);
   } else void fetchSlices(scene, message, store, signal);
   const styles = (ratio: number): Map<number, SegmentStyle> => {
-    const edge = { fill: 0.7, outline: 1, width: Math.max(1, Math.round(ratio)) };
+    const edge = { fill: 0.75, outline: 1, width: Math.max(1, Math.round(ratio)) };
     const color = (label: string): Rgb => rgb(scene.labels.find((one) => one.name === label)?.color ?? message.color ?? "#ffd400");
     const map = new Map<number, SegmentStyle>(
       Object.entries(message.names).map(([value, label]) => [Number(value), { color: brighter(color(label)), ...edge }]),
