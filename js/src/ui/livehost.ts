@@ -66,7 +66,8 @@ export class LiveDock {
 
   /** Run a tool of the user's own. */
   async run(tool: string): Promise<void> {
-    const part = await this.#open("operations");
+    // By its key: the next key is for the picture.
+    const part = await this.#open("operations", false);
     (part as OperationsPart | null)?.run(tool);
   }
 
@@ -78,7 +79,7 @@ export class LiveDock {
     this.scene.keys.setTools(this.scene.source.channel.live?.tools ?? []);
   }
 
-  async #open(name: Name): Promise<LivePart | null> {
+  async #open(name: Name, focus = true): Promise<LivePart | null> {
     const found = this.#parts.get(name);
     if (found) return found.part;
     const { scene } = this;
@@ -94,7 +95,7 @@ export class LiveDock {
       this.#parts.set(name, { part, abort });
       this.element.append(part.element);
       this.#shown();
-      part.element.querySelector<HTMLElement>("[data-nbannot-first]")?.focus({ preventScroll: true });
+      if (focus) part.element.querySelector<HTMLElement>("[data-nbannot-first]")?.focus({ preventScroll: true });
       return part;
     } catch (error) {
       this.#loading = null;

@@ -182,7 +182,7 @@ class Operations implements OperationsPart {
     this.#version = message.mask === null ? -1 : scene.source.document.mask(message.mask)?.store.version ?? -1;
     const geometry = scene.geometryOf(scene.imageById(message.image) ?? scene.main);
     const text = changeText(message.count, message.erased, voxelVolume(geometry));
-    this.#set("ready", text);
+    this.#set("ready", this.#toolTitle ? `${this.#toolTitle}: ${text}` : text);
     if (this.element.contains(this.element.ownerDocument.activeElement) && this.element.ownerDocument.activeElement === this.#preview) this.#apply.focus();
     scene.repaint();
   }
@@ -264,6 +264,11 @@ class Operations implements OperationsPart {
       return true;
     };
     this.#set("picking", "Click the place in a picture.");
+  }
+
+  /** Title of the user's own tool that is at work; empty for an operation. */
+  get #toolTitle(): string {
+    return this.host.road.tools.find(({ name }) => name === this.#tool)?.title ?? "";
   }
 
   #yes(): void {

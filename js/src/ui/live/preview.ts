@@ -1,4 +1,4 @@
-/** The picture of what an operation would change: what comes is brighter, what goes is hatched in red and white. */
+/** The picture of what an operation would change: what comes is brighter, what goes is hatched in red and black. */
 import type { OperatedMessage } from "../../channel/live";
 import { MaskStore } from "../../model/masks";
 import { decodeRuns, type Runs } from "../../model/protocol";
@@ -7,7 +7,7 @@ import type { PreviewLayer } from "../previewlayer";
 import { rgb, type Scene } from "../scene";
 
 const RED: Rgb = [214, 28, 36];
-const WHITE: Rgb = [255, 255, 255];
+const DARK: Rgb = [36, 0, 4];
 /** Part of white in the colour of what comes. */
 const BRIGHTER = 0.25;
 
@@ -28,7 +28,7 @@ export function previewLayer(scene: Scene, message: OperatedMessage, buffers: re
       Object.entries(message.names).map(([value, label]) => [Number(value), { color: brighter(color(label)), ...edge }]),
     );
     const flat = { fill: 0.8, outline: 0, width: 0 };
-    return map.set(message.erase, { color: RED, ...flat }).set(message.erase + 1, { color: WHITE, ...flat });
+    return map.set(message.erase, { color: RED, ...flat }).set(message.erase + 1, { color: DARK, ...flat });
   };
   return { image: message.image, store, segments: styles };
 }
