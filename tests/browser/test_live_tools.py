@@ -181,3 +181,38 @@ viewer.goto(index=(55, 45, 50))
     )
     lab.run_python("viewer.selected = box")
     lab.output(0).locator("[data-nbannot-box-row][data-active]").wait_for()
+
+
+def test_an_operation_starts_where_one_clicks_also_beside_a_running_cell(lab: Lab, shared_data: Path) -> None:
+    show(lab, [real(shared_data)])
+    lab.run_python("viewer.goto(index=(56, 40, 60))")
+    hover(lab, "axial")
+    lab.page.keyboard.press("Control+o")
+    panel(lab).locator('[data-nbannot-parameter="lo"]').wait_for()
+    panel(lab).locator("[data-nbannot-operation]").select_option("region_grow")
+    fill(lab, tolerance=40, radius=30)
+    last = lab.page.locator(".jp-Notebook .jp-Cell").count() - 1
+    lab.set_cell(
+        last, "import time\nwhile len(viewer.document.history) < 1:\n    time.sleep(0.1)\nprint('seen')"
+    )
+    lab.run_cell(last, wait=False)
+    panel(lab).get_by_role("button", name="Preview").click()
+    state(lab, "picking")
+    box = view(lab, "axial").bounding_box()
+    assert box is not None
+    lab.page.mouse.click(box["x"] + box["width"] * 0.45, box["y"] + box["height"] * 0.55)
+    state(lab, "ready")
+    ready(lab)
+    lab.screenshot("live-grow", element=lab.output(0))
+    lab.page.keyboard.press("Enter")
+    state(lab, "idle")
+    lab.wait_idle(timeout=60)
+    assert lab.output_text(last) == "seen"
+    seed = "viewer.current.index"
+    assert ask(lab, f"[bool(mask.array[{seed}]), viewer.document.history[0].tool]") == [
+        True,
+        "op:region_grow",
+    ]
+    same = "nb.ops.preview('region_grow', other, index=viewer.current.index, tolerance=40, radius=30).apply()"
+    lab.run_python(f"other = nb.Mask('organ', image); _ = {same}")
+    assert ask(lab, "bool((other.array == mask.array).all())")
