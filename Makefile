@@ -71,7 +71,7 @@ chromium:
 	@./tests/browser/find-chromium >/dev/null || ./tests/browser/install-chromium
 
 pytest-browser: setup chromium
-	$(BIN)/python -m pytest -q tests/browser -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q tests/browser -n 2 --dist worksteal
 
 test: check pytest-browser ## every check, in a real JupyterLab too
 

@@ -1,7 +1,7 @@
-"""Run every benchmark: ``python bench [all | core | viewer] [--quick] [--gpu] [--only PART …]``.
+"""Run every benchmark: ``python bench [all | core | viewer | tools] [--quick] [--gpu] [--only PART …]``.
 
 `core` is reading, strokes and carriers (bench/RESULTS.md), `viewer` the viewer beside its peers
-(bench/RESULTS-viewer.md).
+(bench/RESULTS-viewer.md), `tools` the operations on a large mask (bench/RESULTS-tools.md).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import read  # noqa: E402
+import tools_ops  # noqa: E402
 from measure import Row, machine, markdown  # noqa: E402
 
 import jupyter  # noqa: E402
@@ -52,10 +53,19 @@ def core(*, quick: bool) -> None:
         (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
 
 
+def tools(*, quick: bool) -> None:
+    """Measure operations on a large mask; print and keep the table."""
+    found = markdown(tools_ops.run(quick=quick))
+    print(found, flush=True)
+    if not quick:
+        text = f"# Operations, measured\n\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{found}\n"
+        (HERE / "RESULTS-tools.md").write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("what", nargs="?", default="all", choices=["all", "core", "viewer"])
+    parser.add_argument("what", nargs="?", default="all", choices=["all", "core", "viewer", "tools"])
     parser.add_argument("--quick", action="store_true", help="few repetitions, results are not kept")
     parser.add_argument("--gpu", action="store_true", help="the machine's GPU instead of software GL")
     parser.add_argument(
@@ -65,9 +75,11 @@ def main() -> None:
     parser.add_argument("--skip", nargs="+", choices=peers, default=[], help="peers to leave out")
     options = parser.parse_args()
     viewer.report.SKIPPED.update(options.skip)
-    if options.what != "viewer" and not options.only:
+    if options.what in ("all", "core") and not options.only:
         core(quick=options.quick)
-    if options.what != "core":
+    if options.what in ("all", "tools") and not options.only:
+        tools(quick=options.quick)
+    if options.what in ("all", "viewer"):
         print(viewer.run(options.only, quick=options.quick, gpu=options.gpu))
 
 

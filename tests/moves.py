@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
+from nbannot.model.shapes import Shape
 
 SHAPE = (4, 6, 5)
 NAMES = ("liver", "lesion", "vessel", "bone")
@@ -44,6 +46,9 @@ def moves() -> st.SearchStrategy[list[Move]]:
         st.tuples(st.just("array"), name, two, st.integers(0, 3)),
         st.tuples(st.just("box"), name, two),
         st.tuples(st.just("unbox"), st.integers(0, 5)),
+        st.tuples(st.just("shape"), name, two),
+        st.tuples(st.just("hold"), st.integers(0, 5)),
+        st.tuples(st.just("unshape"), st.integers(0, 5)),
         st.tuples(st.just("tag"), name, st.one_of(st.text(max_size=3), st.booleans(), st.floats(-9, 9))),
         st.tuples(st.just("label"), name),
         st.tuples(st.just("rename"), name, name),
@@ -75,6 +80,7 @@ def state(document: Document) -> dict[str, Any]:
             for mask in document.masks
         ],
         "boxes": [encode_item(box) for box in document.boxes],
+        "shapes": [encode_item(shape) for shape in document.shapes],
         "tags": [encode_item(tag) for tag in document.tags],
     }
 
@@ -104,6 +110,23 @@ def _unbox(document: Document, n: int) -> None:
         document.remove(boxes[n % len(boxes)])
 
 
+def _shape(document: Document, name: str, corners: Any) -> None:
+    points = document.images[0].geometry.to_world(corners)
+    document.add(Shape("ruler", name, tuple(map(tuple, points.tolist()))))
+
+
+def _hold(document: Document, n: int) -> None:
+    items = [*document.boxes, *document.shapes]
+    if items:
+        document.add(replace(items[n % len(items)], locked=not items[n % len(items)].locked))
+
+
+def _unshape(document: Document, n: int) -> None:
+    shapes = list(document.shapes)
+    if shapes:
+        document.remove(shapes[n % len(shapes)])
+
+
 def _mask(document: Document, name: str, value: int) -> None:
     array = np.zeros(SHAPE, dtype=np.uint16 if value > 255 else np.uint8)
     array[0, 1, 2] = value
@@ -121,6 +144,9 @@ _MOVES: dict[str, Callable[..., object]] = {
     "array": _array,
     "box": _box,
     "unbox": _unbox,
+    "shape": _shape,
+    "hold": _hold,
+    "unshape": _unshape,
     "tag": lambda document, name, value: document.add(Tag(name, value)),
     "label": lambda document, name: document.add(name),
     "rename": lambda document, old, new: document.rename(old, new),

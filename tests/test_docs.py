@@ -16,6 +16,7 @@ from nbannot.store import LocalProject
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 STORE = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
 
 # The parts of a mask that the document and the viewer use, and what ipywidgets calls.
@@ -58,6 +59,9 @@ def members(cls: type) -> Iterator[str]:
 @pytest.mark.parametrize("name", nbannot.__all__)
 def test_the_reference_has_the_signature(name: str) -> None:
     thing = getattr(nbannot, name)
+    if inspect.ismodule(thing):
+        assert f"`nb.{name}`" in REFERENCE
+        return
     assert f"`nb.{name}{signature(thing)}`" in REFERENCE
     if inspect.isclass(thing):
         assert [one for one in members(thing) if f".{one}`" not in REFERENCE] == []
@@ -66,6 +70,13 @@ def test_the_reference_has_the_signature(name: str) -> None:
 def test_the_reference_names_nothing_else() -> None:
     named = set(re.findall(r"`nb\.(\w+)", REFERENCE))
     assert named == set(nbannot.__all__)
+
+
+@pytest.mark.parametrize("name", nbannot.ops.__all__)
+def test_the_operations_are_described_with_their_signatures(name: str) -> None:
+    thing = getattr(nbannot.ops, name)
+    shown = signature(thing) if inspect.isfunction(thing) else ""
+    assert f"`nb.ops.{name}{shown}`" in OPERATIONS
 
 
 def test_the_reference_has_the_tree_of_errors() -> None:

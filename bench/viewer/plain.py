@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from measure import memory_mb, processor_seconds
 from playwright.sync_api import Error, Page
 
@@ -202,3 +203,37 @@ def frames3d(*, quick: bool, gpu: bool) -> list[Result]:
             steps.run("3-D: one turn of the picture", "turn", 2 if quick else 3, seconds=90, before=show)
             found += steps.results
     return found
+
+
+def tools(*, quick: bool, gpu: bool) -> list[Result]:
+    """Brush steps of 20 mm at three views, and taking a stroke back."""
+    found: list[Result] = []
+    count, rounds = (40, 1) if quick else (40, 5)
+    for name, viewer in viewers().items():
+        times: dict[str, list[float]] = {"js": [], "pixels": [], "undo": []}
+        note = ""
+        with pages.page(name, gpu=gpu) as page:
+            try:
+                pages.call(page, "three", seconds=150)
+                pages.call(page, "stroke", 10, seconds=60)  # warms up
+                pages.call(page, "undo", seconds=60)
+                for _ in range(rounds):
+                    stroke = pages.call(page, "stroke", count, seconds=120)
+                    pages.picture(page, f"tools-stroke-{name}")
+                    times["js"] += stroke["js"]
+                    times["pixels"] += stroke["pixels"]
+                    times["undo"].append(pages.call(page, "undo", seconds=60))
+            except Exception as error:
+                note = why(error, page)
+        for key, what in TOOLS.items():
+            values = times[key]
+            tail = f"p95 {np.percentile(values, 95):.3g} ms" if values and key != "undo" else ""
+            found.append(Result(what, viewer, values, note="; ".join(filter(None, (tail, note)))))
+    return sorted(found, key=lambda one: list(TOOLS.values()).index(one.what))
+
+
+TOOLS = {
+    "js": "brush step at 3 views, JS",
+    "pixels": "brush step at 3 views, to pixels",
+    "undo": "undo of a stroke, JS",
+}

@@ -5,7 +5,7 @@ import { Lane } from "./channel/lane";
 import { isLive, LiveRoad } from "./channel/live";
 import { Requests } from "./channel/requests";
 import {
-  PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, maskKey, previewKey, sketchKey,
+  PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, maskKey, previewKey, sketchKey, smallKey,
 } from "./model/protocol";
 import type { KeyValues } from "./channel/lane";
 import type { HttpPart } from "./channel/parts";
@@ -182,14 +182,15 @@ export class Channel implements Outbox {
   /**
    * Fetch slices of an image frame by the best carrier. `urgent` slices come by the wire at once
    * where the server does not have them yet; others wait a little for it. While the kernel does not
-   * answer the server is asked again: it may have got them meanwhile. Large slices come in parts.
+   * answer the server is asked again: it may have got them meanwhile. Large slices come in parts; `small`:
+   * on the wire their small picture comes first and has it for itself.
    */
   async imageSlices(
     image: ImageJson,
     frame: number,
     ks: readonly number[],
     onSlice: (k: number, slice: Slice) => void,
-    options: { readonly signal: AbortSignal; readonly urgent?: boolean },
+    options: { readonly signal: AbortSignal; readonly urgent?: boolean; readonly small?: boolean },
   ): Promise<void> {
     const left = new Set(ks);
     const { signal } = options;
@@ -197,6 +198,10 @@ export class Channel implements Outbox {
     for (let n = 0; n < tries && this.#http?.alive && left.size && !signal.aborted; n++) {
       if (n) await wait(Math.min(MAX_PATIENCE_MS, PATIENCE_MS * 2 ** n), signal);
       await this.#overHttp(this.#http, image, frame, left, onSlice, signal, options.urgent);
+    }
+    for (const k of options.small ? left : []) {
+      const first = await this.#one(smallKey(image.id, frame, k), signal).catch(() => undefined);
+      if (first?.band) onSlice(k, first);
     }
     if (!left.size || signal.aborted) return;
     const numbers = new Map([...left].map((k) => [imageKey(image.id, frame, k), k]));

@@ -79,9 +79,13 @@ export function openClient(
     for (const listener of [...listeners]) listener(view);
   };
   const flush = (): void => {
+    if (timer === undefined) return;
+    clearTimeout(timer);
     timer = undefined;
     traits.set(view);
   };
+  // A page that goes takes the last change along.
+  globalThis.addEventListener?.("pagehide", flush, { signal: abort.signal });
   const off = traits.onChange(() => {
     view = { ...view, ...traits.get() };
     tell();
@@ -107,10 +111,7 @@ export function openClient(
       return stop;
     },
     close() {
-      if (timer !== undefined) {
-        clearTimeout(timer);
-        flush();
-      }
+      flush();
       off();
       abort.abort();
       volumes.close();

@@ -5,6 +5,8 @@ import type { ToolName } from "./state";
 export interface CommandTarget {
   tool(name: ToolName): void;
   brushSize(factor: number): void;
+  /** Switch one of the rules of the segmentation tools. */
+  rule(name: "sphere" | "adaptive" | "through"): void;
   /** Scroll the view under the pointer by slices. */
   scroll(slices: number): void;
   scrollTo(end: "first" | "last"): void;
@@ -53,6 +55,9 @@ export interface CommandTarget {
   /** Run a tool of the user's own. */
   ownTool(name: string): void;
   removeSelected(): void;
+  hideSelected(): void;
+  /** Go to the next (+1) or previous (-1) annotation. */
+  annotation(by: 1 | -1): void;
   cancel(): void;
   panel(): void;
   /** The header of the file of the slice shown. */
@@ -84,9 +89,14 @@ const TOOL_ROWS: readonly Row[] = [
   ["tool.magnifier", "Magnifier", "g", (t) => t.tool("magnifier")],
   ["tool.brush", "Brush", "b", (t) => t.tool("brush")],
   ["tool.eraser", "Eraser", "e", (t) => t.tool("eraser")],
+  ["tool.scissors", "Scissors", "s", (t) => t.tool("scissors")],
+  ["tool.fill", "Fill", "d", (t) => t.tool("fill")],
   ["tool.box", "Box", "x", (t) => t.tool("box")],
   ["brush.smaller", "Smaller brush", "[", (t) => t.brushSize(1 / 1.2)],
   ["brush.larger", "Larger brush", "]", (t) => t.brushSize(1.2)],
+  ["brush.sphere", "Brush: disc or ball", "shift+b", (t) => t.rule("sphere")],
+  ["brush.adaptive", "Adaptive brush", "shift+d", (t) => t.rule("adaptive")],
+  ["scissors.through", "Scissors: one slice or through the volume", "shift+v", (t) => t.rule("through")],
 ];
 
 const LOOK_ROWS: readonly Row[] = [
@@ -137,7 +147,10 @@ const LABEL_ROWS: readonly Row[] = [
   ["label.next", "Next label", "", (t) => t.labelStep(1)],
   ["label.previous", "Previous label", "", (t) => t.labelStep(-1)],
   ["labels.overlay", "Hide or show all labels", "h", (t) => t.overlay()],
-  ["box.remove", "Delete the selected box", "delete backspace", (t) => t.removeSelected()],
+  ["annotation.next", "Next annotation", "j", (t) => t.annotation(1)],
+  ["annotation.previous", "Previous annotation", "shift+j", (t) => t.annotation(-1)],
+  ["annotation.hide", "Hide or show the chosen annotations", "shift+x", (t) => t.hideSelected()],
+  ["annotation.remove", "Delete the chosen annotations", "delete backspace", (t) => t.removeSelected()],
 ];
 
 const GENERAL_ROWS: readonly Row[] = [

@@ -12,25 +12,27 @@ export interface Encoded {
   /** Length of a row in values (for the predictor). */
   readonly columns: number;
   readonly bytes: Uint8Array;
-  /** Make the whole slice of a coarse picture of it. */
-  readonly enlarge?: Enlarge;
+  /** Make smaller copies as well. */
+  readonly reduce?: Reduce;
+}
+
+/** Copies of rows x columns pixels: the means of blocks of so many by so many. */
+export interface Reduce {
+  readonly rows: number;
+  readonly columns: number;
+  /** Values per pixel: 3 in colour. */
+  readonly channels: number;
+  /** Powers of two, from 2 on, each the double of the one before, 16 at most. */
+  readonly factors: readonly number[];
 }
 
 /** Turns compressed slices into values; the viewer's own, ended with it. */
 export interface DecodePool {
-  decode(slice: Encoded): Promise<TypedArray>;
+  /** `smaller` is called with the copies, one for each factor, where the slice is to have some. */
+  decode(slice: Encoded, smaller?: (copies: readonly TypedArray[]) => void): Promise<TypedArray>;
   /** Get ready: slices will come soon. */
   warm?(): void;
   close(): void;
-}
-
-/** A slice of rows x columns of which every step-th row and column is known, the first ones included. */
-export interface Enlarge {
-  readonly rows: number;
-  readonly columns: number;
-  readonly step: number;
-  /** Values per pixel: 3 in colour. */
-  readonly channels: number;
 }
 
 const ARRAYS = {
@@ -50,37 +52,52 @@ export async function initDecoder(): Promise<void> {
   await zstd.init();
 }
 
-/** Return the values of a slice; throws RangeError where the bytes are not such a slice. */
-export function decode(slice: Encoded): TypedArray {
-  const values = unpack(slice);
-  return slice.enlarge ? enlarge(values, slice.enlarge) : values;
+/** Return smaller copies: means rounded to whole numbers, at the edges those of the pixels that are there. */
+export function reduced(values: TypedArray, { rows, columns, channels, factors }: Reduce): TypedArray[] {
+  const Type = values.constructor as new (length: number) => TypedArray;
+  let sums: Int32Array | TypedArray = values;
+  let [high, wide] = [rows, columns];
+  return factors.map((factor) => {
+    sums = halved(sums, high, wide, channels);
+    [high, wide] = [(high + 1) >> 1, (wide + 1) >> 1];
+    const out = new Type(sums.length);
+    const line = wide * channels;
+    for (let row = 0; row < high; row++) {
+      const there = Math.min(factor, rows - row * factor);
+      const part = 1 / (there * factor);
+      const start = row * line;
+      for (let n = start; n < start + line; n++) out[n] = Math.floor(sums[n]! * part + 0.5);
+      const last = columns - (wide - 1) * factor;
+      if (last < factor)
+        for (let n = start + line - channels; n < start + line; n++) out[n] = Math.floor(sums[n]! / (there * last) + 0.5);
+    }
+    return out;
+  });
 }
 
-/** Repeat the pixels of a coarse picture. */
-function enlarge(coarse: TypedArray, { rows, columns, step, channels }: Enlarge): TypedArray {
-  const width = Math.ceil(columns / step);
-  if (coarse.length !== Math.ceil(rows / step) * width * channels) throw new RangeError("a coarse slice has another size");
+/** Sums of blocks of 2 x 2; what is beyond the edges counts as 0. */
+function halved(from: TypedArray, rows: number, columns: number, channels: number): Int32Array {
+  const [high, wide] = [(rows + 1) >> 1, (columns + 1) >> 1];
+  const out = new Int32Array(high * wide * channels);
   const line = columns * channels;
-  const Type = coarse.constructor as new (length: number) => TypedArray;
-  const out = new Type(rows * line);
-  for (let row = 0, from = 0; row < rows; row += step, from += width * channels) {
-    const start = row * line;
-    if (channels === 1) {
-      for (let i = 0, at = start; i < width; i++) {
-        const value = coarse[from + i] ?? 0;
-        for (const end = Math.min(at + step, start + line); at < end; at++) out[at] = value;
+  for (let row = 0, to = 0; row < high; row++) {
+    const a = 2 * row * line;
+    const b = 2 * row + 1 < rows ? a + line : -1;
+    for (let i = 0; i < wide; i++)
+      for (let c = 0; c < channels; c++, to++) {
+        const at = 2 * i * channels + c;
+        const pair = 2 * i + 1 < columns;
+        let sum = from[a + at]!;
+        if (pair) sum += from[a + at + channels]!;
+        if (b >= 0) sum += pair ? from[b + at]! + from[b + at + channels]! : from[b + at]!;
+        out[to] = sum;
       }
-    } else {
-      for (let i = 0; i < columns; i++)
-        for (let c = 0, at = from + Math.floor(i / step) * channels; c < channels; c++)
-          out[start + i * channels + c] = coarse[at + c] ?? 0;
-    }
-    for (let n = 1; n < step && row + n < rows; n++) out.copyWithin(start + n * line, start, start + line);
   }
   return out;
 }
 
-function unpack(slice: Encoded): TypedArray {
+/** Return the values of a slice; throws RangeError where the bytes are not such a slice. */
+export function decode(slice: Encoded): TypedArray {
   const width = ARRAYS[slice.dtype].BYTES_PER_ELEMENT;
   const length = slice.size * width;
   const raw = slice.codec === "raw" ? slice.bytes.slice() : zstd.decode(slice.bytes, length);

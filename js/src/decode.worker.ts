@@ -1,6 +1,6 @@
 /** Decodes slices beside the page's own thread. */
 
-import { decode, initDecoder } from "./decode";
+import { decode, initDecoder, reduced } from "./decode";
 import type { Encoded } from "./decode";
 
 interface Scope {
@@ -15,7 +15,9 @@ scope.onmessage = ({ data: { id, slice } }) => {
   ready
     .then(() => {
       const values = decode(slice);
-      scope.postMessage({ id, values }, [values.buffer as ArrayBuffer]);
+      const smaller = slice.reduce && reduced(values, slice.reduce);
+      const all = [values, ...(smaller ?? [])].map(({ buffer }) => buffer as ArrayBuffer);
+      scope.postMessage({ id, values, smaller }, all);
     })
     .catch((error: unknown) => scope.postMessage({ id, error: String(error) }));
 };

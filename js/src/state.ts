@@ -6,9 +6,10 @@ import {
   type CompareState, type LayerState, type LayoutTree, type Links, type PaneChoice, type Quaternion,
   type SegmentLook, type SlabState, type SuvKind, type TransformState, type Turn, type VolumeState,
 } from "./state/parts";
+import { readRules, RULES, type Rules } from "./state/rules";
 import { clamp, finite, flag, numbers, object, oneOf, pair, record, strings, text, within } from "./state/read";
 
-export const TOOLS = ["crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "box"] as const;
+export const TOOLS = ["crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "scissors", "fill", "box"] as const;
 export type ToolName = (typeof TOOLS)[number];
 
 export const BACKENDS = ["auto", "cpu", "webgl2"] as const;
@@ -21,6 +22,8 @@ export interface ViewState {
   readonly size_mm: number;
   /** Id of the label that tools draw with. */
   readonly label: string | null;
+  /** How segmentation tools work, and what they may change. */
+  readonly rules: Rules;
   /** Linked crosshair, LPS mm in the world of the main image; null until someone moves it. */
   readonly cursor: Vec3 | null;
   /** Crosshairs of images that do not follow the linked one, by image id, each in its own world. */
@@ -51,10 +54,10 @@ export interface ViewState {
   readonly compare: CompareState | null;
   /** Ids of two masks whose difference is shown. */
   readonly difference: readonly [string, string] | null;
-  /** Ids of labels and of items that are not drawn. */
-  readonly hidden: readonly string[];
-  /** Ids of the selected items. */
+  /** Ids of the annotations that are chosen, the last one last. */
   readonly selected: readonly string[];
+  /** Ids of labels and annotations that are not drawn. */
+  readonly hidden: readonly string[];
   /** World mm per CSS pixel by pane id; absent means fit. */
   readonly zoom: Readonly<Record<string, number>>;
   /** Shift of the view centre from the slice centre, mm right and down, by pane id. */
@@ -104,6 +107,7 @@ export const DEFAULT_VIEW: ViewState = {
   tool: "crosshair",
   size_mm: 10,
   label: null,
+  rules: RULES,
   cursor: null,
   cursors: {},
   windows: {},
@@ -122,8 +126,8 @@ export const DEFAULT_VIEW: ViewState = {
   transforms: {},
   compare: null,
   difference: null,
-  hidden: [],
   selected: [],
+  hidden: [],
   zoom: {},
   pan: {},
   slice: {},
@@ -216,6 +220,7 @@ export function readView(json: unknown): ViewState {
     tool: oneOf(TOOLS, raw["tool"], d.tool),
     size_mm: within(raw["size_mm"], BRUSH_MIN, BRUSH_MAX, d.size_mm),
     label: text(raw["label"]),
+    rules: readRules(raw["rules"]),
     backend: oneOf(BACKENDS, raw["backend"], d.backend),
     fps: finite(raw["fps"]) ? clamp(raw["fps"], 0.1, 120) : null,
     bounce: flag(raw["bounce"], d.bounce),

@@ -16,6 +16,7 @@ import type { DocumentMirror } from "./model/document";
 import type { TypedArray } from "./model/masks";
 import type { Memory, Victim } from "./volumes/ledger";
 import type { Step, Want } from "./volumes/order";
+import type { Reduced } from "./volumes/reduced";
 import type { Sketch } from "./volumes/sketches";
 
 export { outwards } from "./volumes/order";
@@ -53,6 +54,8 @@ const RING_BYTES = 256 * 2 ** 20;
 const RETRY_MS = 3000;
 const RETRY_HOST_MS = 10_000;
 const MAX_URGENT = 2;
+/** Larger slices come in parts. */
+const IN_PARTS = 4 * 2 ** 20;
 
 /**
  * Fetches slices: those in view first, then the next frames of a film, then outwards from what is in
@@ -184,6 +187,11 @@ export class Volumes {
   sketch(image: string, frame = 0): Sketch | undefined {
     const volume = this.store(image, frame);
     return volume && this.#sketches.of(volume);
+  }
+
+  /** Smaller copies of the slices of a frame, to be drawn where a pixel covers several voxels. */
+  reduced(image: string, frame = 0): Reduced | undefined {
+    return this.store(image, frame)?.reduced;
   }
 
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): () => void {
@@ -423,7 +431,7 @@ export class Volumes {
     const list = (this.#victims ??= this.#listVictims());
     for (let one = list.at(-1); one; one = list.at(-1)) {
       const { volume, k, cost } = one;
-      if (volume.slice(k)) return { cost, drop: () => (list.pop(), volume.drop(k)) };
+      if (volume.slice(k) || volume.partial.has(k)) return { cost, drop: () => (list.pop(), volume.drop(k)) };
       list.pop();
     }
     return null;
@@ -448,7 +456,8 @@ export class Volumes {
     for (const k of ks) volume.asked.add(k);
     try {
       const take = (k: number, slice: Slice): void => void decoding.push(this.#take(volume, k, slice));
-      await this.channel.imageSlices(volume.image, volume.frame, ks, take, { signal, urgent });
+      const small = urgent && sliceBytes(volume.image) > IN_PARTS;
+      await this.channel.imageSlices(volume.image, volume.frame, ks, take, { signal, urgent, small });
     } catch (error) {
       const host = error instanceof SliceError;
       const failed = host ? error.keys.map((key) => Number(key.split("/").at(-1))) : ks;
@@ -473,11 +482,15 @@ export class Volumes {
       const [rows = 0, columns = 0] = slice.shape;
       const size = rows * columns * (volume.color ? 3 : 1);
       const { codec, dtype, bytes } = slice;
-      const values = await this.decoder.decode({ codec, dtype, bytes, size, columns });
+      const reduce = volume.reduce(0, rows);
+      let copies: readonly TypedArray[] = [];
+      const values = await this.decoder.decode(
+        { codec, dtype, bytes, size, columns, ...(reduce && { reduce }) }, (made) => (copies = made),
+      );
       if (this.#abort.signal.aborted) return;
       if (values.length !== volume.shape[1] * volume.shape[2] * (volume.color ? 3 : 1))
         throw new RangeError("its size does not fit the image");
-      volume.put(k, values);
+      volume.put(k, values, copies);
       this.#sketches.note(volume);
       this.#tell(arrived);
     } catch (error) {

@@ -39,7 +39,7 @@ describe("the table of commands", () => {
     ["c", "tool.crosshair"], ["w", "tool.window"], ["p", "tool.pan"], ["z", "tool.zoom"], ["b", "tool.brush"],
     ["e", "tool.eraser"], ["x", "tool.box"], ["[", "brush.smaller"], ["]", "brush.larger"], ["r", "view.reset"],
     ["h", "labels.overlay"], ["i", "view.interpolation"], ["f", "view.fit"], [" ", "frame.play"], [",", "frame.previous"],
-    [".", "frame.next"], ["Delete", "box.remove"], ["Escape", "gesture.cancel"], ["PageDown", "slice.forward"],
+    [".", "frame.next"], ["Delete", "annotation.remove"], ["Escape", "gesture.cancel"], ["PageDown", "slice.forward"],
     ["Home", "slice.first"], ["3", "label.choose_3"],
   ])("finds the command of %s", (key, id) => {
     expect(commandFor(press(key))?.id).toBe(id);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { decode, initDecoder } from "../src/decode";
+import { decode, initDecoder, reduced } from "../src/decode";
 import { WorkerPool } from "../src/volumes/pool";
 import type { Codec, Dtype } from "../src/model/protocol";
 
@@ -39,19 +39,23 @@ test("bytes of another size are refused", () => {
   expect(() => decode({ ...one, bytes: new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8, 9]) })).toThrow(RangeError);
 });
 
-test("a coarse slice is enlarged to the whole one", () => {
-  for (const channels of [1, 3]) {
-    const value = (row: number, column: number): number => 10 * row + column;
-    const coarse = [0, 3].flatMap((r) => [0, 3, 6].flatMap((c) => Array.from({ length: channels }, (_, n) => value(r, c) + n)));
-    const enlarge = { rows: 5, columns: 7, step: 3, channels };
-    const bytes = Uint8Array.from(coarse);
-    const values = decode({ codec: "raw", dtype: "uint8", columns: 3, size: coarse.length, bytes, enlarge });
-    const expected = Array.from({ length: 5 * 7 * channels }, (_, n) => {
-      const [row, column] = [Math.floor(n / channels / 7), Math.floor(n / channels) % 7];
-      return value(row - (row % 3), column - (column % 3)) + (n % channels);
+test.each([[64, 32, 1], [37, 21, 1], [37, 21, 3], [16, 1, 1]])("smaller copies of %i x %i x %i are means", (rows, columns, channels) => {
+  for (const [Type, low] of [[Uint8Array, 0], [Int16Array, -30000], [Uint16Array, 9000]] as const) {
+    const values = new Type(rows * columns * channels);
+    values.forEach((_, n) => (values[n] = low + ((n * 7919) % 251) * (Type === Uint8Array ? 1 : 37)));
+    const copies = reduced(values, { rows, columns, channels, factors: [2, 4, 8, 16] });
+    [2, 4, 8, 16].forEach((f, n) => {
+      const [high, wide] = [Math.ceil(rows / f), Math.ceil(columns / f)];
+      const expected = Array.from({ length: high * wide * channels }, (_, at) => {
+        const [j, i, c] = [Math.floor(at / channels / wide) * f, (Math.floor(at / channels) % wide) * f, at % channels];
+        let [sum, count] = [0, 0];
+        for (let y = j; y < Math.min(j + f, rows); y++)
+          for (let x = i; x < Math.min(i + f, columns); x++, count++) sum += values[(y * columns + x) * channels + c]!;
+        return sum / count;
+      });
+      expect(copies[n]).toHaveLength(expected.length);
+      expected.forEach((value, at) => expect(Math.abs(copies[n]![at]! - value)).toBeLessThanOrEqual(0.5 + 1e-9));
     });
-    expect([...values]).toEqual(expected);
-    expect(() => decode({ codec: "raw", dtype: "uint8", columns: 3, size: 4, bytes: bytes.slice(0, 4), enlarge })).toThrow(RangeError);
   }
 });
 

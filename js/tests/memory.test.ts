@@ -143,8 +143,7 @@ function open(images: ImageJson[], carrier: "comm" | "http" = "comm", bands?: (k
     },
   };
   const decoder: DecodePool = {
-    decode: ({ bytes, enlarge }) =>
-      Promise.resolve(enlarge ? new Int16Array(enlarge.rows * enlarge.columns).fill(-1) : new Int16Array(bytes.slice().buffer)),
+    decode: ({ bytes }) => Promise.resolve(new Int16Array(bytes.slice().buffer)),
     close: () => undefined,
   };
   const volumes = new Volumes(channel as unknown as Channel, mirror, decoder);
@@ -269,11 +268,11 @@ test("a film is fetched ahead in the direction it plays", async () => {
   volumes.close();
 });
 
-test("a large slice is seen coarse at once, whole in the end, in whatever order its bands come", async () => {
+test("a large slice is seen small at once, whole in the end, in whatever order its bands come", async () => {
   const rows = (first: number): Uint8Array<ArrayBuffer> => new Uint8Array(new Int16Array(15).fill(first).buffer);
   for (const order of [[0, 1, 2], [2, 0, 1], [1, 2, 0]]) {
     const parts: [BandJson, Uint8Array<ArrayBuffer>][] = [
-      [[0, 3, 0, 6, 4], new Uint8Array()],
+      [[0, 3, 0, 6, 4], new Uint8Array(new Int16Array(4).fill(-1).buffer)],
       [[1, 3, 0, 3, 1], rows(10)],
       [[2, 3, 3, 3, 1], rows(13)],
     ];
@@ -283,7 +282,8 @@ test("a large slice is seen coarse at once, whole in the end, in whatever order 
     const store = volumes.store("a");
     expect([...(store?.slice(0) ?? [])]).toEqual([...Array<number>(15).fill(10), ...Array<number>(15).fill(13)]);
     expect(store?.partial.size).toBe(0);
-    expect(told.length).toBeGreaterThanOrEqual(2);
+    expect(store?.reduced.small?.slice(0)).toBeUndefined();
+    expect(told.length).toBeGreaterThanOrEqual(order.at(-1) === 0 ? 1 : 2);
     expect(volumes.progress("a")).toEqual({ have: 1, total: 1 });
     volumes.close();
   }

@@ -12,7 +12,7 @@ describe("readView", () => {
   it("keeps what is valid", () => {
     const view = {
       tool: "brush", size_mm: 4, label: "l1", cursor: [1, 2, 3], windows: { ct: [40, 400] }, layout: "sagittal",
-      selected: ["b1"], active: "axial", hidden: ["a"], zoom: { axial: 0.5 }, pan: { axial: [3, -4] }, slice: { us: 7 }, image: "ct", backend: "cpu",
+      selected: ["x", "y"], active: "axial", hidden: ["a"], zoom: { axial: 0.5 }, pan: { axial: [3, -4] }, slice: { us: 7 }, image: "ct", backend: "cpu",
       interpolate: false, frame: 2, opacity: 0.5, overlay: false, inverted: ["pet"], crosshair: false, panel: true, height: 700,
       cursors: { pet: [4, 5, 6] }, panes: { axial: { image: "pet", plane: "oblique" } }, maximized: "axial", rotation: [0, 0, 0, 1],
       slabs: { axial: { mode: "mip", mm: 20 } }, turns: { axial: { quarter: 3, flip: true } },
@@ -23,6 +23,10 @@ describe("readView", () => {
       compare: { image: "pet", mode: "flicker", at: 0.25 }, difference: ["m1", "m2"],
       fps: 12, bounce: true, outline: 0.5, outline_width: 3, segments: { l1: { fill: 0.2, width: 2 } }, references: false,
       thumbnails: true, shortcuts: { "tool.brush": ["q"] },
+      rules: {
+        range: [-50, 120], area: "inside", area_label: "l1", overwrite: "none", sphere: true, through: true,
+        scissors: "erase-inside", outline: "polygon", adaptive: true, tolerance: 12,
+      },
       volume: {
         preset: "bone", mode: "mip", crop: [[0, 0, 0], [9, 9, 9]], points: [[-100, 0, "#000000"], [300, 1, "#ffffff"]],
         segments: false, layers: false, camera: [0, 0, 1, 0], zoom: 2,

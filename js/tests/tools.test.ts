@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { withAxis, type Vec3 } from "../src/model/geometry";
-import { coverPath } from "../src/tools/disc";
 import { moveToSlice, sliceAt, sliceFrame, type Pair } from "../src/tools/frame";
 import { dragWindow, niceNumber, zoomAt } from "../src/tools/navigate";
 import { tools } from "../src/tools/index";
-import { planeGrid } from "../src/tools/stroke";
-import { distance, fakeHost, GRIDS, plain, pointAt, random, VIEWS } from "./tools_help";
+import { brushOn, covered } from "../src/tools/paint";
+import { distance, fakeHost, GRIDS, plain, pointAt, random, VIEWS, voxelsOf } from "./tools_help";
 
 describe.each(GRIDS)("the slice frame on a %s grid", (_, geometry) => {
   it.each(VIEWS)("maps plane, world and index into each other: %s", (view) => {
@@ -73,18 +72,19 @@ describe.each(GRIDS)("the brush on a %s grid", (_, geometry) => {
       const a: Pair = [(rnd() - 0.5) * w * 1.2, (rnd() - 0.5) * h * 1.2];
       const b: Pair = [a[0] + (rnd() - 0.5) * w * 0.6, a[1] + (rnd() - 0.5) * h * 0.6];
       const radius = 1.7 + rnd() * 4;
-      const got = new Set<string>();
-      coverPath(planeGrid(frame, geometry.shape), a, b, radius, (u, v) => got.add(`${u},${v}`));
+      const region = covered(brushOn({ geometry }, frame, false), frame.toWorld(a), frame.toWorld(b), radius);
+      const got = new Set(voxelsOf(region).map((index) => `${index[frame.uAxis]},${index[frame.vAxis]}`));
       expect([...got].sort()).toEqual([...brute(frame, a, b, radius, geometry.shape)].sort());
     }
   });
 
   it("finer than a voxel still draws a line without holes", () => {
     const frame = sliceFrame(geometry, "axial", 3);
-    const got = new Set<string>();
     const to = withAxis(withAxis([3, 3, 3], frame.uAxis, 8), frame.vAxis, 6);
     const from = withAxis([3, 3, 3], frame.uAxis, 1);
-    coverPath(planeGrid(frame, geometry.shape), frame.fromIndex(from), frame.fromIndex(to), 0.01, (u, v) => got.add(`${u},${v}`));
+    const world = (index: Vec3): Vec3 => frame.toWorld(frame.fromIndex(index));
+    const region = covered(brushOn({ geometry }, frame, false), world(from), world(to), 0.01);
+    const got = new Set(voxelsOf(region).map((index) => `${index[frame.uAxis]},${index[frame.vAxis]}`));
     for (let u = 1; u <= Math.min(8, geometry.shape[frame.uAxis] - 1); u++) {
       expect([...got].some((one) => one.startsWith(`${u},`))).toBe(true);
     }

@@ -3,8 +3,9 @@ import { GridGeometry, type Vec3 } from "../src/model/geometry";
 import { MaskStore } from "../src/model/masks";
 import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem } from "../src/model/protocol";
 import { ViewStore } from "../src/state/store";
-import type { SliceFrame } from "../src/tools/frame";
-import type { BoxDraft, SlicePointer, ToolHost } from "../src/tools/tool";
+import type { Frame, SliceFrame } from "../src/tools/frame";
+import type { Region } from "../src/tools/region";
+import type { BoxDraft, CutLine, Pointer, SlicePointer, ToolHost } from "../src/tools/tool";
 
 /** A repeatable random number generator, 0 to 1. */
 export function random(seed: number): () => number {
@@ -58,6 +59,9 @@ export interface Fake extends ToolHost {
   readonly edits: EditDraft[];
   readonly toasts: string[];
   shownDraft: BoxDraft | null;
+  shownCut: CutLine | null;
+  /** Voxels of the image: a ramp along all axes unless a test puts others; none where they would be many. */
+  values: Int16Array[];
   labels: LabelItem[];
   masks: MaskItem[];
   boxes: BoxItem[];
@@ -70,7 +74,16 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
   const view = new ViewStore({}, () => undefined);
   const fake: Fake = {
     view, geometry, labels, masks, stores, edits, toasts, image: image(geometry), time: view.value.frame, boxes: [], selected: null,
-    shownDraft: null,
+    shownDraft: null, shownCut: null,
+    values: Array.from({ length: geometry.shape[0] < 100 ? geometry.shape[0] : 0 }, (_, k) =>
+      Int16Array.from({ length: geometry.shape[1] * geometry.shape[2] }, (_n, at) => k * 3 + at)),
+    get store() {
+      return {
+        shape: geometry.shape, dtype: "int16" as const, color: false, version: 1, changedSince: () => "all" as const,
+        slice: (k: number) => fake.values[k],
+      };
+    },
+    cutLine: (line) => (fake.shownCut = line),
     voxels: (id) => stores.get(id),
     activeLabel: () => fake.labels.find((one) => one.id === view.value.label) ?? fake.labels[0] ?? null,
     window: () => ({ center: 40, width: 400 }),
@@ -104,8 +117,41 @@ export function pointAt(frame: SliceFrame, index: Vec3, more: Partial<SlicePoint
   const px = [plane[0] / 0.5 + 200, plane[1] / 0.5 + 200] as const;
   return {
     frame, plane, px, mmPerPx: 0.5, world: frame.toWorld(plane), index: frame.toIndex(plane),
-    alt: false, shift: false, touch: false, ...more,
+    alt: false, shift: false, touch: false, pressure: 1, ...more,
+  };
+}
+
+/** The pointer over a place (mm) of any frame. */
+export function overPlane(frame: Frame, plane: readonly [number, number], more: Partial<Pointer> = {}): Pointer {
+  return {
+    frame, plane, px: [plane[0] / 0.5 + 200, plane[1] / 0.5 + 200], mmPerPx: 0.5, world: frame.toWorld(plane),
+    index: frame.toIndex(plane), alt: false, shift: false, touch: false, pressure: 1, ...more,
   };
 }
 
 export const distance = (a: Vec3, b: Vec3): number => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+
+/** The voxels (k, j, i) of a region. */
+export function voxelsOf(region: Region | null): Vec3[] {
+  if (!region) return [];
+  const [[k0, j0, i0], [k1, j1, i1]] = region.box;
+  const out: Vec3[] = [];
+  for (let k = k0; k < k1; k++) {
+    const flags = new Uint8Array((j1 - j0) * (i1 - i0));
+    region.fill(k, flags);
+    flags.forEach((flag, n) => {
+      if (flag === 1) out.push([k, j0 + Math.floor(n / (i1 - i0)), i0 + (n % (i1 - i0))]);
+    });
+  }
+  return out;
+}
+
+/** All voxels of a grid that a test of their centre (world) and index keeps. */
+export function every(geometry: GridGeometry, keep: (world: Vec3, index: Vec3) => boolean): Vec3[] {
+  const out: Vec3[] = [];
+  const [nk, nj, ni] = geometry.shape;
+  for (let k = 0; k < nk; k++) for (let j = 0; j < nj; j++) for (let i = 0; i < ni; i++) {
+    if (keep(geometry.toWorld([k, j, i]), [k, j, i])) out.push([k, j, i]);
+  }
+  return out;
+}

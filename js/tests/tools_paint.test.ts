@@ -1,10 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Vec3 } from "../src/model/geometry";
-import { MaskStore } from "../src/model/masks";
+import { MaskStore, paintRuns } from "../src/model/masks";
 import type { PaintEdit } from "../src/model/protocol";
 import { sliceFrame } from "../src/tools/frame";
 import { brush, eraser } from "../src/tools/paint";
-import { runsOf } from "../src/tools/stroke";
 import { fakeHost, GRIDS, label, mask, plain, pointAt, random, type Fake } from "./tools_help";
 
 const content = (store: MaskStore): number[] => {
@@ -15,12 +14,9 @@ const content = (store: MaskStore): number[] => {
 function fill(store: MaskStore, seed: number, values: readonly number[]): void {
   const [nk, nj, ni] = store.shape;
   const rnd = random(seed);
-  const changed = new Map<number, number>();
   for (const value of values) {
-    changed.clear();
-    for (let n = 0; n < nk * nj * ni; n++) if (rnd() < 0.2) changed.set(n, 0);
-    const made = runsOf(changed, value, store.shape)!;
-    store.paint(made.box, made.runs);
+    const inside = Uint8Array.from({ length: nk * nj * ni }, () => (rnd() < 0.2 ? 1 : 0));
+    store.paint([[0, 0, 0], store.shape], paintRuns(store, [[0, 0, 0], store.shape], inside, value));
   }
 }
 
@@ -37,38 +33,6 @@ function stroke(host: Fake, tool: typeof brush, view: "axial" | "coronal" | "sag
 
 const paints = (host: Fake): PaintEdit[] =>
   host.edits.flatMap((one) => (one.kind === "batch" ? one.edits : [one])).filter((one) => one.kind === "paint") as PaintEdit[];
-
-describe("runs", () => {
-  it("reproduce any change exactly, and as few as possible", () => {
-    const shape: Vec3 = [4, 5, 6];
-    const rnd = random(3);
-    for (let round = 0; round < 50; round++) {
-      const before = Array.from({ length: 120 }, () => Math.floor(rnd() * 3));
-      const changed = new Map<number, number>();
-      for (let n = 0; n < 120; n++) if (rnd() < 0.4 && before[n] !== 7) changed.set(n, before[n]!);
-      const made = runsOf(changed, 7, shape);
-      if (!made) continue;
-      const after = [...before];
-      const [[k0, j0, i0], [k1, j1, i1]] = made.box;
-      const { start, length, old } = made.runs;
-      start.forEach((from, n) => {
-        if (n > 0) expect(from >= start[n - 1]! + length[n - 1]!).toBe(true);
-        if (n > 0 && from === start[n - 1]! + length[n - 1]!) expect(old[n]).not.toBe(old[n - 1]);
-        for (let local = from; local < from + length[n]!; local++) {
-          const i = local % (i1 - i0);
-          const j = Math.floor(local / (i1 - i0)) % (j1 - j0);
-          const k = Math.floor(local / (i1 - i0) / (j1 - j0));
-          expect(k).toBeLessThan(k1 - k0);
-          const flat = ((k + k0) * 5 + j + j0) * 6 + i + i0;
-          expect(after[flat]).toBe(old[n]);
-          after[flat] = 7;
-        }
-      });
-      expect(after).toEqual(before.map((value, n) => (changed.has(n) ? 7 : value)));
-    }
-    expect(runsOf(new Map(), 7, shape)).toBeNull();
-  });
-});
 
 describe.each(GRIDS)("a stroke on a %s grid", (_, geometry) => {
   it.each(["axial", "coronal", "sagittal"] as const)("is one edit that does what was seen: %s", (view) => {

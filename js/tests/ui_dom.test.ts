@@ -26,7 +26,7 @@ describe("keys", () => {
       `<div id="root" data-nbannot-root tabindex="0"><input id="text"><input id="slider" type="range"><button id="tool" data-nbannot-command="x">t</button><button id="plain">p</button></div><textarea id="cell"></textarea>`;
     root = document.getElementById("root")!;
     const target = new Proxy({}, { get: (_, name) => (...args: unknown[]) => calls.push([name, ...args]) });
-    listenKeys(root, new Keymap(), target as CommandTarget, own, abort.signal);
+    listenKeys(root, new Keymap(), target as CommandTarget, { own }, abort.signal);
     document.addEventListener("keydown", () => seen++, { signal: abort.signal });
   }
 
@@ -159,7 +159,7 @@ describe("the editor of keys", () => {
     root.toggleAttribute("data-nbannot-root");
     root.append(help);
     const target = new Proxy({}, { get: (_, name) => () => calls.push(name) }) as CommandTarget;
-    listenKeys(root, keys, target, () => false, abort.signal);
+    listenKeys(root, keys, target, { own: () => false }, abort.signal);
     click("tool.brush");
     find(`[data-nbannot-key="tool.brush"]`).dispatchEvent(new KeyboardEvent("keydown", { key: "F8", bubbles: true, composed: true }));
     expect([calls, keys.keys("tool.brush")]).toEqual([[], ["f8"]]);

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from browser.lab import Lab, Server
 from nbannot.demo.project import build_demo
@@ -30,6 +30,7 @@ FLAGS = [
     "--use-angle=swiftshader",
     "--force-color-profile=srgb",
 ]
+MOST_TESTS = 25
 
 
 @pytest.fixture(scope="session")
@@ -63,11 +64,17 @@ def running_server(folder: Path, *, extension: bool) -> Iterator[Server]:
         server.stop()
 
 
+def new_context(browser: Browser) -> BrowserContext:
+    """A profile of its own, with pages of the usual size."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, device_scale_factor=1)
+    context.set_default_timeout(30_000)
+    return context
+
+
 @contextmanager
 def opened_page(server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A fresh page; fails the test on console errors and on requests to the outside."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000}, device_scale_factor=1)
-    context.set_default_timeout(30_000)
+    context = new_context(browser)
     page = Lab(server, context, ROOT / "test-output")
     failed_before = request.session.testsfailed
     try:
@@ -78,6 +85,43 @@ def opened_page(server: Server, browser: Browser, request: pytest.FixtureRequest
     finally:
         page.close()
         context.close()
+        clear(server.root)
+    assert not problems, "console errors:\n" + "\n".join(problems)
+    assert not outside, f"requests to the outside: {outside}"
+
+
+Kept = dict[str, tuple[BrowserContext, Page, int]]
+"""For each server the page that the last test left, and how many tests it has served."""
+
+
+@contextmanager
+def kept_page(server: Server, browser: Browser, request: pytest.FixtureRequest, kept: Kept) -> Iterator[Lab]:
+    """The page of the test before, with nothing in it; as strict as a fresh one.
+
+    Loading JupyterLab takes longer than most tests. A failed test leaves no page, and after some tests a page
+    is given up, so that none grows without end.
+    """
+    context, page, used = kept.pop(server.url, (None, None, 0))
+    if context is None or page is None:
+        context = new_context(browser)
+        page = context.new_page()
+        page.goto(f"{server.url}/doc?token={server.token}&reset", wait_until="domcontentloaded")
+        page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+    lab = Lab(server, context, ROOT / "test-output", page=page)
+    failed_before = request.session.testsfailed
+    clean = False
+    try:
+        yield lab
+        if request.session.testsfailed > failed_before:
+            lab.screenshot(f"failed-{request.node.name}")
+        problems, outside = lab.problems(), lab.outside_requests
+        clean = not problems and request.session.testsfailed == failed_before and lab.leave()
+    finally:
+        if clean and used < MOST_TESTS:
+            kept[server.url] = (context, page, used + 1)
+        else:
+            lab.close()
+            context.close()
         clear(server.root)
     assert not problems, "console errors:\n" + "\n".join(problems)
     assert not outside, f"requests to the outside: {outside}"
@@ -106,17 +150,35 @@ def plain_lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
         yield server
 
 
+@pytest.fixture(scope="session")
+def kept(browser: Browser) -> Iterator[Kept]:
+    """The pages that wait for their next test."""
+    pages: Kept = {}
+    yield pages
+    for context, _, _ in pages.values():
+        context.close()
+
+
 @pytest.fixture
-def lab(lab_server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """A page in JupyterLab."""
+def lab(lab_server: Server, browser: Browser, kept: Kept, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A page in JupyterLab that other tests use too, one after the other."""
+    with kept_page(lab_server, browser, request, kept) as page:
+        yield page
+
+
+@pytest.fixture
+def fresh_lab(lab_server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A page of its own, for tests that change the page itself."""
     with opened_page(lab_server, browser, request) as page:
         yield page
 
 
 @pytest.fixture
-def plain_lab(plain_lab_server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
+def plain_lab(
+    plain_lab_server: Server, browser: Browser, kept: Kept, request: pytest.FixtureRequest
+) -> Iterator[Lab]:
     """A page in a JupyterLab without nbannot's server extension."""
-    with opened_page(plain_lab_server, browser, request) as page:
+    with kept_page(plain_lab_server, browser, request, kept) as page:
         yield page
 
 

@@ -27,6 +27,8 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page
 
 READY_S = 90
 CELL_S = 120
+# What a page that goes has told its kernel last needs a moment to be taken in.
+SETTLE_MS = 50
 
 # JupyterLab's own noise: nothing here comes from a widget.
 KNOWN_NOISE = (
@@ -57,6 +59,57 @@ SETTINGS = {
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
     "@jupyterlab/extensionmanager-extension:plugin": {"enabled": False},
 }
+
+# The text that a cell with this code would show below itself.
+EXECUTE = """
+async ({code, settle, ms}) => {
+  await new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)));
+  // A viewer gathers changes of its view for a while, unless the page goes.
+  window.dispatchEvent(new Event('pagehide'));
+  await new Promise(done => setTimeout(done, settle));
+  const {kernel} = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  const future = kernel.requestExecute({code, allow_stdin: false, stop_on_error: false});
+  const shown = [];
+  future.onIOPub = ({header, content}) => {
+    const {name} = content, last = shown.at(-1);
+    if (header.msg_type === 'stream' && last?.name === name) last.text += content.text;
+    else if (header.msg_type === 'stream') shown.push({name, text: content.text});
+    else if (header.msg_type === 'error') shown.push({text: content.traceback.join('\\n')});
+    else if (content.data && !content.data['application/vnd.jupyter.widget-view+json'])
+      shown.push({text: content.data['text/plain'] ?? ''});
+  };
+  const late = new Promise((_, fail) => setTimeout(() => fail(new Error(`not within ${ms} ms: ${code}`)), ms));
+  await Promise.race([future.done, late]);
+  await new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)));
+  return shown.map(({text}) => text).join('\\n').replace(/\\x1b\\[[0-9;]*m/g, '').trim();
+}
+"""
+
+# Open a notebook in a page that is there already, in place of the one it shows.
+OPEN = """
+async path => {
+  const app = window.jupyterapp;
+  for (const widget of [...app.shell.widgets('main')]) widget.dispose();
+  await app.serviceManager.sessions.refreshRunning();
+  await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+}
+"""
+
+# Close everything and return whether the page is as good as new.
+LEAVE = """
+async () => {
+  const app = window.jupyterapp;
+  for (const widget of [...app.shell.widgets('main')]) widget.dispose();
+  const {sessions} = app.serviceManager;
+  await sessions.refreshRunning();
+  await Promise.all([...sessions.running()].map(({id}) => sessions.shutdown(id)));
+  for (const key of Object.keys(localStorage)) if (key.startsWith('nbannot')) localStorage.removeItem(key);
+  performance.clearResourceTimings();
+  if (document.body.dataset.jpThemeLight !== 'true')
+    await app.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'});
+  return !document.querySelector('[data-nbannot-root], .jp-Dialog, .lm-Menu');
+}
+"""
 
 
 def free_port() -> int:
@@ -158,23 +211,33 @@ class Server:
 
 
 class Lab:
-    """One browser page with one notebook of the server."""
+    """One browser page with one notebook of the server.
 
-    def __init__(self, server: Server, context: BrowserContext, out: Path) -> None:
+    `page` is a page that an earlier one left (see `leave`); without it, each notebook is opened by loading
+    JupyterLab anew.
+    """
+
+    def __init__(
+        self, server: Server, context: BrowserContext, out: Path, *, page: Page | None = None
+    ) -> None:
         self.server = server
         self.context = context
-        self.page: Page = context.new_page()
+        self.page: Page = page or context.new_page()
         self.out = out
         self.console_errors: list[str] = []
         self.outside_requests: list[str] = []
         self.allowed: list[str] = list(KNOWN_NOISE)
         self._path = ""
-        self.page.on("console", self._on_console)
-        self.page.on(
-            "pageerror", lambda error: self.console_errors.append(f"page error: {error} {error.stack}")
-        )
-        self.page.on("request", self._on_request)
-        self.page.on("dialog", lambda dialog: dialog.accept())
+        self._kept = page is not None
+        self._size = self.page.viewport_size
+        self._heard: dict[Any, Callable[[Any], None]] = {
+            "console": self._on_console,
+            "pageerror": lambda error: self.console_errors.append(f"page error: {error} {error.stack}"),
+            "request": self._on_request,
+            "dialog": lambda dialog: dialog.accept(),
+        }
+        for event, heard in self._heard.items():
+            self.page.on(event, heard)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -214,6 +277,10 @@ class Lab:
         self._goto()
 
     def _goto(self) -> None:
+        if self._kept:
+            self.page.evaluate(OPEN, self._path)
+            self._wait_open()
+            return
         address = f"{self.server.url}/doc/tree/{self._path}?token={self.server.token}&reset"
         self.page.goto(address, wait_until="domcontentloaded", timeout=READY_S * 1000)
         self._wait_open()
@@ -286,7 +353,12 @@ class Lab:
         return "\n".join(parts).strip()
 
     def run_python(self, source: str) -> str:
-        """Run `source` in the last cell and return its output text."""
+        """Run `source` in the kernel as a cell would, without one, and return its output text."""
+        found: str = self.page.evaluate(EXECUTE, {"code": source, "settle": SETTLE_MS, "ms": CELL_S * 1000})
+        return found
+
+    def type_python(self, source: str) -> str:
+        """Type `source` into the last cell, run it there and return its output text."""
         last = self.page.locator(".jp-Notebook .jp-Cell").count() - 1
         self.set_cell(last, source)
         return self.run_cell(last)
@@ -300,7 +372,7 @@ class Lab:
         """Save the notebook and return when the file is written."""
         target = self.server.root / self._path
         before = target.stat().st_mtime_ns
-        self.page.keyboard.press("Control+S")
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         self.until(lambda: target.stat().st_mtime_ns != before, "the notebook is saved")
 
     # -- the kernel -----------------------------------------------------------------------------------------
@@ -409,6 +481,18 @@ class Lab:
             arg=name,
             timeout=30_000,
         )
+
+    def leave(self) -> bool:
+        """Close the notebook and its kernel; return whether the page can be used for another one."""
+        for event, heard in self._heard.items():
+            self.page.remove_listener(event, heard)
+        self.page.unroute_all()
+        self.context.clear_permissions()
+        self.page.mouse.move(0, 0)
+        if self._size and self.page.viewport_size != self._size:
+            self.page.set_viewport_size(self._size)
+        clean: bool = self.page.evaluate(LEAVE)
+        return clean
 
     def close(self) -> None:
         """Shut the notebook's kernel down and close the page."""

@@ -30,6 +30,12 @@ viewer
 LOOK = (Path(__file__).parent / "access_page.js").read_text(encoding="utf-8")
 
 
+def show(lab: Lab) -> None:
+    lab.open_notebook([SHOW, "0"])
+    lab.run_cell(0)
+    lab.page.locator('[data-nbannot-root][data-nbannot-complete="true"]').first.wait_for(timeout=60_000)
+
+
 @contextmanager
 def page_of(server: Server, browser: Browser, **options: Any) -> Iterator[Lab]:
     """Open a page with a scale or a touch screen of its own and show the viewer."""
@@ -39,9 +45,7 @@ def page_of(server: Server, browser: Browser, **options: Any) -> Iterator[Lab]:
     context.add_init_script(LOOK)
     lab = Lab(server, context, ROOT / "test-output")
     try:
-        lab.open_notebook([SHOW, "0"])
-        lab.run_cell(0)
-        lab.page.locator('[data-nbannot-root][data-nbannot-complete="true"]').first.wait_for(timeout=60_000)
+        show(lab)
         yield lab
     finally:
         lab.close()
@@ -50,9 +54,10 @@ def page_of(server: Server, browser: Browser, **options: Any) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def shown(lab_server: Server, browser: Browser) -> Iterator[Lab]:
-    with page_of(lab_server, browser) as lab:
-        yield lab
+def shown(lab: Lab) -> Lab:
+    show(lab)
+    lab.page.evaluate(LOOK)
+    return lab
 
 
 def everything_open(page: Page) -> Iterator[str]:

@@ -94,7 +94,8 @@ def scroll_to(lab: Lab, k: int, cell: int = 0) -> None:
     lab.output(cell).locator(f'[data-nbannot-view="axial"][data-nbannot-slice="{k}"]').wait_for()
 
 
-def test_without_webgl_the_cpu_draws_and_says_so(lab: Lab) -> None:
+def test_without_webgl_the_cpu_draws_and_says_so(fresh_lab: Lab) -> None:
+    lab = fresh_lab
     lab.page.add_init_script(NO_WEBGL)
     open_lab(lab, [PLAIN, "other = show(backend='webgl2')\nother", "auto = show()\nauto"])
     ready(lab)
@@ -110,7 +111,8 @@ def test_without_webgl_the_cpu_draws_and_says_so(lab: Lab) -> None:
     assert lab.output(2).locator("[data-nbannot-error]").count() == 0
 
 
-def test_a_lost_webgl_context_is_made_anew_or_the_cpu_takes_over(lab: Lab) -> None:
+def test_a_lost_webgl_context_is_made_anew_or_the_cpu_takes_over(fresh_lab: Lab) -> None:
+    lab = fresh_lab
     lab.page.add_init_script("window.hasWebgl = true;" + NO_WEBGL)
     linked = "viewer = show(backend='webgl2')\nviewer"
     open_lab(lab, [IMAGE + "first = show(backend='cpu')\nfirst", linked])

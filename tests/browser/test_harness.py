@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -75,3 +77,43 @@ def test_console_errors_are_noticed(lab: Lab) -> None:
 def test_themes(lab: Lab, theme: str) -> None:
     lab.open_notebook(["1"])
     lab.set_theme(theme)
+
+
+def test_python_runs_in_the_kernel_and_in_a_cell(lab: Lab) -> None:
+    lab.open_notebook(["import sys", "0"])
+    lab.run_cell(0)
+    code = "print('a\\nb'); print('c', file=sys.stderr); 6 * 7"
+    for run in (lab.run_python, lab.type_python):
+        assert run(code).split() == ["a", "b", "c", "42"]
+        assert re.match(r"d\n+----", run("print('d'); 1 / 0"))
+        assert run("1 / 0").endswith("ZeroDivisionError: division by zero")
+        assert run("x = 1") == ""
+    assert lab.output_text(1) == ""
+
+
+def test_a_page_is_used_again_with_nothing_left_in_it(lab: Lab) -> None:
+    lab.open_notebook([WIDGET, "0"])
+    first = lab.kernel_id()
+    lab.run_cell(0)
+    lab.output(0).locator("canvas.square").wait_for()
+    lab.page.evaluate("localStorage.setItem('nbannot/mine', '1')")
+    lab.page.evaluate("performance.mark('here')")
+    lab.set_theme("dark")
+    lab.page.set_viewport_size({"width": 800, "height": 600})
+    assert lab.leave()
+    assert lab.server.api("/api/kernels") == []
+    other = Lab(lab.server, lab.context, lab.out, page=lab.page)
+    other.open_notebook(["print('square' in globals())", "0"], name="another one.ipynb")
+    assert other.run_cell(0) == "False"
+    assert other.kernel_id() != first
+    assert other.page.locator("canvas.square").count() == 0
+    assert other.page.viewport_size == {"width": 1400, "height": 1000}
+    look = "() => [localStorage.getItem('nbannot/mine'), document.body.dataset.jpThemeLight]"
+    assert other.page.evaluate(look) == [None, "true"]
+    assert other.page.evaluate("() => performance.getEntriesByName('here').length") == 1, "the same page"
+    other.reload()
+    assert other.run_cell(0) == "False"
+    other.page.evaluate("() => console.error('a widget broke')")
+    other.until(lambda: bool(other.problems()), "the error is seen")
+    assert not lab.problems()
+    other.leave()

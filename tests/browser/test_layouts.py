@@ -140,9 +140,13 @@ def test_thumbnails_by_keyboard_with_the_picture_of_the_middle_slice(lab: Lab) -
     until_equal(lab, "viewer.view['thumbnails']", False)
     lab.run_python("view(thumbnails=True)")
     lab.page.set_viewport_size({"width": 620, "height": 900})
-    strip.wait_for()
-    below, stage = strip.bounding_box(), root.locator(".nbannot-stage").bounding_box()
-    assert below and stage and below["y"] >= stage["y"] + stage["height"] - 1
+    lab.until(lambda: root.evaluate("root => root.clientWidth") < 620, "JupyterLab made the viewer narrow")
+
+    def is_below() -> bool:
+        below, stage = strip.bounding_box(), root.locator(".nbannot-stage").bounding_box()
+        return bool(below and stage and below["y"] >= stage["y"] + stage["height"] - 1)
+
+    lab.until(is_below, "the strip lies below the picture")
 
 
 @pytest.mark.parametrize("layout", ["compare-2x2", "oblique", "longitudinal", "mpr"])

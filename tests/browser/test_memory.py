@@ -49,7 +49,8 @@ def centre(lab: Lab) -> int:
     return int(pixels[pixels.shape[0] // 2, pixels.shape[1] // 2, 0])
 
 
-def test_an_image_larger_than_the_budget_scrolls_end_to_end(lab: Lab) -> None:
+def test_an_image_larger_than_the_budget_scrolls_end_to_end(fresh_lab: Lab) -> None:
+    lab = fresh_lab
     lab.open_notebook([IMAGE, "0"])
     lab.page.evaluate(SMALL, BUDGET)
     lab.run_cell(0)

@@ -54,6 +54,12 @@ def opening(shared_data: Path, options: str = "") -> str:
     return OPEN.format(image=str(shared_data / CT), options=options)
 
 
+@pytest.fixture
+def lab(fresh_lab: Lab) -> Lab:
+    """A page of its own: it watches the storage from its first moment."""
+    return fresh_lab
+
+
 def show(lab: Lab, cells: list[str]) -> Locator:
     lab.page.add_init_script(BOOK)
     lab.open_notebook([*cells, "0"])

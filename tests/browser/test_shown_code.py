@@ -77,7 +77,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/viewer.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/viewer.md", "docs/operations.md"])
 def test_what_a_page_shows_runs(page: str, demo_folder: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
     assert blocks

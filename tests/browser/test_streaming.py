@@ -37,17 +37,20 @@ image = nb.Image(source, grid, modality="CT", unit="HU", windows=[nb.Window(40, 
 viewer = nb.Viewer(image, labels=["liver"])
 viewer
 """
-GAPS = """
+GAPS = """() => {
 window.gaps = {longest: 0, last: 0, task: 0};
-new PerformanceObserver(list => {
+const notebook = document.querySelector('.jp-Notebook');
+const tasks = new PerformanceObserver(list => {
   for (const entry of list.getEntries()) gaps.task = Math.max(gaps.task, entry.duration);
-}).observe({entryTypes: ['longtask']});
+});
+tasks.observe({entryTypes: ['longtask']});
 (function tick(now) {
+  if (!notebook.isConnected) return tasks.disconnect();
   if (gaps.last) gaps.longest = Math.max(gaps.longest, now - gaps.last);
   gaps.last = now;
   requestAnimationFrame(tick);
 })(0);
-"""
+}"""
 
 
 @pytest.fixture(params=["http", "comm"])

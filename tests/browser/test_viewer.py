@@ -70,7 +70,13 @@ def ask(lab: Lab, expression: str) -> Any:
 
 
 def until_equal(lab: Lab, expression: str, expected: Any) -> None:
-    lab.until(lambda: ask(lab, expression) == expected, f"{expression} == {expected}", timeout=20)
+    def holds() -> bool:
+        try:
+            return bool(ask(lab, expression) == expected)
+        except json.JSONDecodeError:
+            return False  # a key that is not there yet
+
+    lab.until(holds, f"{expression} == {expected}", timeout=20)
 
 
 def slice_of(lab: Lab, name: str, cell: int = 0) -> int:
@@ -188,9 +194,11 @@ def test_the_crosshair_links_the_planes_in_mm(lab: Lab) -> None:
 def test_a_stroke_is_in_the_array_and_undo_works_from_both_sides(lab: Lab) -> None:
     show(lab, [PLAIN, "mask = viewer.document.masks['liver']; array_before = mask.array; print(0)"])
     lab.run_cell(1)
-    empty = lab.canvas_pixels(view(lab, "axial").locator("canvas"))
     hover(lab, "axial")
     lab.page.keyboard.press("b")
+    lab.output(0).locator("[data-nbannot-paintbar]").wait_for()
+    hover(lab, "axial")
+    empty = lab.canvas_pixels(view(lab, "axial").locator("canvas"))
     drag(lab, "axial", (0.45, 0.5), (0.55, 0.5))
     until_equal(lab, "int((mask.array > 0).sum()) > 0 and mask.array is array_before", True)
     painted = ask(lab, "int((mask.array > 0).sum())")

@@ -227,3 +227,4 @@ def test_a_closed_viewer_leaves_nothing(server: Server, spool: Spool) -> None:
     base = place(spool)
     spool.close()
     assert server.get(f"{base}/probe")[0] == 404
+    assert server.get(f"{base}/{IMAGE_PATH}/0/0-1")[:2] == (204, b"")

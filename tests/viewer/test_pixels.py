@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nbannot.errors import FormatError
-from nbannot.viewer.pixels import decode, encode_image, encode_labels, encode_parts, pack_slice, unpack_slice
+from nbannot.viewer.pixels import (
+    block_means,
+    decode,
+    encode_image,
+    encode_labels,
+    encode_parts,
+    pack_slice,
+    unpack_slice,
+)
 
 FIXTURE: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "slices.json").read_text(encoding="utf-8")
@@ -79,7 +87,7 @@ def test_what_cannot_be_sent_is_said() -> None:
 @pytest.mark.parametrize(
     ("shape", "dtype"), [((1600, 1500), np.uint16), ((1, 5_000_000), np.int8), ((1300, 1201, 3), np.uint8)]
 )
-def test_a_large_slice_comes_coarse_first_and_then_in_bands(shape: tuple[int, ...], dtype: type) -> None:
+def test_a_large_slice_comes_small_first_and_then_in_bands(shape: tuple[int, ...], dtype: type) -> None:
     plane = np.random.default_rng(3).integers(0, 100, shape).astype(dtype)
     parts = list(encode_parts(plane))
     assert list(unpack_slice(pack_slice(plane))) == parts
@@ -88,13 +96,30 @@ def test_a_large_slice_comes_coarse_first_and_then_in_bands(shape: tuple[int, ..
     for n, (band, codec, data) in enumerate(parts):
         assert band is not None and (band.n, band.count) == (n, count)
         rows = plane[band.first : band.first + band.rows]
-        expected = rows[:: band.step, :: band.step]
+        expected = rows if n else block_means(plane, band.step)
+        assert n or max(expected.shape) <= 512
+        assert band.first % 16 == 0
         back = decode(codec, data, plane.dtype.name, expected.shape)
         np.testing.assert_array_equal(back, expected)
         assert (band.step > 1) == (n == 0)
         if n:
             whole[band.first : band.first + band.rows] = back
     np.testing.assert_array_equal(whole, plane)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32", "float32"])
+@pytest.mark.parametrize("shape", [(37, 50), (40, 21, 3), (3, 1)])
+@pytest.mark.parametrize("step", [2, 5, 8, 200])
+def test_block_means_count_the_pixels_there_are(dtype: str, shape: tuple[int, ...], step: int) -> None:
+    random = np.random.default_rng(4)
+    info = np.iinfo(dtype) if dtype != "float32" else None
+    plane = (random.integers(info.min, info.max, shape) if info else random.normal(0, 9, shape)).astype(dtype)
+    small = block_means(plane, step)
+    assert small.dtype == plane.dtype
+    assert small.shape[:2] == (-(-shape[0] // step), -(-shape[1] // step))
+    for j, i in np.ndindex(*small.shape[:2]):
+        block = plane[j * step : (j + 1) * step, i * step : (i + 1) * step].astype(float)
+        np.testing.assert_allclose(small[j, i], block.mean(axis=(0, 1)), atol=0.5 if info else 1e-5)
 
 
 def test_a_slice_of_usual_size_comes_in_one_part() -> None:

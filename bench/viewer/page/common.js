@@ -32,8 +32,47 @@ const probe = document.createElement("canvas");
 probe.width = probe.height = 48;
 const context = probe.getContext("2d", { willReadFrequently: true });
 
+// Reading a canvas back makes the page wait for all that software GL still has to draw, and then the watching
+// is what is measured. So every page notes when something is drawn, and a canvas is read only after that: once
+// for each drawing, or not at all where its pixels were seen on their way there.
+const drawn = new WeakMap();
+const note = (canvas, pixels = null) => void drawn.set(canvas, { at: performance.now(), pixels });
+
+function noting(kind, names) {
+  for (const name of names) {
+    const draw = kind.prototype[name];
+    kind.prototype[name] = function (...rest) {
+      const done = draw.apply(this, rest);
+      if (this.canvas !== probe) note(this.canvas);
+      return done;
+    };
+  }
+}
+noting(CanvasRenderingContext2D, ["drawImage"]);
+noting(WebGL2RenderingContext, ["drawArrays", "drawElements", "drawArraysInstanced", "drawElementsInstanced"]);
+const { putImageData } = CanvasRenderingContext2D.prototype;
+CanvasRenderingContext2D.prototype.putImageData = function (image, ...rest) {
+  putImageData.call(this, image, ...rest);
+  const { width, height, data } = image;
+  const whole = width === this.canvas.width && height === this.canvas.height;
+  note(this.canvas, whole ? sample(new Uint32Array(data.buffer, data.byteOffset, width * height), width, height) : null);
+};
+
+function sample(words, width, height) {
+  const seen = new Uint32Array(48 * 48);
+  for (let y = 0, n = 0; y < 48; y++) {
+    const row = Math.floor(((y + 0.5) * height) / 48) * width;
+    for (let x = 0; x < 48; x++) seen[n++] = words[row + Math.floor(((x + 0.5) * width) / 48)];
+  }
+  return new Uint8ClampedArray(seen.buffer);
+}
+
 /** The pixels of a canvas, small. */
 export function look(canvas) {
+  return drawn.get(canvas)?.pixels ?? readBack(canvas);
+}
+
+function readBack(canvas) {
   context.fillStyle = "black";
   context.fillRect(0, 0, 48, 48);
   context.drawImage(canvas, 0, 0, 48, 48);
@@ -57,9 +96,16 @@ export function colored(canvas) {
   return count;
 }
 
-/** A picture of something, not a blank or a single colour. */
+/** Wait for a picture of something, not a blank or a single colour; when it was drawn. */
 export async function shown(canvas, ms = 120000) {
-  await until(() => canvas() && greys(canvas()) > 16, ms);
+  let looked = null;
+  await until(() => {
+    const found = canvas() && drawn.get(canvas());
+    if (!found || found === looked) return false;
+    looked = found;
+    return greys(canvas()) > 16;
+  }, ms);
+  return looked.at;
 }
 
 /**
@@ -77,8 +123,9 @@ export async function steps(act, count, canvas) {
     times.push(performance.now() - start);
     if (n === 5 || n === count - 1) changed ||= String(look(canvas())) !== before;
   }
-  // Reading a pixel waits for what the GPU process has still to do.
-  look(canvas());
+  // For every viewer alike: reading a pixel waits for what the GPU process has still to do.
+  await frame();
+  readBack(canvas());
   if (!changed) throw new Error("the picture did not change");
   return times;
 }
@@ -88,3 +135,63 @@ export const sliceOf = (n, count) => (count >> 1) + (n % 80 < 40 ? n % 80 : 80 -
 
 /** Centre and width of window step n: never the same twice in a row, never far from the first. */
 export const windowOf = (n, center, width) => [center + (width / 40) * ((n % 10) - 4), width * (1 - 0.04 * ((n % 7) + 1))];
+
+/** Places of a brush stroke of `count` steps, in parts of a square view: a slow wave that touches new voxels each step. */
+export const strokeAt = (n, count) => [0.3 + (0.4 * n) / count, 0.5 + 0.12 * Math.sin(n / 4)];
+
+/**
+ * Brush steps: `move(n)` does one; JS ms of the call with what it draws in the next animation frame, and ms
+ * until that frame was painted. Fails where the stroke did not change the picture.
+ */
+export async function strokes(begin, move, end, count, canvas) {
+  const js = [];
+  const pixels = [];
+  const before = String(look(canvas()));
+  await begin();
+  for (let n = 1; n <= count; n++) {
+    const start = performance.now();
+    let drawing = 0;
+    const original = window.requestAnimationFrame;
+    window.requestAnimationFrame = (act) => original.call(window, (time) => {
+      const from = performance.now();
+      act(time);
+      drawing += performance.now() - from;
+    });
+    await move(n);
+    const moved = performance.now() - start;
+    window.requestAnimationFrame = original;
+    await frame();
+    look(canvas());
+    js.push(moved + drawing);
+    pixels.push(performance.now() - start);
+  }
+  await end();
+  await frame();
+  if (String(look(canvas())) === before) throw new Error("the stroke is not in the picture");
+  return { js, pixels };
+}
+
+/** A mouse or pointer event over an element at parts of its size. */
+export function at(element, kind, type, [x, y], more = {}) {
+  const box = element.getBoundingClientRect();
+  const place = { clientX: box.x + x * box.width, clientY: box.y + y * box.height, bubbles: true, cancelable: true, ...more };
+  const made = kind === "pointer" ? new PointerEvent(type, { pointerId: 1, pointerType: "mouse", ...place }) : new MouseEvent(type, place);
+  element.dispatchEvent(made);
+}
+
+/** JS ms of one act, with what it draws in the next animation frame. */
+export async function undone(act) {
+  let drawing = 0;
+  const original = window.requestAnimationFrame;
+  window.requestAnimationFrame = (draw) => original.call(window, (time) => {
+    const from = performance.now();
+    draw(time);
+    drawing += performance.now() - from;
+  });
+  const start = performance.now();
+  await act();
+  const acted = performance.now() - start;
+  window.requestAnimationFrame = original;
+  await frame();
+  return acted + drawing;
+}

@@ -1,5 +1,5 @@
 // nbannot's own module in a plain page; what a kernel does is done here, from arrays in the page.
-import { GRID, colored, frame, load, loadPart, shown, sliceOf, steps, until, windowOf } from "./common.js";
+import { GRID, colored, frame, sleep, undone, load, loadPart, shown, sliceOf, steps, strokeAt, strokes, until, windowOf, at } from "./common.js";
 
 const root = () => document.querySelector("[data-nbannot-root]");
 const canvas = () => document.querySelector("#view canvas");
@@ -34,7 +34,7 @@ class Host {
       queueMicrotask(() => this.reply({ ...this.state, tab: message.tab, acked: (message.next ?? 1) - 1 }));
     } else if (message.type === "get") {
       for (const key of message.keys) void this.answer(message, key);
-    } else if (message.type === "edit") {
+    } else if (message.type === "edit" && !this.silent) {
       this.reply({ type: "acked", tab: message.tab, seq: message.seq, revision: this.state.revision });
     }
   }
@@ -42,7 +42,7 @@ class Host {
     const parts = key.split("/");
     const file = this.files[parts[1]];
     const k = Number(parts.at(-1));
-    if (!file || !["image", "mask"].includes(parts[0])) {
+    if (!file || !["image", "mask", "small"].includes(parts[0])) {
       const error = { kind: "SliceError", message: "not in this page", hint: "" };
       return this.reply({ type: "bytes_error", tab, rid, key, error });
     }
@@ -52,12 +52,46 @@ class Host {
     const part = whole
       ? whole.slice(k * count, (k + 1) * count)
       : await loadPart(file.name, file.dtype, k * count, count);
-    this.firstBytes ??= performance.now();
     const codec = "raw";
     const head = { type: "bytes", tab, rid, key, dtype: file.dtype, shape: [rows, columns], codec };
+    if (part.byteLength > LARGE) return this.bands(head, part, rows, columns);
+    this.firstBytes ??= performance.now();
     if (parts[0] === "mask") head.revision = this.state.revision;
     this.reply(head, [new DataView(part.buffer)]);
   }
+  /** A large slice as the kernel sends it: a small picture, then bands of rows. */
+  bands(head, part, rows, columns) {
+    const step = Math.ceil(Math.max(rows, columns) / 512);
+    const height = Math.floor((BAND * rows) / part.byteLength / 16) * 16;
+    const count = Math.ceil(rows / height) + 1;
+    const small = means(part, rows, columns, step);
+    this.firstBytes ??= performance.now();
+    const send = (band, values) => this.reply({ ...head, band }, [new DataView(values.buffer)]);
+    if (head.key.startsWith("small/")) return send([0, 1, 0, rows, step], small);
+    send([0, count, 0, rows, step], small);
+    // Each in a message of its own, as from a socket.
+    for (let n = 1; n < count; n++) {
+      const first = (n - 1) * height;
+      const high = Math.min(height, rows - first);
+      setTimeout(() => send([n, count, first, high, 1], part.slice(first * columns, (first + high) * columns)));
+    }
+  }
+}
+
+const LARGE = 4 * 2 ** 20;
+const BAND = 2 * 2 ** 20;
+
+function means(part, rows, columns, step) {
+  const [high, wide] = [Math.ceil(rows / step), Math.ceil(columns / step)];
+  const out = new part.constructor(high * wide);
+  for (let j = 0; j < high; j++)
+    for (let i = 0; i < wide; i++) {
+      let sum = 0;
+      const [right, below] = [Math.min(columns, (i + 1) * step), Math.min(rows, (j + 1) * step)];
+      for (let y = j * step; y < below; y++) for (let x = i * step; x < right; x++) sum += part[y * columns + x];
+      out[j * wide + i] = Math.round(sum / ((right - i * step) * (below - j * step)));
+    }
+  return out;
 }
 
 async function open(scene, view, keep) {
@@ -100,15 +134,13 @@ const wheel = (delta) => {
 const bench = {
   async first() {
     const begun = await open("ct", { layout: "axial" }, false);
-    await shown(canvas);
-    const first = performance.now() - begun;
+    const first = (await shown(canvas)) - begun;
     await until(() => root().dataset.nbannotProgress?.startsWith(`${GRID.shape[0]}/`), 120000);
     return { first, full: performance.now() - begun };
   },
   async open(view = {}) {
     const begun = await open("all", { layout: "axial", overlay: false, ...view }, true);
-    await shown(canvas);
-    const first = performance.now() - begun;
+    const first = (await shown(canvas)) - begun;
     await until(() => root().dataset.nbannotComplete === "true", 120000);
     await until(() => Number(root().dataset.nbannotProgress?.split("/")[0] ?? 0) >= GRID.shape[0], 120000);
     const full = performance.now() - begun;
@@ -154,14 +186,40 @@ const bench = {
   },
   async xray(name) {
     await open(name, { layout: "auto" }, true);
-    await shown(canvas, 60000);
-    const first = performance.now() - host.firstBytes;
+    const first = (await shown(canvas, 60000)) - host.firstBytes;
     await until(() => root().dataset.nbannotComplete === "true", 30000);
     await fit();
     return first;
   },
   async volume3d() {
     throw new Error("needs a kernel: see the row in JupyterLab");
+  },
+  /** Three planes and a brush of 20 mm. */
+  async three() {
+    // A page of events has no pointer that could be captured.
+    Element.prototype.setPointerCapture = () => {};
+    await this.open({ overlay: true, layout: "mpr", tool: "brush", size_mm: 20, image: host?.state.images[0].id ?? null });
+    // Without an answer the page keeps what it has done; as much is drawn as with one.
+    host.silent = true;
+    // Not a label that lies where the stroke goes.
+    host.change({ label: host.state.labels.at(-1).id, opacity: 0.6 });
+    await until(() => pane("sagittal") && root().dataset.nbannotComplete === "true", 60000);
+    await sleep(800);
+  },
+  stroke(count) {
+    const view = pane("axial");
+    const drawn = () => view.querySelector("canvas");
+    const press = { button: 0, buttons: 1 };
+    return strokes(
+      () => at(view, "pointer", "pointerdown", strokeAt(0, count), press),
+      (n) => at(view, "pointer", "pointermove", strokeAt(n, count), press),
+      () => at(view, "pointer", "pointerup", strokeAt(count, count), { button: 0 }),
+      count, drawn,
+    );
+  },
+  /** JS ms of taking a stroke back, with what it draws. */
+  undo() {
+    return undone(() => root().dispatchEvent(new KeyboardEvent("keydown", { key: "z", code: "KeyZ", ctrlKey: true, bubbles: true, composed: true })));
   },
   version: () => "",
   backend: () => root()?.dataset.nbannotBackend ?? "",

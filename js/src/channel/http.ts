@@ -68,7 +68,8 @@ export class HttpCarrier {
       if (signal.aborted) return;
       const path = `${encodeURIComponent(image.id)}/${frame}/${k0}-${k1}${urgent ? "" : "?wait"}`;
       const reply = await fetch(`${this.url}/${path}`, { credentials: "same-origin", signal: limit.signal });
-      if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
+      // 204: the viewer is closed.
+      if (reply.status !== 200) throw new Error(`the server answered ${reply.status}`);
       const parser = new SliceParser(onPart);
       const reader = reply.body?.getReader();
       if (!reader) parser.push(new Uint8Array(await reply.arrayBuffer()));

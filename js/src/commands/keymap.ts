@@ -27,7 +27,7 @@ export const ACTIONS: Readonly<Record<string, string | null>> = {
   increaseBrushSize: "brush.larger", rectangle: "tool.box", crosshairs: "tool.crosshair",
   temporaryCrosshairs: null, crop: null, polygon: null, mergeNewPolygon: null, select: null,
   nextSlice: "slice.next", previousSlice: "slice.previous", grabSlice: null, decrementLabel: "label.previous",
-  incrementLabel: "label.next", deleteSelectedAnnotations: "box.remove", deleteCurrentImage: null,
+  incrementLabel: "label.next", deleteSelectedAnnotations: "annotation.remove", deleteCurrentImage: null,
   clearScene: null, showKeyboardShortcuts: "help.toggle",
 };
 

@@ -314,8 +314,10 @@ export class DocumentMirror {
 
   #storeFor(item: MaskItem, known: MaskStore | undefined): MaskStore {
     const shape: Triple = (this.image(item.image) ?? this.images[0])?.shape ?? [0, 0, 0];
-    const fits = known && known.dtype === item.dtype && known.shape.every((size, n) => size === shape[n]);
-    const store = fits ? known : new MaskStore(shape, item.dtype);
+    const fits = known?.shape.every((size, n) => size === shape[n]) === true;
+    // A mask only ever becomes wider; what it holds stays.
+    const wide = fits && known!.dtype === "uint8" && item.dtype === "uint16" ? known!.widened() : known;
+    const store = fits ? wide! : new MaskStore(shape, item.dtype);
     this.#stores.set(item.id, store);
     return store;
   }

@@ -9,13 +9,15 @@ export type TypedArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Int
 export interface SliceStore {
   /** (k, j, i) */
   readonly shape: Triple;
+  /** Where the image ends, in voxels, if that is inside the last ones. */
+  readonly extent?: Triple;
   readonly dtype: Dtype;
   readonly color: boolean;
   /** A slice that is undefined holds zeros (masks) instead of not being here yet (images). */
   readonly emptyIsZero?: boolean;
   /** Why slices cannot be had. */
   readonly failed?: ReadonlyMap<number, string>;
-  /** Slices of which only a coarse picture or some rows are here. */
+  /** Slices of which only a small picture or some rows are here. */
   readonly partial?: ReadonlySet<number>;
   /** Grows with each change. */
   readonly version: number;
@@ -153,7 +155,8 @@ export class MaskStore implements SliceStore {
   load(k: number, data: LabelArray, revision: number): boolean {
     if (revision < (this.#touched.get(k) ?? 0)) return false;
     this.#missing.delete(k);
-    this.#slices.set(k, data);
+    // Slices that were on their way when the mask became one of 16 bits.
+    this.#slices.set(k, this.dtype === "uint16" && data instanceof Uint8Array ? Uint16Array.from(data) : data);
     this.#changes.mark([k]);
     return true;
   }
@@ -209,6 +212,15 @@ export class MaskStore implements SliceStore {
     const slice = this.dtype === "uint8" ? new Uint8Array(size) : new Uint16Array(size);
     this.#slices.set(k, slice);
     return slice;
+  }
+
+  /** The same content in 16 bits. */
+  widened(): MaskStore {
+    const wide = new MaskStore(this.shape, "uint16");
+    for (const [k, slice] of this.#slices) wide.#slices.set(k, Uint16Array.from(slice));
+    for (const k of this.#missing) wide.#missing.add(k);
+    for (const [k, revision] of this.#touched) wide.#touched.set(k, revision);
+    return wide;
   }
 
   /** Free all voxels. */

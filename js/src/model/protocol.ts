@@ -483,6 +483,11 @@ export function imageKey(image: string, frame: number, k: number): string {
   return `image/${image}/${frame}/${k}`;
 }
 
+/** Key of the small picture that large slices begin with, alone. */
+export function smallKey(image: string, frame: number, k: number): string {
+  return `small/${image}/${frame}/${k}`;
+}
+
 /** Key of the header of the file that a slice comes from. */
 export function headerKey(image: string, frame: number, k: number): string {
   return `header/${image}/${frame}/${k}`;

@@ -9,6 +9,8 @@ export type Rgb = readonly [number, number, number];
 
 export interface SliceStore {
   readonly shape: readonly [number, number, number];
+  /** Where the image ends, in voxels, if that is inside the last ones. */
+  readonly extent?: readonly [number, number, number];
   readonly dtype: Dtype;
   /** Three values (red, green, blue; uint8) per voxel. */
   readonly color: boolean;
@@ -22,7 +24,7 @@ export interface SliceStore {
   readonly emptyIsZero?: boolean;
   /** Slices that cannot be had, and why: nobody waits for them. */
   readonly failed?: ReadonlyMap<number, string>;
-  /** Slices of which only a coarse picture or some rows are here. */
+  /** Slices of which only a small picture or some rows are here. */
   readonly partial?: ReadonlySet<number>;
 }
 

@@ -78,6 +78,7 @@ export class GlRenderer implements Renderer {
     gl.uniform3fv(program.uniform("step_"), plane.slab?.step ?? [0, 0, 0]);
     gl.uniform1i(program.uniform("count"), plane.slab?.count ?? 1);
     gl.uniform3iv(program.uniform("size"), store.shape);
+    gl.uniform3fv(program.uniform("extent"), store.extent ?? store.shape);
     gl.uniform1f(program.uniform("height"), plane.height);
   }
 

@@ -50,7 +50,7 @@ export function paintOblique(target: Target, request: PlaneRequest, layer: Image
     samples.paint(target.pixels, to, shade, store.color, (channel) => {
       for (const [k, j, i] of origins) {
         const at: Vec3 = [k + dv[0] * q, j + dv[1] * q, i + dv[2] * q];
-        let [first, last] = reach(at, du, width, store.shape);
+        let [first, last] = reach(at, du, width, store.extent ?? store.shape);
         if (clip) [first, last] = [Math.max(first, clip[0]), Math.min(last, clip[1])];
         if (first >= last) continue;
         const whole = (layer.interpolate ? linear : closest)(

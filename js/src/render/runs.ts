@@ -28,6 +28,8 @@ export class Run {
     private readonly present: Uint8Array | null,
     /** First and one past the last pixel to draw. */
     private readonly clip: readonly [number, number] = [0, count],
+    /** Where the axis ends. */
+    private readonly extent = size,
   ) {
     this.state = new Uint8Array(count);
     this.low = new Int32Array(count);
@@ -37,13 +39,13 @@ export class Run {
 
   /** Let pixel p lie at `start + p * step`. */
   set(start: number, step: number): this {
-    const { count, size, linear, present, state, low, high, part } = this;
+    const { count, size, extent, linear, present, state, low, high, part } = this;
     this.first = count;
     this.last = 0;
     this.gaps = false;
     for (let p = 0; p < count; p++) {
       const at = start + p * step;
-      if (!(at >= -0.5 - SNAP && at <= size - 0.5 + SNAP)) {
+      if (!(at >= -0.5 - SNAP && at <= extent - 0.5 + SNAP)) {
         state[p] = State.Outside;
         continue;
       }
@@ -122,9 +124,10 @@ export function linesOf(
   const { along, across, slant } = straight;
   const rows = inPlaneAxes(straight.axis)[0];
   const here = (axis: Axis): Uint8Array | null => (straight.axis !== 0 && axis === rows ? present : null);
-  const y = new Run(height + 2 * border, store.shape[across], linear, here(across));
+  const { shape, extent = shape } = store;
+  const y = new Run(height + 2 * border, shape[across], linear, here(across), undefined, extent[across]);
   y.set(origin[across] - border * dv[across], dv[across]);
-  const x = new Run(width + 2 * border, store.shape[along], linear, here(along), clip ?? undefined);
+  const x = new Run(width + 2 * border, shape[along], linear, here(along), clip ?? undefined, extent[along]);
   const row = (q: number): void => {
     x.set(origin[along] - border * du[along] + (q - border) * slant, du[along]);
   };

@@ -15,7 +15,7 @@ const head = (dtype: Dtype): string => `#version 300 es
 precision highp float;
 precision highp int;
 uniform highp ${samplerOf(dtype)} data;
-uniform vec3 origin, du, dv, step_;
+uniform vec3 origin, du, dv, step_, extent;
 uniform ivec3 size;
 uniform float height;
 uniform int count;
@@ -26,7 +26,7 @@ vec3 place(vec2 d) {
 }
 vec3 sampleAt(vec3 p, int n) { return p + step_ * (float(n) - float(count - 1) * .5); }
 bool outside(vec3 p) {
-  return any(lessThan(p, vec3(-.5 - SNAP))) || any(greaterThan(p, vec3(size) - .5 + SNAP));
+  return any(lessThan(p, vec3(-.5 - SNAP))) || any(greaterThan(p, extent - .5 + SNAP));
 }
 ivec3 voxel(vec3 p) { return clamp(ivec3(floor(p + .5 + SNAP)), ivec3(0), size - 1); }
 `;

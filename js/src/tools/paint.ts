@@ -1,106 +1,131 @@
-/** Brush and eraser: a disc in mm on the shown plane, one Paint edit for each stroke. */
-import type { LabelItem, MaskItem } from "../model/protocol";
-import { maskOf, newMask, obstacle } from "./labels";
-import { Stroke, type StrokeRule } from "./stroke";
-import { onSlice, TURNED, type Gesture, type Pointer, type Tool, type ToolHost } from "./tool";
+/** Brush and eraser: a disc on the shown plane or a ball in space, in mm; one edit for each stroke. */
+import type { Vec3 } from "../model/geometry";
+import { length } from "../model/geometry";
+import { connected } from "./flood";
+import type { Frame } from "./frame";
+import {
+  frameLimits, halfVoxel, latticeOf, tubeRegion, voxelsUnder, wholeGrid, withVoxels, type Lattice, type Limits, type Region,
+} from "./region";
+import { workOf, type Gate } from "./rules";
+import { commit, STILL_LOADING, Stroke } from "./stroke";
+import type { Gesture, Pointer, Tool, ToolHost } from "./tool";
 
-interface Target {
-  readonly mask: MaskItem;
-  readonly value: number;
+/** How the brush lies in a plane. */
+export interface Brush {
+  readonly lattice: Lattice;
+  readonly limits: Limits;
+  /** Unit normal of a disc on a free plane; null: a ball, or a disc on a slice of the grid. */
+  readonly normal: Vec3 | null;
+  readonly half: number;
 }
 
-/** The mask and segment that hold a label on the shown image, made for the brush when there is none. */
-function target(host: ToolHost, label: LabelItem, make: boolean): Target | null {
-  let mask = maskOf(host.masks, label.name);
-  if (!mask && make) {
-    mask = newMask(label.name, host.image.id);
-    host.apply({ kind: "put", item: mask, tool: "brush" });
+/** The brush on a frame; `slab`: mm of the thick slice shown, 0 for none. */
+export function brushOn(host: Pick<ToolHost, "geometry">, frame: Frame, sphere: boolean, slab = 0): Brush {
+  const lattice = latticeOf(host.geometry, frame.slice);
+  if (sphere && host.geometry.kind === "grid") return { lattice, limits: wholeGrid(lattice), normal: null, half: 0 };
+  if (frame.axis !== null) return { lattice, limits: frameLimits(lattice, frame), normal: null, half: 0 };
+  const half = Math.max(halfVoxel(lattice, frame.normal), slab / 2);
+  return { lattice, limits: wholeGrid(lattice), normal: frame.normal, half };
+}
+
+/** What a brush covers on its way from a to b (world); a brush finer than a voxel still draws a line. */
+export function covered({ lattice, limits, normal, half }: Brush, a: Vec3, b: Vec3, radius: number): Region | null {
+  const region = tubeRegion(lattice, limits, { a, b, radius, normal, half });
+  const [k, j, i] = lattice.steps;
+  const cell = (length(k) + length(j) + length(i)) / 2;
+  return radius >= cell ? region : withVoxels(region, voxelsUnder(lattice, limits, a, b));
+}
+
+/** Part of the size that a pen draws with: a light touch is a quarter, full pressure all of it. */
+export const pressed = (pointer: Pointer): number => 0.25 + 0.75 * pointer.pressure;
+
+/** Takes what is like the place where the stroke began, and joined to the brush. */
+class Adaptive {
+  readonly #mean: number;
+
+  constructor(private readonly host: ToolHost, private readonly brush: Brush, at: Vec3, ball: boolean) {
+    const { shape } = brush.lattice;
+    const [k0, j0, i0] = brush.lattice.index(at).map(Math.round) as [number, number, number];
+    let sum = 0;
+    let count = 0;
+    const near = (n: 0 | 1 | 2, middle: number): number[] => {
+      const [low, high] = ball ? [0, shape[n] - 1] : brush.limits[n];
+      return [middle - 1, middle, middle + 1].filter((x) => x >= low && x <= high);
+    };
+    for (const k of near(0, k0)) for (const j of near(1, j0)) for (const i of near(2, i0)) {
+      const value = host.store.slice(k)?.[j * shape[2] + i];
+      if (value === undefined || Number.isNaN(value)) continue;
+      sum += value;
+      count++;
+    }
+    this.#mean = count > 0 ? sum / count : NaN;
   }
-  const segment = mask?.segments.find((one) => one.label === label.name);
-  return mask && segment ? { mask, value: segment.value } : null;
-}
 
-/** Values of the mask that must not change because their label is locked. */
-export function lockedValues(mask: MaskItem, labels: readonly LabelItem[]): Set<number> {
-  const locked = new Set(labels.filter((one) => one.locked).map((one) => one.name));
-  return new Set(mask.segments.filter((one) => locked.has(one.label)).map((one) => one.value));
-}
-
-function rule(mask: MaskItem, value: number, erase: boolean, all: boolean, host: ToolHost): StrokeRule {
-  const locked = lockedValues(mask, host.labels);
-  if (!erase) return { value, allows: (old) => !locked.has(old) };
-  return { value: 0, allows: (old) => (all ? !locked.has(old) : old === value) };
-}
-
-function strokes(host: ToolHost, label: LabelItem, erase: boolean, all: boolean): StrokeOf[] {
-  const one = target(host, label, !erase);
-  const masks = all ? host.masks : [];
-  const others = masks.filter((mask) => mask !== one?.mask).map((mask) => ({ mask, value: -1 }));
-  const targets = one ? [one, ...others] : others;
-  const out: StrokeOf[] = [];
-  for (const { mask, value } of targets) {
-    const voxels = host.voxels(mask.id);
-    if (voxels) out.push({ mask, stroke: new Stroke(voxels, rule(mask, value, erase, all, host)) });
-  }
-  return out;
-}
-
-interface StrokeOf {
-  readonly mask: MaskItem;
-  readonly stroke: Stroke;
-}
-
-function finish(host: ToolHost, made: readonly StrokeOf[], tool: string): void {
-  const edits = made.flatMap(({ mask, stroke }) => {
-    const result = stroke.result();
-    // The document applies the edit itself and must find the old values.
-    stroke.revert();
-    return result ? [{ kind: "paint" as const, mask: mask.id, ...result, tool }] : [];
-  });
-  if (edits.length === 1) host.apply(edits[0]!);
-  else if (edits.length > 1) host.apply({ kind: "batch", edits, name: "Erase", tool });
-  if (made.some(({ stroke }) => stroke.missing)) {
-    host.toast("Some slices of the mask are still loading; they were left as they are.");
+  /** The part of a region that is joined to the brush's way through alike voxels that may change. */
+  part(region: Region, a: Vec3, b: Vec3, gate: Gate): Region | null {
+    const { lattice, limits } = this.brush;
+    const { tolerance } = this.host.view.value.rules;
+    const { store } = this.host;
+    const [low, high] = [this.#mean - tolerance, this.#mean + tolerance];
+    let shown = -1;
+    let slice: ArrayLike<number> | undefined;
+    const may = (k: number, at: number): boolean => {
+      if (k !== shown) {
+        shown = k;
+        slice = store.partial?.has(k) ? undefined : store.slice(k);
+      }
+      if (!slice) gate.missing = true;
+      return slice !== undefined && slice[at]! >= low && slice[at]! <= high;
+    };
+    return connected(region, voxelsUnder(lattice, limits, a, b), may, lattice.shape[2]);
   }
 }
+
+/** Mm of the thick slice that a pane shows; 0 for none. */
+const slabOf = (host: ToolHost, frame: Frame): number => host.view.value.slabs[frame.pane]?.mm ?? 0;
 
 function beginStroke(pointer: Pointer, host: ToolHost, erase: boolean, all: boolean): Gesture | null {
-  if (!onSlice(pointer)) {
-    host.toast(TURNED);
-    return null;
-  }
-  const label = host.activeLabel();
-  if (!label) return null;
-  const why = obstacle(host, label);
-  if (why) {
-    host.toast(why);
-    return null;
-  }
-  const made = strokes(host, label, erase, all);
-  if (made.length === 0) {
-    host.toast(erase ? `"${label.name}" has nothing to erase here.` : "The mask is not here yet.");
-    return null;
-  }
-  const radius = host.view.value.size_mm / 2;
-  let last = pointer.plane;
+  const work = workOf(host, erase, all);
+  if (!work) return null;
+  const { rules } = host.view.value;
   const { frame } = pointer;
+  const brush = brushOn(host, frame, rules.sphere, slabOf(host, frame));
+  const stroke = new Stroke(work);
+  const adaptive = rules.adaptive && !erase && !host.image.color
+    ? new Adaptive(host, brush, pointer.world, rules.sphere || frame.axis === null) : null;
+  let last = pointer.world;
+  let done = false;
   const move = (p: Pointer): void => {
-    for (const { stroke } of made) stroke.paint(frame, last, p.plane, radius);
-    last = p.plane;
-    host.repaint();
+    const region = covered(brush, last, p.world, (host.view.value.size_mm / 2) * pressed(p));
+    const part = region && adaptive ? adaptive.part(region, last, p.world, work.gate) : region;
+    const changed = part !== null && stroke.paint(part);
+    last = p.world;
+    done ||= changed;
+    if (changed) host.repaint();
   };
   move(pointer);
   return {
     move,
     end: (p) => {
-      move(p);
-      finish(host, made, erase ? "eraser" : "brush");
+      // Lifting a pen leaves no mark of its own.
+      move({ ...p, pressure: Math.min(p.pressure, pointer.pressure) });
+      const changes = stroke.result();
+      // The document applies the edit itself and must find the old values.
+      stroke.revert();
+      commit(host, changes, erase ? "eraser" : "brush", erase ? "Erase" : "Paint");
+      if (stroke.missing || work.gate.missing) host.toast(STILL_LOADING);
+      else if (!done) tellWhy(host, work.gate, adaptive !== null);
     },
     cancel: () => {
-      for (const { stroke } of made) stroke.revert();
+      stroke.revert();
       host.repaint();
     },
   };
+}
+
+function tellWhy(host: ToolHost, gate: Gate, adaptive: boolean): void {
+  const why = gate.why ?? (adaptive ? "Nothing under the brush is like the place where the stroke began." : null);
+  if (why) host.toast(why);
 }
 
 export const brush: Tool = {
@@ -114,3 +139,11 @@ export const eraser: Tool = {
   cursor: () => "none",
   begin: (pointer, host) => beginStroke(pointer, host, true, pointer.alt),
 };
+
+/** Where a ball of `radius` mm at `world` cuts a frame: centre (plane mm) and radius; null where it does not. */
+export function ballCut(frame: Frame, world: Vec3, radius: number): { readonly at: readonly [number, number]; readonly radius: number } | null {
+  const at = frame.toPlane(world);
+  const foot = frame.toWorld(at);
+  const off = length([world[0] - foot[0], world[1] - foot[1], world[2] - foot[2]]);
+  return off < radius ? { at, radius: Math.sqrt(radius * radius - off * off) } : null;
+}

@@ -1,5 +1,6 @@
 /** What a tool is, and all it may see and do. */
 import type { GridGeometry, Vec3 } from "../model/geometry";
+import type { SliceStore } from "../model/masks";
 import type {
   BoxItem, EditDraft, ImageJson, IndexBox, LabelItem, MaskItem, Runs,
 } from "../model/protocol";
@@ -22,6 +23,8 @@ export interface Pointer {
   readonly alt: boolean;
   readonly shift: boolean;
   readonly touch: boolean;
+  /** How hard a pen is pressed, 0 to 1; 1 for everything else. */
+  readonly pressure: number;
 }
 
 /** The pointer over a slice of the grid, where voxels and boxes can be changed. */
@@ -30,6 +33,18 @@ export interface SlicePointer extends Pointer {
 }
 
 export const onSlice = (pointer: Pointer): pointer is SlicePointer => pointer.frame.axis !== null;
+
+/** The outline that is being drawn, as the views show it. */
+export interface CutLine {
+  readonly pane: string;
+  /** Mm of the pane's frame. */
+  readonly points: readonly Pair[];
+  /** A circle about the first point through the second. */
+  readonly circle: boolean;
+  /** Whether each point is marked. */
+  readonly dots: boolean;
+  readonly erases: boolean;
+}
 
 /** Why nothing can be drawn on a turned plane. */
 export const TURNED = "This plane is turned. Draw in a plane that follows the voxels.";
@@ -73,6 +88,8 @@ export interface ToolHost {
   /** Frame in time that is shown. */
   readonly time: number;
   readonly geometry: GridGeometry;
+  /** Voxels of the shown image and frame, as far as they are here. */
+  readonly store: SliceStore;
   readonly labels: readonly LabelItem[];
   /** Masks on the shown image. */
   readonly masks: readonly MaskItem[];
@@ -95,6 +112,7 @@ export interface ToolHost {
   readonly size: Pair;
   apply(edit: EditDraft): void;
   draft(box: BoxDraft | null): void;
+  cutLine(line: CutLine | null): void;
   toast(text: string, action?: ToastAction): void;
   repaint(): void;
 }
@@ -107,9 +125,20 @@ export interface Gesture {
   cancel(): void;
 }
 
+/** A gesture of several presses, such as a polygon: it goes on when the button is released. */
+export interface LongGesture extends Gesture {
+  readonly long: true;
+  /** The next press, and the moves between them; false when the gesture is done. */
+  press(pointer: Pointer): boolean;
+  /** A key, by `keyName`; null where it is not for the gesture. */
+  key(name: string): "took" | "done" | null;
+  /** A double click; true where the gesture goes on. */
+  finish(): boolean;
+}
+
 export interface Tool {
   readonly name: ToolName;
-  begin(pointer: Pointer, host: ToolHost): Gesture | null;
+  begin(pointer: Pointer, host: ToolHost): Gesture | LongGesture | null;
   /** CSS cursor over a view; "none" where the tool draws its own. */
   cursor(pointer: Pointer | null, host: ToolHost): string;
 }

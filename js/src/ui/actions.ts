@@ -1,11 +1,11 @@
 /** What the commands of keyboard, toolbar and help do. */
 import type { CommandTarget } from "../commands";
 import { BRUSH_MAX, BRUSH_MIN } from "../state";
+import { chosen, removeAnnotations, stepAnnotation, toggleHidden } from "./annotations";
 import { flip as flipCompared } from "./compare";
 import type { Turn } from "../state/parts";
 import { cinePane } from "./frames";
 import type { Pane } from "./pane";
-import { removeBox } from "./panel";
 import { nextSpeed, speedOf } from "./player";
 import type { Scene } from "./scene";
 import { nextSlab, thicken } from "./slab";
@@ -35,12 +35,17 @@ export class Actions implements CommandTarget {
   tool(name: Parameters<CommandTarget["tool"]>[0]): void {
     this.hooks.cancelGesture();
     this.scene.view.set({ tool: name });
-    if ((name === "brush" || name === "box") && this.scene.ready && !this.scene.label) this.hooks.needsLabel();
+    if (["brush", "scissors", "fill", "box"].includes(name) && this.scene.ready && !this.scene.label) this.hooks.needsLabel();
   }
 
   brushSize(factor: number): void {
     const size = Math.min(BRUSH_MAX, Math.max(BRUSH_MIN, this.scene.view.value.size_mm * factor));
     this.scene.view.set({ size_mm: Number(size.toPrecision(3)) });
+  }
+
+  rule(name: Parameters<CommandTarget["rule"]>[0]): void {
+    const { rules } = this.scene.view.value;
+    this.scene.view.set({ rules: { ...rules, [name]: !rules[name] } });
   }
 
   scroll(slices: number): void {
@@ -197,8 +202,17 @@ export class Actions implements CommandTarget {
   }
 
   removeSelected(): void {
-    const box = this.scene.source.document.boxes.find((one) => one.id === this.scene.selected);
-    if (box) removeBox(this.scene, box);
+    const items = chosen(this.scene);
+    if (items.length > 0) removeAnnotations(this.scene, items);
+  }
+
+  hideSelected(): void {
+    const items = chosen(this.scene);
+    if (items.length > 0) toggleHidden(this.scene, items);
+  }
+
+  annotation(by: 1 | -1): void {
+    if (this.scene.ready) stepAnnotation(this.scene, by);
   }
 
   cancel(): void {

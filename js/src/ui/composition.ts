@@ -4,12 +4,13 @@ import type { ImageJson } from "../model/protocol";
 import type { SliceStore as Voxels } from "../model/masks";
 import { movePoint, moveStep, type Matrix } from "../model/transform";
 import { COLORMAPS } from "../render/colormaps";
-import { planeRequest, type PlaneRequest } from "../render/plane";
+import { alignedAxis, planeRequest, slicesOf, type PlaneRequest } from "../render/plane";
 import { anyMissing } from "../render/contract";
 import type { ImageLayer, Layer, MaskLayer, SegmentStyle, Slab, SliceStore } from "../render/renderer";
 import { hasPlanes, isGrid, type Frame } from "../tools/frame";
 import type { Camera } from "../tools/tool";
 import { Difference } from "./difference";
+import type { Reduced } from "../volumes/reduced";
 import { whyNotOver } from "./over";
 import type { Pane } from "./pane";
 import { windowBounds } from "./presets";
@@ -92,28 +93,50 @@ function imageLayer(
   };
 }
 
+/** The same pixels in a grid whose voxels are `factors` (k, j, i) times as large: index -0.5 is the same corner in both. */
+function planeOver(plane: PlaneRequest, factors: Vec3): PlaneRequest {
+  const scaled = (step: Vec3): Vec3 => [step[0] / factors[0], step[1] / factors[1], step[2] / factors[2]];
+  const { origin, du, dv, slab } = plane;
+  const half: Vec3 = [0.5, 0.5, 0.5];
+  return {
+    ...plane, origin: subtract(scaled(add(origin, half)), half), du: scaled(du), dv: scaled(dv),
+    slab: slab && { ...slab, step: scaled(slab.step) },
+  };
+}
+
+/**
+ * The layer from a smaller copy of its image, where a pixel covers several voxels or the slice is on its way;
+ * `exact`: only the latter.
+ */
+export function reducedLayer(layer: ImageLayer, copies: Reduced | undefined, exact = false): ImageLayer {
+  const { plane, store, lower, interpolate } = layer;
+  const { du, dv, slab } = plane;
+  if (!copies || slab || lower !== null || alignedAxis(plane) !== 0) return layer;
+  const range = slicesOf(plane, store.shape[0], interpolate);
+  if (!range) return layer;
+  const step = exact ? 0 : Math.min(Math.hypot(du[1], du[2]), Math.hypot(dv[1], dv[2]));
+  const level = copies.pick(step, range, !anyMissing(layer));
+  if (!level) return layer;
+  return { ...layer, store: level as SliceStore, plane: planeOver(plane, [1, level.factor, level.factor]) };
+}
+
 /** The image of a pane; where slices are on their way, over what is known of the whole. */
-function baseLayers(pane: Pane, base: ImageLayer): Layer[] {
+function baseLayers(pane: Pane, voxels: ImageLayer, exact: boolean): Layer[] {
   const { image, geometry, time } = pane;
-  if (!isGrid(geometry) || !anyMissing(base)) return [base];
+  const base = reducedLayer(voxels, pane.scene.source.volumes.reduced?.(image.id, time), exact);
+  if (!isGrid(geometry) || !anyMissing(voxels)) return [base];
   const sketch = pane.scene.source.volumes.sketch?.(image.id, time);
   if (!sketch) return [base];
   const { factors, slope, intercept } = sketch;
-  // Index -0.5 is the same corner in both grids.
-  const scaled = (step: Vec3): Vec3 => [step[0] / factors[0], step[1] / factors[1], step[2] / factors[2]];
-  const { origin, du, dv, slab } = base.plane;
-  const half: Vec3 = [0.5, 0.5, 0.5];
-  const plane = {
-    ...base.plane, origin: subtract(scaled(add(origin, half)), half), du: scaled(du), dv: scaled(dv),
-    slab: slab && { ...slab, step: scaled(slab.step) },
-  };
-  const { lower, upper } = base.window;
+  const { lower, upper } = voxels.window;
   const window = { lower: (lower - intercept) / slope, upper: (upper - intercept) / slope };
-  return [{ ...base, store: sketch.store as SliceStore, plane, window }, { ...base, gaps: "clear" }];
+  const plane = planeOver(voxels.plane, factors);
+  return [{ ...voxels, store: sketch.store as SliceStore, plane, window }, { ...base, gaps: "clear" }];
 }
 
-/** Everything drawn in `width` × `height` device px by the pane's camera or another, bottom first. */
-export function compose(pane: Pane, width: number, height: number, ratio: number, camera = pane.camera): Composition {
+/** Everything drawn in `width` × `height` device px by the pane's camera or a closer one (a magnifier's), bottom first. */
+export function compose(pane: Pane, width: number, height: number, ratio: number, closer?: Camera): Composition {
+  const camera = closer ?? pane.camera;
   const { scene, image, view } = pane;
   const plane = basePlane(pane, width, height, ratio, camera);
   const notes: string[] = [];
@@ -130,7 +153,8 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
   const edge = !against ? width
     : compare!.mode === "swipe" ? edgeOf(pane, compare!.at, width, ratio, camera) : scene.flickered ? 0 : width;
   const clip: ImageLayer["clip"] = edge < width ? [0, edge] : null;
-  layers.push(...baseLayers(pane, imageLayer(pane, image, pane.store, plane, { clip })));
+  const exact = closer !== undefined;
+  layers.push(...baseLayers(pane, imageLayer(pane, image, pane.store, plane, { clip }), exact));
   tellMap(view.value.colormaps[image.id], notes);
   for (const state of view.value.layers[image.id] ?? []) {
     tellMap(state.colormap, notes);
@@ -146,7 +170,8 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
   if (against && edge < width) {
     const { other, found } = against;
     const rest = [edge, width] as const;
-    layers.push(imageLayer(pane, other, found.store, found.plane, { clip: rest }));
+    const copies = scene.source.volumes.reduced?.(other.id, Math.min(pane.time, other.frames - 1));
+    layers.push(reducedLayer(imageLayer(pane, other, found.store, found.plane, { clip: rest }), copies, exact));
     layers.push(...maskLayers(pane, other, found.plane, ratio, rest));
   }
   return { layers, notes };

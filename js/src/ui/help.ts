@@ -16,6 +16,9 @@ export const MOUSE: readonly (readonly [string, string])[] = [
   ["Double click", "Maximize or restore"],
   ["Alt with brush", "Erase the label"],
   ["Alt with eraser", "Erase all unlocked labels"],
+  ["Key of a tool, held", "That tool until the key is let go"],
+  ["Space, held", "Pan (where no clip can be played)"],
+  ["Double click, Enter", "Close the polygon of the scissors; Backspace takes the last point back"],
 ];
 
 const row = (keys: readonly string[], title: string): HTMLElement =>

@@ -4,21 +4,29 @@ import type { Keymap } from "../commands/keymap";
 import { isEditable } from "./dom";
 import { AWAITING } from "./shortcuts";
 
-/** `own` takes keys that labels have for themselves: digits and keys without a command. */
+export interface KeyHooks {
+  /** Takes keys that labels have for themselves: digits and keys without a command. */
+  own(key: string): boolean;
+  /** Takes keys for what is being drawn. */
+  drawing?(key: string): boolean;
+  /** Takes the key of a command that lasts while it is held. */
+  hold?(event: KeyboardEvent, command: string): boolean;
+}
+
 export function listenKeys(
-  root: HTMLElement, keys: Keymap, target: CommandTarget, own: (key: string) => boolean, signal: AbortSignal,
+  root: HTMLElement, keys: Keymap, target: CommandTarget, hooks: KeyHooks, signal: AbortSignal,
 ): void {
   const press = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || !mine(event, root)) return;
     if (root.querySelector(`[${AWAITING}]`)) return;
     const key = keyName(event);
     const found = keys.commandFor(event);
-    const taken = (!found || /^[1-9]$/.test(key)) && own(key);
+    const taken = hooks.drawing?.(key) || ((!found || /^[1-9]$/.test(key)) && hooks.own(key));
     if (!found && !taken) return;
     // JupyterLab listens on the document in the capture phase: a plain stopPropagation comes too late.
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (!taken) found?.run(target);
+    if (found && !taken && !hooks.hold?.(event, found.id)) found.run(target);
   };
   window.addEventListener("keydown", press, { capture: true, signal });
 }
@@ -40,7 +48,7 @@ const CONTROL_KEYS = /^( |Enter|Tab|Arrow.*|Home|End|PageUp|PageDown)$/;
 /** Enter, space and arrows belong to a focused control (on a tool button only the first two), Escape to an open menu. */
 function freeKey(from: Element, key: string): boolean {
   if (key === "Escape" && from.closest(".nbannot-menu, [role=menu]")) return false;
-  const control = from.closest("button, input, [role=menu], [role=slider], [role=dialog]");
+  const control = from.closest("button, input, [role=menu], [role=slider], [role=dialog], [role=listbox]");
   if (!control || !CONTROL_KEYS.test(key)) return true;
   return control.matches("button[data-nbannot-command], .nbannot-toolbar button, .nbannot-panemenu") && ![" ", "Enter", "Tab"].includes(key);
 }

@@ -50,6 +50,32 @@ export function attachPopup(
   signal.addEventListener("abort", close);
 }
 
+/** Open a menu at a point (client px); another press or Escape closes it and gives the focus back. */
+export function openMenuAt(root: HTMLElement, at: readonly [number, number], items: readonly MenuItem[], signal: AbortSignal): void {
+  const before = document.activeElement as HTMLElement | null;
+  const closed = new AbortController();
+  const close = (): void => {
+    menu.remove();
+    closed.abort();
+  };
+  const menu = buildMenu(items, () => {
+    close();
+    before?.focus();
+  });
+  root.append(menu);
+  const box = root.getBoundingClientRect();
+  const within = (place: number, room: number, size: number): string => `${Math.max(4, Math.min(place, room - size - 4))}px`;
+  menu.style.maxHeight = `${box.height - 8}px`;
+  menu.style.left = within(at[0] - box.left, box.width, menu.offsetWidth);
+  menu.style.top = within(at[1] - box.top, box.height, menu.offsetHeight);
+  menu.querySelector<HTMLElement>("button")?.focus();
+  const outside = (event: Event): void => {
+    if (!menu.contains(event.target as Node)) close();
+  };
+  document.addEventListener("pointerdown", outside, { capture: true, signal: closed.signal });
+  signal.addEventListener("abort", close, { signal: closed.signal });
+}
+
 function buildMenu(items: readonly MenuItem[], done: () => void): HTMLElement {
   const menu = h("div", { class: "nbannot-menu", role: "menu" });
   for (const item of items) {

@@ -1,16 +1,22 @@
 /** Puts a viewer into an element and keeps its parts in step until the signal aborts. */
 import type { ViewPatch } from "../state";
 import { ViewStore } from "../state/store";
+import type { Pointer } from "../tools/tool";
 import { Actions } from "./actions";
 import { CineBar } from "./cine";
 import { Dialogs } from "./dialog";
 import { h, listen } from "./dom";
+import { cinePane } from "./frames";
 import { HeaderBrowser } from "./headers";
+import { HeldTool } from "./held";
 import { buildHelp } from "./help";
 import { ImageInfo } from "./imageinfo";
-import { listenKeys } from "./keyboard";
+import { listenKeys, type KeyHooks } from "./keyboard";
 import { LiveDock } from "./livehost";
+import { openMenuAt } from "./menu";
 import { configError, errorOf, Messages } from "./messages";
+import { PaintBar } from "./paintbar";
+import type { Pane } from "./pane";
 import { Panel } from "./panel";
 import type { PaneView } from "./paneview";
 import { Places } from "./places";
@@ -45,6 +51,8 @@ class Viewer {
   readonly #stage: Stage;
   readonly #places: Places;
   readonly #toolbar: Toolbar;
+  readonly #paintbar: PaintBar;
+  readonly #held: HeldTool;
   readonly #panel: Panel;
   readonly #live: LiveDock;
   readonly #messages: Messages;
@@ -91,6 +99,8 @@ class Viewer {
       this.#scene, this.#stage.element, this.#root, (pane) => this.#actions.maximizePane(pane), this.#messages, signal,
     );
     this.#toolbar = new Toolbar(this.#scene, this.#actions, this.#root, signal);
+    this.#paintbar = new PaintBar(this.#scene, signal);
+    this.#held = new HeldTool(this.#view, this.#root, signal);
     this.#panel = new Panel(this.#scene, this.#root, signal);
     this.#live = new LiveDock(this.#scene, this.#root, () => this.#resized(), signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
@@ -111,6 +121,8 @@ class Viewer {
     return {
       brushSize: (factor: number) => this.#actions.brushSize(factor),
       maximize: (pane: string) => this.#actions.maximizePane(pane),
+      menu: (pane: Pane, pointer: Pointer, at: readonly [number, number]) =>
+        openMenuAt(this.#root, at, this.#panel.menuUnder(pane, pointer, (id) => this.#actions.maximizePane(id)), this.signal),
       failed: (error: unknown, hint: string) => this.#messages.error({ ...errorOf(error), hint }),
       opened: (view: PaneView) => this.#places.opened(view),
       drawn: (complete: boolean) => this.#drawn(complete),
@@ -128,21 +140,26 @@ class Viewer {
     const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
     this.#body.append(this.#places.element, this.#live.element, this.#panel.element, notices);
     this.#root.append(
-      this.#toolbar.element, this.#body, this.#cine.element, this.#messages.toastBox, grip,
+      this.#toolbar.element, this.#paintbar.element, this.#body, this.#cine.element, this.#messages.toastBox, grip,
     );
     el.append(this.#root);
     this.#setHeight();
     const { signal } = this;
     const toolbar = this.#toolbar.element;
     // Buttons do not keep the focus after a click: the next key is for the picture.
-    listen(toolbar, "mousedown", signal, (event) => {
+    for (const bar of [toolbar, this.#paintbar.element]) listen(bar, "mousedown", signal, (event) => {
       if (!(event.target as Element).closest("button")) return;
       event.preventDefault();
       this.#root.focus({ preventScroll: true });
     });
     listen(this.#stage.element, "pointerdown", signal, () => this.#root.focus({ preventScroll: true }));
     listen(grip, "pointerdown", signal, (event) => this.#dragHeight(grip, event));
-    listenKeys(this.#root, this.#scene.keys, this.#actions, (key) => this.#chooseByKey(key), signal);
+    const hooks: KeyHooks = {
+      own: (key) => this.#chooseByKey(key),
+      drawing: (key) => this.#stage.key(key),
+      hold: (event, id) => this.#held.key(event, id, cinePane(this.#scene) !== null),
+    };
+    listenKeys(this.#root, this.#scene.keys, this.#actions, hooks, signal);
     const observer = new ResizeObserver(() => this.#resized());
     observer.observe(this.#root);
     signal.addEventListener("abort", () => observer.disconnect());
@@ -171,6 +188,8 @@ class Viewer {
     this.#view.on((_, changed) => {
       if (ARRANGING.some((key) => changed.has(key))) this.#arrange();
       if (changed.has("shortcuts")) this.#bindKeys();
+      // At once: it moves the picture, which must stand still when the next press comes.
+      if (changed.has("tool")) this.#paintbar.draw(this.#held.former);
       if (changed.has("panel") || changed.has("height") || changed.has("thumbnails")) this.#resized();
       this.#refresh();
     });
@@ -239,6 +258,7 @@ class Viewer {
     if (this.#scene.ready) dataset["nbannotLayout"] = this.#scene.layout;
     this.#places.draw();
     this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden, this.#places.thumbnailsOpen);
+    this.#paintbar.draw(this.#held.former);
     this.#panel.draw();
     this.#live.draw();
     this.#cine.draw();

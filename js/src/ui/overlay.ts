@@ -2,9 +2,10 @@
 import type { BoxItem } from "../model/protocol";
 import type { Plane } from "../state/parts";
 import { boxOutline, boxPoint, boxShown, HANDLES } from "../tools/box";
-import type { Frame, Pair, SliceFrame } from "../tools/frame";
+import type { Pair, SliceFrame } from "../tools/frame";
 import { handles, type PlaneLine } from "../tools/rotate";
 import type { Pointer } from "../tools/tool";
+import { BrushMarks } from "./brushmarks";
 import { h, s, setAttribute, setText } from "./dom";
 import { frameText } from "./frames";
 import {
@@ -12,6 +13,7 @@ import {
 } from "./readout";
 import type { Pane } from "./pane";
 import { referenceLines, type ReferenceLine } from "./references";
+import { toPx, type Screen } from "./screen";
 
 /** Colour of each plane, on its own title and on its line in the other views. */
 export const PLANE_COLORS: Readonly<Record<Plane, string>> = {
@@ -27,28 +29,7 @@ const GAP = 11;
 /** Boxes with a side shorter than this (px) show the handles of their corners only. */
 const EDGE_HANDLES = 40;
 
-/** From plane mm to px of a view. */
-export interface Screen {
-  readonly frame: Frame;
-  readonly width: number;
-  readonly height: number;
-  readonly mmPerPx: number;
-  readonly pan: Pair;
-}
-
-export function toPx(screen: Screen, [x, y]: Pair): Pair {
-  return [
-    screen.width / 2 + (x - screen.pan[0]) / screen.mmPerPx,
-    screen.height / 2 + (y - screen.pan[1]) / screen.mmPerPx,
-  ];
-}
-
-export function fromPx(screen: Screen, [x, y]: Pair): Pair {
-  return [
-    screen.pan[0] + (x - screen.width / 2) * screen.mmPerPx,
-    screen.pan[1] + (y - screen.height / 2) * screen.mmPerPx,
-  ];
-}
+export { fromPx, toPx, type Screen } from "./screen";
 
 const fixed = (x: number): string => x.toFixed(1);
 const points = (screen: Screen, corners: readonly Pair[]): string =>
@@ -67,7 +48,7 @@ export class Overlay {
   readonly #dot = s("circle", { class: "nbannot-dot", r: 2.5 });
   readonly #references = s("g", { class: "nbannot-references" });
   readonly #boxes = s("g");
-  readonly #ring = s("g", { class: "nbannot-ring" });
+  readonly #marks = new BrushMarks();
   readonly #bar = s("path", { class: "nbannot-bar" });
   readonly #barShadow = s("path", { class: "nbannot-bar nbannot-bar-shadow" });
   readonly #barText = s("text", { class: "nbannot-bar-text", "text-anchor": "end" });
@@ -83,10 +64,9 @@ export class Overlay {
   notes: readonly string[] = [];
 
   constructor() {
-    this.#ring.append(s("circle", { class: "nbannot-ring-shadow" }), s("circle", {}));
     this.svg = s(
       "svg", { class: "nbannot-overlay", "aria-hidden": "true" },
-      this.#lineShadow, ...this.#lines, this.#references, this.#handles, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
+      this.#lineShadow, ...this.#lines, this.#references, this.#handles, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#marks.element,
     );
     const corner = (name: string): HTMLElement => h("div", { class: `nbannot-corner nbannot-${name}` });
     const edge = (name: string): HTMLElement => h("div", { class: `nbannot-edge nbannot-edge-${name}` });
@@ -110,22 +90,10 @@ export class Overlay {
     this.point(pane, screen, pointer);
   }
 
-  /** What follows the pointer: the value under it and the brush. */
+  /** What follows the pointer: the value under it, the brush and the outline being drawn. */
   point(pane: Pane, screen: Screen, pointer: Pointer | null): void {
     setText(this.#value, pointer ? readingText(readAt(pane, pointer.index)) : "");
-    const { tool, size_mm } = pane.view.value;
-    const brush = pointer !== null && (tool === "brush" || tool === "eraser");
-    setAttribute(this.#ring, "visibility", brush ? "visible" : "hidden");
-    if (!brush) return;
-    const radius = Math.max(1, size_mm / 2 / screen.mmPerPx);
-    const color = tool === "eraser" || pointer.alt ? "#ffffff" : (pane.scene.label?.color ?? "#ffffff");
-    for (const ring of this.#ring.children) {
-      setAttribute(ring, "cx", fixed(pointer.px[0]));
-      setAttribute(ring, "cy", fixed(pointer.px[1]));
-      setAttribute(ring, "r", fixed(radius));
-    }
-    setAttribute(this.#ring, "stroke", color);
-    setAttribute(this.#ring, "stroke-dasharray", tool === "eraser" || pointer.alt ? "4 3" : null);
+    this.#marks.draw(pane, screen, pointer);
   }
 
   #drawCross(pane: Pane, screen: Screen): void {
@@ -181,13 +149,13 @@ export class Overlay {
     const unseen = new Set(pane.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
     const { frame } = screen;
     const shown = overlay && frame.axis !== null
-      ? pane.boxes.filter((box) => !unseen.has(box.label) && boxShown(box, frame, pane.image.id, pane.time))
+      ? pane.boxes.filter((box) => !unseen.has(box.label) && !hidden.includes(box.id) && boxShown(box, frame, pane.image.id, pane.time))
       : [];
-    const key = JSON.stringify([shown, [...colors], pane.selected, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
+    const key = JSON.stringify([shown, [...colors], pane.view.value.selected, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
     if (key === this.#boxKey) return;
     this.#boxKey = key;
     this.#boxes.replaceChildren(
-      ...shown.map((box) => boxShape(box, screen as SliceScreen, colors.get(box.label) ?? "#ffffff", box.id === pane.selected)),
+      ...shown.map((box) => boxShape(box, screen as SliceScreen, colors.get(box.label) ?? "#ffffff", pane.view.value.selected.includes(box.id))),
     );
   }
 

@@ -16,7 +16,7 @@ import { zoomAt } from "../tools/navigate";
 import { pixelForPixel } from "./fullsize";
 import type { PreviewLayer } from "./previewlayer";
 import { planeLines, type PlaneLine } from "../tools/rotate";
-import type { BoxDraft, Camera, MaskVoxels, Pointer, ToastAction, ToolHost, Window } from "../tools/tool";
+import type { BoxDraft, Camera, CutLine, MaskVoxels, Pointer, ToastAction, ToolHost, Window } from "../tools/tool";
 import type { Source } from "./source";
 import type { Spaces } from "./spaces";
 
@@ -66,6 +66,10 @@ export interface PaneOwner {
   activeLabel(): LabelItem | null;
   apply(edit: EditDraft): void;
   draft(box: BoxDraft | null): void;
+  /** The outline that is being drawn. */
+  cutLine: CutLine | null;
+  /** Where the pointer is, and in which pane. */
+  pointed: { readonly pane: string; readonly image: string; readonly world: Vec3; readonly erases: boolean } | null;
   toast(text: string, action?: ToastAction): void;
   repaint(): void;
 }
@@ -367,6 +371,11 @@ export class Pane implements ToolHost {
 
   draft(box: BoxDraft | null): void {
     this.scene.draft(box);
+  }
+
+  cutLine(line: CutLine | null): void {
+    this.scene.cutLine = line;
+    if (!line) this.scene.repaint();
   }
 
   toast(text: string, action?: ToastAction): void {

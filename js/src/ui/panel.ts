@@ -1,26 +1,29 @@
 /** The side panel: labels (choose, colour, name, show, lock, add, delete) and boxes. */
-import { middleOf, ordered } from "../tools/box";
-import type { BoxItem, LabelItem } from "../model/protocol";
+import type { LabelItem } from "../model/protocol";
+import type { Drawn } from "../tools/annotations";
+import type { Pointer } from "../tools/tool";
 import {
   addLabel, freeName, labelUse, nameProblem, putLabel, removeLabel, renameLabel, type Named,
 } from "../tools/labels";
+import { annotationMenu, AnnotationList, annotationUnder, chosen } from "./annotations";
 import { h, listen, setAttribute } from "./dom";
 import { icon } from "./icons";
 import { LayersPanel } from "./layerspanel";
 import { stylePopup } from "./maskstyle";
-import { attachPopup } from "./menu";
+import { attachPopup, type MenuItem } from "./menu";
+import type { Pane } from "./pane";
+import { paneItems } from "./panemenu";
 import type { Scene } from "./scene";
 
 export class Panel {
   readonly element = h("div", { class: "nbannot-panel", "data-nbannot-panel": true });
   readonly #labels = h("div", { class: "nbannot-list", role: "radiogroup", "aria-label": "Labels" });
-  readonly #boxes = h("div", { class: "nbannot-list", "aria-label": "Boxes" });
-  readonly #boxHead: HTMLElement;
   #key = "";
   /** Id of the label being renamed: the list must not be rebuilt under the cursor. */
   #editing: string | null = null;
 
   readonly #layers: LayersPanel;
+  readonly #annotations: AnnotationList;
 
   constructor(private readonly scene: Scene, root: HTMLElement, signal: AbortSignal) {
     this.#layers = new LayersPanel(scene, root, signal);
@@ -28,10 +31,10 @@ export class Panel {
     attachPopup(style, root, (done) => stylePopup(scene, done), "dialog", signal);
     const add = smallButton("plus", "Add a label", "label.add");
     listen(add, "click", signal, () => this.addLabel());
-    this.#boxHead = h("header", {}, h("strong", {}, "Boxes"));
+    this.#annotations = new AnnotationList(scene, root, signal);
     this.element.append(
       this.#layers.element,
-      h("header", {}, h("strong", {}, "Labels"), h("span", {}, style, add)), this.#labels, this.#boxHead, this.#boxes,
+      h("header", {}, h("strong", {}, "Labels"), h("span", {}, style, add)), this.#labels, this.#annotations.element,
     );
   }
 
@@ -48,6 +51,20 @@ export class Panel {
     if (label && this.element.offsetParent !== null) this.#rename(label);
   }
 
+  /** The menu of the annotation under the pointer, else that of the pane. */
+  menuUnder(pane: Pane, pointer: Pointer, maximize: (pane: string) => void): MenuItem[] {
+    const item = annotationUnder(pane, pointer);
+    if (!item) return paneItems(this.scene, pane.id, () => maximize(pane.id));
+    if (!this.scene.view.value.selected.includes(item.id)) this.scene.view.set({ selected: [item.id] });
+    return annotationMenu(this.scene, chosen(this.scene), (one) => this.#renameItem(one));
+  }
+
+  #renameItem(item: Drawn): void {
+    this.scene.view.set({ panel: true });
+    this.draw();
+    this.#annotations.rename(item);
+  }
+
   #named(): Named {
     const { document } = this.scene.source;
     return { labels: document.labels, masks: document.masks.map(({ item }) => item), boxes: document.boxes, shapes: document.shapes, tags: document.tags };
@@ -57,17 +74,15 @@ export class Panel {
     const { scene } = this;
     if (!scene.ready) return;
     this.#layers.draw();
+    this.#annotations.draw();
     if (this.#editing !== null) return;
     const { hidden } = scene.view.value;
-    const key = JSON.stringify([scene.labels, scene.label?.id, hidden, scene.source.document.boxes, scene.selected]);
+    const key = JSON.stringify([scene.labels, scene.label?.id, hidden]);
     if (key === this.#key) return;
     this.#key = key;
     const focused = (document.activeElement as HTMLElement | null)?.dataset["nbannotFocus"];
     this.#labels.replaceChildren(...scene.labels.map((label, n) => this.#labelRow(label, n, hidden.includes(label.id))));
     if (scene.labels.length === 0) this.#labels.append(h("p", {}, "No labels yet. Add one to paint or to draw boxes."));
-    const { boxes } = scene.source.document;
-    this.#boxHead.hidden = boxes.length === 0;
-    this.#boxes.replaceChildren(...boxes.map((box) => this.#boxRow(box)));
     if (focused) this.element.querySelector<HTMLElement>(`[data-nbannot-focus="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -156,42 +171,6 @@ export class Panel {
     const what = [drawn ? "its voxels" : "", count(use.boxes, "box", "boxes"), count(use.shapes, "shape", "shapes"), count(use.tags, "tag", "tags")].filter(Boolean);
     scene.toast(`Delete "${label.name}" with ${what.join(" and ")}?`, { title: "Delete", run });
   }
-
-  #boxRow(box: BoxItem): HTMLElement {
-    const { scene } = this;
-    const color = scene.labels.find((one) => one.name === box.label)?.color ?? "#ffffff";
-    const [low, high] = ordered(box.index);
-    const size = [2, 1, 0].map((n) => Math.round(high[n]! - low[n]!)).filter((one) => one > 0).join(" × ");
-    const go = h(
-      "button", { type: "button", class: "nbannot-name", title: "Go to this box", "data-nbannot-focus": `box-${box.id}` },
-      box.label, h("small", {}, ` ${size}`),
-    );
-    go.addEventListener("click", () => this.#goTo(box));
-    const remove = smallButton("trash", "Delete", "box.delete");
-    setAttribute(remove, "aria-label", `Delete box ${box.label}`);
-    remove.addEventListener("click", () => removeBox(scene, box));
-    const swatch = h("span", { class: "nbannot-swatch" });
-    swatch.style.background = color;
-    return h(
-      "div", { class: "nbannot-row", "data-nbannot-box-row": box.id, "data-active": scene.selected === box.id },
-      swatch, go, remove,
-    );
-  }
-
-  #goTo(box: BoxItem): void {
-    const { scene } = this;
-    scene.goTo(scene.imageById(box.image) ?? scene.main, middleOf(box.index), box.frame, box.label);
-    scene.selected = box.id;
-  }
-}
-
-/** Delete a box unless its label is locked. */
-export function removeBox(scene: Scene, box: BoxItem): void {
-  if (scene.labels.some((one) => one.name === box.label && one.locked)) {
-    return scene.toast(`The label "${box.label}" is locked. Unlock it to delete its boxes.`);
-  }
-  scene.apply({ kind: "remove", item: box, tool: "box" });
-  if (scene.selected === box.id) scene.selected = null;
 }
 
 const count = (n: number, one: string, many: string): string => (n === 0 ? "" : `${n} ${n === 1 ? one : many}`);

@@ -14,5 +14,9 @@ export interface PaneView {
   draw(renderer: Renderer, ratio: number): void;
   /** Cancel the gesture in progress; false when there is none. */
   cancel(): boolean;
+  /** Give a key to the gesture in progress; false when that has no use for it. */
+  key?(name: string): boolean;
+  /** The pointer moved over another view. */
+  follow?(): void;
   close(): void;
 }

@@ -1,7 +1,7 @@
 /** Mouse, pen and fingers over one view: who gets which press, and the wheel. */
 import { tools } from "../tools/index";
 import { pan, zoom, zoomAt } from "../tools/navigate";
-import type { Gesture, Pointer, Tool } from "../tools/tool";
+import type { Gesture, LongGesture, Pointer, Tool } from "../tools/tool";
 import { listen } from "./dom";
 import type { Pane } from "./pane";
 
@@ -13,7 +13,12 @@ export interface PointerView {
   hover(pointer: Pointer | null): void;
   brushSize(factor: number): void;
   maximize(): void;
+  /** The right button was pressed and let go in one place. */
+  menu(pointer: Pointer, event: PointerEvent): void;
 }
+
+/** A press that moves less than this is a click, CSS px. */
+const CLICK = 4;
 
 /** Wheel movement to whole steps: a notch is one step, small trackpad deltas add up. */
 export class WheelSteps {
@@ -39,7 +44,11 @@ const NAVIGATION = new Set(["crosshair", "window", "pan", "zoom"]);
 
 export class PointerInput {
   #gesture: Gesture | null = null;
+  /** A gesture of several presses; between them the others pan, zoom and scroll. */
+  #long: LongGesture | null = null;
   #id = -1;
+  /** Where the right button went down, while it has not moved. */
+  #right: readonly [number, number] | null = null;
   readonly #wheel = new WheelSteps();
   readonly #touches = new Map<number, readonly [number, number]>();
 
@@ -64,19 +73,32 @@ export class PointerInput {
     // Middle press would start the browser's own scrolling.
     listen(element, "mousedown", signal, (event) => event.button === 1 && event.preventDefault());
     listen(element, "dblclick", signal, () => {
-      if (NAVIGATION.has(pane.view.value.tool)) view.maximize();
+      if (this.#long) this.#keep(this.#long.finish());
+      else if (NAVIGATION.has(pane.view.value.tool)) view.maximize();
     });
     signal.addEventListener("abort", () => this.cancel());
   }
 
   get busy(): boolean {
-    return this.#gesture !== null;
+    return this.#gesture !== null || this.#long !== null;
+  }
+
+  /** Give a key (as `keyName` names it) to a gesture of several presses; false where it has no use for it. */
+  key(name: string): boolean {
+    const took = this.#long?.key(name) ?? null;
+    if (took === "done") this.#long = null;
+    return took !== null;
+  }
+
+  #keep(goesOn: boolean): void {
+    if (!goesOn) this.#long = null;
   }
 
   /** Give up the gesture and take back what it did. */
   cancel(): void {
     this.#gesture?.cancel();
-    this.#gesture = null;
+    this.#long?.cancel();
+    this.#gesture = this.#long = null;
   }
 
   #toolFor(event: PointerEvent): Tool | null {
@@ -96,9 +118,16 @@ export class PointerInput {
       if (this.#touches.size === 2) return this.cancel();
     }
     if (this.#gesture) return;
+    this.#right = event.button === 2 ? pointer.px : null;
+    if (this.#long && event.button === 0) {
+      this.#keep(this.#long.press(pointer));
+      return this.view.hover(pointer);
+    }
     this.view.element.setPointerCapture(event.pointerId);
     this.#id = event.pointerId;
-    this.#gesture = tool.begin(pointer, this.pane);
+    const begun = tool.begin(pointer, this.pane);
+    if (begun && "long" in begun) this.#long = begun;
+    else this.#gesture = begun;
     this.view.hover(pointer);
   }
 
@@ -114,6 +143,8 @@ export class PointerInput {
     }
     const pointer = this.view.pointer(event);
     if (pointer) this.pane.scene.active = this.pane.id;
+    if (pointer && this.#right && Math.hypot(pointer.px[0] - this.#right[0], pointer.px[1] - this.#right[1]) > CLICK) this.#right = null;
+    if (pointer && !this.#gesture) this.#long?.move(pointer);
     this.view.hover(pointer);
   }
 
@@ -124,7 +155,12 @@ export class PointerInput {
     this.#gesture = null;
     this.#id = -1;
     const pointer = this.view.pointer(event);
-    if (pointer) gesture?.end(pointer);
+    const clicked = this.#right !== null;
+    this.#right = null;
+    if (pointer && clicked) {
+      gesture?.cancel();
+      this.view.menu(pointer, event);
+    } else if (pointer) gesture?.end(pointer);
     else gesture?.cancel();
     this.view.hover(event.pointerType === "touch" ? null : pointer);
   }

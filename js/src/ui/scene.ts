@@ -80,6 +80,9 @@ export class Scene implements PaneOwner {
   /** The keys of this viewer. */
   readonly keys = new Keymap();
 
+  cutLine: PaneOwner["cutLine"] = null;
+  pointed: PaneOwner["pointed"] = null;
+
   /** The pane whose frames play, and which way. */
   playing: { readonly pane: string; readonly direction: 1 | -1 } | null = null;
 
@@ -363,20 +366,13 @@ export class Scene implements PaneOwner {
     return [...boxes.filter((one) => one.id !== draft.item.id), draft.item];
   }
 
+  /** Id of the annotation that was chosen last. */
   get selected(): string | null {
-    return this.selection[0] ?? null;
+    return this.view.value.selected.at(-1) ?? null;
   }
 
   set selected(id: string | null) {
-    this.selection = id === null ? [] : [id];
-  }
-
-  get selection(): readonly string[] {
-    return this.view.value.selected;
-  }
-
-  set selection(ids: readonly string[]) {
-    this.view.set({ selected: ids });
+    if (id !== this.selected || (id === null && this.view.value.selected.length > 0)) this.view.set({ selected: id === null ? [] : [id] });
   }
 
   draft(box: BoxDraft | null): void {

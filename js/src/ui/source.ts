@@ -7,6 +7,7 @@ import type { ModuleRoad } from "../channel/modules";
 import type { Slice } from "../channel/requests";
 import type { TypedArray } from "../model/masks";
 import type { Arrival, Memory, Want } from "../volumes";
+import type { Reduced } from "../volumes/reduced";
 import type { Sketch } from "../volumes/sketches";
 import type { Preview } from "../volumes/previews";
 
@@ -23,6 +24,8 @@ export interface Voxels {
   glance?(image: string, frame: number, k: number): void;
   /** Something coarse to draw where slices of a frame are missing; it comes as an arrival. */
   sketch?(image: string, frame: number): Sketch | undefined;
+  /** Smaller copies of the slices of a frame, where a host makes some. */
+  reduced?(image: string, frame: number): Reduced | undefined;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
   /** The values of a slice that came compressed. */

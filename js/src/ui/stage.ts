@@ -111,7 +111,7 @@ export class Stage {
       const { id } = pane;
       return new VolumePane(id, new PaneVolume(pane, () => this.events.maximize(id), () => this.repaint(id)));
     }
-    return new Viewport(pane, this.events);
+    return new Viewport(pane, { ...this.events, pointed: (id) => this.#pointed(id) });
   }
 
   /** Draw all views, or one of them, in the next animation frame. */
@@ -145,6 +145,15 @@ export class Stage {
 
   cancel(): boolean {
     return this.views.some((view) => view.cancel());
+  }
+
+  /** Give a key to the gesture in progress; false when that has no use for it. */
+  key(name: string): boolean {
+    return this.views.some((view) => view.key?.(name) ?? false);
+  }
+
+  #pointed(pane: string): void {
+    for (const view of this.#views.values()) if (view.id !== pane) view.follow?.();
   }
 
   #draw(): void {

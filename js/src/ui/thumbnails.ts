@@ -4,6 +4,7 @@ import { CpuRenderer } from "../render/cpu";
 import { planeRequest } from "../render/plane";
 import type { ImageLayer, SliceStore } from "../render/renderer";
 import { isGrid, sliceFrame } from "../tools/frame";
+import { reducedLayer } from "./composition";
 import { h, listen, setAttribute, setText } from "./dom";
 import { imageTitle } from "./panemenu";
 import { windowBounds } from "./presets";
@@ -151,13 +152,14 @@ export class Thumbnails {
     const frame = sliceFrame(geometry, "acquisition", k, "thumbnail", scene.hungTurn(image));
     const [width, height] = [Math.round(WIDTH * ratio), Math.round(HEIGHT * ratio)];
     const mmPerPx = Math.max(frame.extent[0] / width, frame.extent[1] / height) || 1;
-    const layer: ImageLayer = {
+    const voxels: ImageLayer = {
       kind: "image", store: store as SliceStore, table, window: range, interpolate: true, opacity: 1, lower: null, clip: null,
       plane: planeRequest(geometry, frame, frame.centre, mmPerPx, width, height, isGrid(geometry) ? frame.slice : k),
     };
+    const layer = reducedLayer(voxels, scene.source.volumes.reduced?.(image.id, 0));
     this.#renderer.draw(thumb.canvas, width, height, [layer]);
     // The whole volume must not be kept for one small picture.
-    this.#renderer.release(store as SliceStore);
+    this.#renderer.release(layer.store);
     thumb.button.dataset["nbannotDrawn"] = "true";
   }
 }

@@ -24,12 +24,6 @@ export class Toolbar {
   readonly #links = menuButton("Links between images", "links");
   readonly #compare = menuButton("Compare", "compare");
   readonly #slab: HTMLButtonElement;
-  readonly #size = h("input", {
-    type: "number", class: "nbannot-size", min: 0.2, max: 300, step: "any",
-    "aria-label": "Brush diameter", title: "Brush diameter ([ and ], or Shift+wheel)",
-  });
-  readonly #sizeUnit = h("span");
-  readonly #sizeBox: HTMLElement;
   readonly #opacity = h("input", {
     type: "range", class: "nbannot-opacity", min: 0, max: 1, step: 0.05,
     "aria-label": "Opacity of the labels", title: "Opacity of the labels",
@@ -49,12 +43,10 @@ export class Toolbar {
     this.#layout = h("button", { type: "button", class: "nbannot-button", title: "Layout", "aria-label": "Layout" }, icon("mpr"));
     this.#slab = h("button", { type: "button", class: "nbannot-button", title: "Thick slices (T)", "aria-label": "Thick slices" }, icon("slab"));
     const more = h("button", { type: "button", class: "nbannot-button", title: "More", "aria-label": "More" }, icon("more"));
-    this.#sizeBox = h("label", { class: "nbannot-sizebox" }, this.#size, this.#sizeUnit);
     const group = (...nodes: Node[]): HTMLElement => h("div", { class: "nbannot-group" }, ...nodes);
     this.element.append(
       this.#button("view.thumbnails", "thumbs", true), this.#images,
       group(...TOOLS.map((name) => this.#button(`tool.${name}`, name, true))),
-      this.#sizeBox,
       group(this.#window, this.#layout, this.#slab, this.#links, this.#compare, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
       group(this.#button("edit.undo", "undo"), this.#button("edit.redo", "redo"), this.#button("history.toggle", "history")),
       group(this.#button("operations.toggle", "operations")),
@@ -79,8 +71,6 @@ export class Toolbar {
     for (const [id, button] of this.#buttons) setAttribute(button, "title", keys.title(id));
     const presets = [1, 2].map((n) => keys.hint(`window.preset_${n}`)).filter(Boolean);
     setAttribute(this.#window, "title", presets.length ? `Window presets (${presets.join(", ")}, …)` : "Window presets");
-    const sizes = [keys.hint("brush.smaller"), keys.hint("brush.larger")].filter(Boolean);
-    setAttribute(this.#size, "title", `Brush diameter (${[sizes.join(" and "), "Shift+wheel"].filter(Boolean).join(", or ")})`);
   }
 
   #button(id: string, picture: string, toggles = false): HTMLButtonElement {
@@ -99,10 +89,6 @@ export class Toolbar {
   #listen(): void {
     const { scene, signal } = this;
     listen(this.#images, "change", signal, () => scene.choose(this.#images.value));
-    listen(this.#size, "change", signal, () => {
-      const size = Number(this.#size.value);
-      if (size > 0) scene.view.set({ size_mm: Math.min(300, Math.max(0.2, size)) });
-    });
     listen(this.#opacity, "input", signal, () => scene.view.set({ opacity: Number(this.#opacity.value) }));
   }
 
@@ -119,7 +105,7 @@ export class Toolbar {
   draw(playing: boolean, panelOpen: boolean, thumbnailsOpen: boolean): void {
     const { scene } = this;
     if (!scene.ready) return;
-    const { tool, overlay, opacity, size_mm } = scene.view.value;
+    const { tool, overlay, opacity } = scene.view.value;
     for (const name of TOOLS) this.#pressed(`tool.${name}`, name === tool);
     this.#pressed("labels.overlay", overlay);
     this.#pressed("panel.toggle", panelOpen);
@@ -130,9 +116,6 @@ export class Toolbar {
     const play = this.#buttons.get("frame.play")!;
     play.hidden = scene.pane.cineLength < 2;
     setIcon(play, playing ? "pause" : "play");
-    this.#sizeBox.hidden = tool !== "brush" && tool !== "eraser";
-    if (globalThis.document.activeElement !== this.#size) this.#size.value = String(Number(size_mm.toPrecision(3)));
-    setText(this.#sizeUnit, scene.pane.geometry.unit);
     this.#opacity.value = String(opacity);
     this.#window.hidden = scene.pane.image.color;
     setText(this.#window, shownWindow(scene.pane.image, scene.view.value, scene.window()));

@@ -3,6 +3,7 @@ import type { Cell } from "../layout";
 import type { Renderer } from "../render/renderer";
 import { tools } from "../tools/index";
 import type { Pointer } from "../tools/tool";
+import { brushes } from "./brushmarks";
 import { ColourBars } from "./colourbar";
 import { compose, pictureKey } from "./composition";
 import { h, listen } from "./dom";
@@ -17,6 +18,10 @@ import { isLight } from "./tables";
 export interface ViewportEvents {
   brushSize(factor: number): void;
   maximize(pane: string): void;
+  /** Open the menu of what lies under the pointer, at a point of the page. */
+  menu(pane: Pane, pointer: Pointer, at: readonly [number, number]): void;
+  /** The pointer moved over a view; others may show where its brush cuts them. */
+  pointed?(pane: string): void;
 }
 
 export class Viewport implements PaneView {
@@ -35,11 +40,11 @@ export class Viewport implements PaneView {
   #width = 0;
   #height = 0;
   /** Last pointer event over the view, to point again after the picture moved below it. */
-  #last: { clientX: number; clientY: number; altKey: boolean; shiftKey: boolean; touch: boolean } | null = null;
+  #last: { clientX: number; clientY: number; altKey: boolean; shiftKey: boolean; touch: boolean; pressure: number } | null = null;
   dirty = true;
   complete = false;
 
-  constructor(readonly pane: Pane, events: ViewportEvents) {
+  constructor(readonly pane: Pane, private readonly events: ViewportEvents) {
     this.id = pane.id;
     this.#grow = h("button", { class: "nbannot-grow", type: "button", tabindex: -1 }, icon("grow"));
     this.element = h(
@@ -58,6 +63,7 @@ export class Viewport implements PaneView {
         hover: (pointer) => this.#hover(pointer),
         brushSize: events.brushSize,
         maximize: () => events.maximize(pane.id),
+        menu: (pointer, { clientX, clientY }) => events.menu(pane, pointer, [clientX, clientY]),
       },
       pane, signal,
     );
@@ -67,6 +73,15 @@ export class Viewport implements PaneView {
     if (!this.#input.busy) return false;
     this.#input.cancel();
     return true;
+  }
+
+  key(name: string): boolean {
+    return this.#input.key(name);
+  }
+
+  /** The pointer moved over another view. */
+  follow(): void {
+    if (this.pane.scene.ready && this.#width > 0 && this.pane.problem === null) this.#overlay.point(this.pane, this.screen, null);
   }
 
   place(cell: Cell): void {
@@ -147,9 +162,12 @@ export class Viewport implements PaneView {
 
   #pointer(event: MouseEvent): Pointer | null {
     if (!this.pane.scene.ready || this.#width === 0) return null;
-    const touch = "pointerType" in event && event.pointerType === "touch";
+    const pen = event instanceof PointerEvent ? event : null;
+    const touch = pen?.pointerType === "touch";
+    // A pen above the glass has no pressure yet.
+    const pressure = pen?.pointerType === "pen" && pen.pressure > 0 ? pen.pressure : 1;
     this.#last = {
-      clientX: event.clientX, clientY: event.clientY, altKey: event.altKey, shiftKey: event.shiftKey, touch,
+      clientX: event.clientX, clientY: event.clientY, altKey: event.altKey, shiftKey: event.shiftKey, touch, pressure,
     };
     return this.#again();
   }
@@ -168,16 +186,22 @@ export class Viewport implements PaneView {
       frame, px, plane, mmPerPx,
       world: frame.toWorld(plane),
       index: frame.toIndex(plane),
-      alt: event.altKey, shift: event.shiftKey, touch: event.touch,
+      alt: event.altKey, shift: event.shiftKey, touch: event.touch, pressure: event.pressure,
     };
   }
 
   #hover(pointer: Pointer | null): void {
     if (!pointer) this.#last = null;
     if (!this.pane.scene.ready || this.#width === 0) return;
-    this.#overlay.point(this.pane, this.screen, pointer);
-    if (this.#renderer && !this.#renderer.lost) this.#glass.draw(this.pane, pointer, this.#renderer, devicePixelRatio || 1);
-    this.element.style.cursor = tools[this.pane.view.value.tool].cursor(pointer, this.pane);
+    const { pane } = this;
+    const { tool } = pane.view.value;
+    pane.scene.pointed = pointer && {
+      pane: this.id, image: pane.image.id, world: pointer.world, erases: tool === "eraser" || pointer.alt,
+    };
+    this.#overlay.point(pane, this.screen, pointer);
+    if (brushes(pane)) this.events.pointed?.(this.id);
+    if (this.#renderer && !this.#renderer.lost) this.#glass.draw(pane, pointer, this.#renderer, devicePixelRatio || 1);
+    this.element.style.cursor = tools[tool].cursor(pointer, pane);
   }
 
   close(): void {

@@ -1,16 +1,18 @@
-/** Puts slices together that come in parts: a coarse picture of all of it first, then bands of rows. */
+/** Puts slices together that come in parts: a small picture of all of it first, then bands of rows. */
 
 import type { Slice } from "../channel/requests";
-import type { DecodePool } from "../decode";
+import type { DecodePool, Encoded } from "../decode";
 import type { TypedArray } from "../model/masks";
 import type { Volume } from "./volume";
 
 interface Growing {
   values: TypedArray | null;
+  /** Smaller copies; null where the bands do not fit them. */
+  copies: TypedArray[] | null;
+  /** First and one past the last row of each band that came; null once the copies are filled between them. */
+  rows: (readonly [number, number])[] | null;
   /** Parts that came. */
   readonly seen: Set<number>;
-  /** Rows that are final: [first, end]. */
-  readonly rows: [number, number][];
   done: number;
   shown: number;
 }
@@ -33,20 +35,33 @@ export class Assembly {
     const [n, count, first, rows, step] = slice.band;
     const key = `${volume.image.id}/${volume.frame}/${k}`;
     let growing = this.#growing.get(key);
-    if (!growing) this.#growing.set(key, (growing = { values: null, seen: new Set(), rows: [], done: 0, shown: 0 }));
+    if (!growing)
+      this.#growing.set(key, (growing = { values: null, copies: null, rows: [], seen: new Set(), done: 0, shown: 0 }));
     if (growing.seen.has(n)) return;
     growing.seen.add(n);
     try {
-      const values = await this.#decode(volume, slice, rows, step);
+      const { values, copies } = await this.#decode(volume, slice, first, rows, step);
       if (this.#growing.get(key) !== growing) return;
-      this.#put(volume, growing, values, step > 1 ? null : [first, first + rows]);
-      growing.done++;
-      const complete = growing.done === count;
-      const now = performance.now();
-      if (!complete && step === 1 && now - growing.shown < SHOW_MS) return;
-      growing.shown = now;
-      if (complete) this.#growing.delete(key);
-      if (growing.values) volume.put(k, growing.values, !complete);
+      if (step > 1) {
+        volume.begin(k, step, values);
+        growing.shown = performance.now();
+        show(false);
+        return;
+      }
+      const whole = this.#put(volume, growing, first, rows, values, copies);
+      // The small picture is one of the parts.
+      const complete = ++growing.done === count - 1;
+      if (complete) {
+        this.#growing.delete(key);
+        volume.put(k, whole, growing.copies ?? []);
+      } else {
+        const now = performance.now();
+        if (now - growing.shown < SHOW_MS || !volume.partial.has(k) || !growing.copies) return;
+        growing.shown = now;
+        if (growing.rows) volume.reduced.fill(k, growing.copies, growing.rows);
+        growing.rows = null;
+        volume.grow(k, growing.copies);
+      }
       show(complete);
     } catch (error) {
       this.#growing.delete(key);
@@ -63,29 +78,37 @@ export class Assembly {
     this.#growing.clear();
   }
 
-  async #decode(volume: Volume, slice: Slice, rows: number, step: number): Promise<TypedArray> {
+  async #decode(
+    volume: Volume, slice: Slice, first: number, rows: number, step: number,
+  ): Promise<{ values: TypedArray; copies: readonly TypedArray[] }> {
     const { codec, dtype, bytes } = slice;
-    const [, , columns] = volume.shape;
-    const channels = volume.color ? 3 : 1;
-    const size = Math.ceil(rows / step) * Math.ceil(columns / step) * channels;
-    const encoded = { codec, dtype, bytes, size, columns: Math.ceil(columns / step) };
-    return this.decoder.decode(step === 1 ? encoded : { ...encoded, enlarge: { rows, columns, step, channels } });
+    const columns = Math.ceil(volume.shape[2] / step);
+    const size = Math.ceil(rows / step) * columns * (volume.color ? 3 : 1);
+    const encoded: Encoded = { codec, dtype, bytes, size, columns };
+    const reduce = step === 1 ? volume.reduce(first, rows) : null;
+    let copies: readonly TypedArray[] = [];
+    const values = await this.decoder.decode(reduce ? { ...encoded, reduce } : encoded, (made) => (copies = made));
+    return { values, copies };
   }
 
-  /** Write rows; a coarse picture (null) leaves those alone that are final. */
-  #put(volume: Volume, growing: Growing, values: TypedArray, rows: [number, number] | null): void {
+  /** Write rows; returns the slice they are written into. */
+  #put(
+    volume: Volume, growing: Growing, first: number, rows: number, values: TypedArray, copies: readonly TypedArray[],
+  ): TypedArray {
     const [, height, columns] = volume.shape;
-    const line = columns * (volume.color ? 3 : 1);
-    if (rows) {
-      if (rows[1] > height) throw new RangeError("its size does not fit the image");
-      growing.rows.push(rows);
-      growing.values ??= new (values.constructor as new (length: number) => TypedArray)(height * line);
-      growing.values.set(values, rows[0] * line);
-      return;
+    const channels = volume.color ? 3 : 1;
+    if (first + rows > height) throw new RangeError("its size does not fit the image");
+    if (!growing.values) {
+      growing.values = new (values.constructor as new (length: number) => TypedArray)(height * columns * channels);
+      growing.copies = volume.reduced.blank();
     }
-    if (values.length !== height * line) throw new RangeError("its size does not fit the image");
-    const before = growing.values;
-    if (before) for (const [first, end] of growing.rows) values.set(before.subarray(first * line, end * line), first * line);
-    growing.values = values;
+    growing.values.set(values, first * columns * channels);
+    growing.rows?.push([first, first + rows]);
+    volume.reduced.levels.forEach(({ factor, shape: [, , wide] }, n) => {
+      const part = copies[n];
+      if (part) growing.copies?.[n]?.set(part, (first / factor) * wide * channels);
+      else growing.copies = null;
+    });
+    return growing.values;
   }
 }

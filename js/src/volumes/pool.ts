@@ -14,6 +14,7 @@ function workers(): number {
 interface Answer {
   readonly id: number;
   readonly values?: TypedArray;
+  readonly smaller?: readonly TypedArray[];
   readonly error?: string;
 }
 
@@ -35,12 +36,13 @@ export class WorkerPool implements DecodePool {
   #url = "";
   readonly #waiting = new Map<number, Job>();
 
-  decode(slice: Encoded): Promise<TypedArray> {
+  decode(slice: Encoded, smaller?: (copies: readonly TypedArray[]) => void): Promise<TypedArray> {
     if (this.#closed) return Promise.reject(new Error("the viewer is closed"));
     if (!this.#ports.length) this.#open();
     const id = ++this.#last;
     return new Promise((resolve, reject) => {
-      const settle = ({ values, error }: Answer): void => {
+      const settle = ({ values, smaller: copies, error }: Answer): void => {
+        if (copies) smaller?.(copies);
         if (values) resolve(values);
         else reject(new Error(error ?? "the slice could not be decoded"));
       };

@@ -102,7 +102,12 @@ class SlicesHandler(_Handler):
 
         With ``?wait`` slices that are not published yet are waited for a moment.
         """
-        folder, _ = find_spool(token)
+        try:
+            folder, _ = find_spool(token)
+        except web.HTTPError:
+            # Asked for while its viewer was being closed: nothing is wrong, and the console should not say so.
+            self.set_status(204)
+            return
         ks = range(int(first), int(last) + 1)
         if not 0 < len(ks) <= _MAX_SLICES:
             raise web.HTTPError(404)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -163,7 +163,7 @@ def check_references(document: Holder, edit: Edit) -> None:
     """Refuse an edit that leaves something without its label."""
     names = document.labels.keys()
     parts = _parts(edit)
-    for name in (name for part in parts for name in _labels_of(part)):
+    for name in (name for part in parts for name in _labels_of(document, part)):
         if name not in names:
             known = ", ".join(names) or "none"
             raise UnknownLabelError(f"There is no label {name!r}", hint=f"There are: {known}.")
@@ -203,10 +203,15 @@ def _parts(edit: Edit) -> list[Edit]:
     return [edit]
 
 
-def _labels_of(edit: Edit) -> list[str]:
-    """Return the names of labels that an added item refers to."""
+def _labels_of(document: Holder, edit: Edit) -> list[str]:
+    """Return the labels that an added item names now, if it is still there."""
     if not isinstance(edit, Put) or isinstance(edit.item, Label):
         return []
     if isinstance(edit.item, MaskInfo):
-        return [segment.label for segment in edit.item.segments]
-    return [edit.item.label]
+        mask = document.masks.get(edit.item.id)
+        return [segment.label for segment in mask.segments] if mask else []
+    held: Items[Any] = document.tags
+    if isinstance(edit.item, Box | Shape):
+        held = document.boxes if isinstance(edit.item, Box) else document.shapes
+    item = held.get(edit.item.id)
+    return [item.label] if item else []

@@ -30,6 +30,9 @@ DEFAULT_SUV = 7.0
 MEASURED = ("CT", "MR", "PT", "NM")
 """Modalities whose values are no probabilities, even where they lie between 0 and 1."""
 
+_MANY = 2**18
+"""From so many values on they are counted, so many at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -406,10 +409,29 @@ class Image:
         finite = values[np.isfinite(values)] if real else values
         if real and self.modality not in MEASURED and finite.size and 0 <= finite.min() < finite.max() <= 1:
             return Window(0.5, 1.0, name="0–1")
-        low, high = np.percentile(finite, (1, 99)) if finite.size else (0.0, 1.0)
+        low, high = _percentiles(finite, (1, 99)) if finite.size else (0.0, 1.0)
         if high <= low:
             low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         return Window(float(low + high) / 2, max(float(high - low), 1e-6), name="Automatic")
+
+
+def _percentiles(values: Pixels, parts: tuple[float, ...]) -> list[float]:
+    """Return what `numpy.percentile` gives; many short integers are counted, which is five times as fast."""
+    info = np.iinfo(values.dtype) if values.dtype.kind in "iu" else None
+    if info is None or info.bits > 16 or values.size < _MANY:
+        return [float(one) for one in np.percentile(values, parts)]
+    flat = values.reshape(-1)
+    counts = np.zeros(2**info.bits, np.int64)
+    for start in range(0, flat.size, _MANY):
+        # int64 within a part only: the whole picture would take eight bytes a pixel.
+        part = flat[start : start + _MANY].astype(np.int64) - info.min
+        counts += np.bincount(part, minlength=counts.size)
+    ends = counts.cumsum()
+    found = []
+    for at in (part / 100 * (flat.size - 1) for part in parts):
+        low, high = (int(ends.searchsorted(int(place), "right")) for place in (np.floor(at), np.ceil(at)))
+        found.append(float(info.min + low + (high - low) * (at % 1)))
+    return found
 
 
 def _values(pixels: Pixels | PixelSource) -> Pixels:

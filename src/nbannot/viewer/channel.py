@@ -27,7 +27,7 @@ from nbannot.viewer.messages import (
     info_bytes,
 )
 from nbannot.viewer.operating import KINDS, Operating
-from nbannot.viewer.pixels import encode_labels, encode_parts
+from nbannot.viewer.pixels import Part, encode_labels, encode_parts
 from nbannot.viewer.planes import Planes
 from nbannot.viewer.preview import Previews
 from nbannot.viewer.spool import Spool
@@ -461,6 +461,9 @@ class Channel:
         if kind == "image":
             id, frame, k = rest.rsplit("/", 2)
             yield from self._image_slice(id, int(frame), int(k))
+        elif kind == "small":
+            id, frame, k = rest.rsplit("/", 2)
+            yield self._small_picture(id, int(frame), int(k))
         elif kind == "mask":
             id, k = rest.rsplit("/", 1)
             yield self._mask_slice(id, int(k))
@@ -487,13 +490,15 @@ class Channel:
 
     def _image_slice(self, id: str, frame: int, k: int) -> Iterator[tuple[Json, bytes]]:
         image = self._document.image(id)
-        shape = [*image.shape[1:], *([3] if image.is_color else [])]
         found = self._spool.read(id, frame, k) if self._spool else None
-        for band, codec, data in found or encode_parts(self._planes.read(image, frame, k)):
-            answer: Json = {"dtype": image.dtype.name, "shape": shape, "codec": codec}
-            if band is not None:
-                answer["band"] = [band.n, band.count, band.first, band.rows, band.step]
-            yield answer, data
+        for part in found or encode_parts(self._planes.read(image, frame, k)):
+            yield _part(image, part)
+
+    def _small_picture(self, id: str, frame: int, k: int) -> tuple[Json, bytes]:
+        """Return the first part of a large slice as if it were the only one; the slice is kept for who reads on."""
+        image = self._document.image(id)
+        band, codec, data = next(encode_parts(self._planes.lend(image, frame, k)))
+        return _part(image, (band and replace(band, count=1), codec, data))
 
     def _mask_slice(self, id: str, k: int) -> tuple[Json, bytes]:
         with self._document.lock:
@@ -505,6 +510,15 @@ class Channel:
         codec, data = encode_labels(plane)
         shape = list(plane.shape)
         return {"dtype": plane.dtype.name, "shape": shape, "codec": codec, "revision": revision}, data
+
+
+def _part(image: Image, part: Part) -> tuple[Json, bytes]:
+    band, codec, data = part
+    shape = [*image.shape[1:], *([3] if image.is_color else [])]
+    answer: Json = {"dtype": image.dtype.name, "shape": shape, "codec": codec}
+    if band is not None:
+        answer["band"] = [band.n, band.count, band.first, band.rows, band.step]
+    return answer, data
 
 
 def _words(data: bytes) -> tuple[Json, bytes]:

@@ -25,7 +25,8 @@ BANDS = len(CODECS)
 _LEVEL = 1
 _LARGE = 4 * 2**20
 _BAND = 2 * 2**20
-_COARSE_PIXELS = 1_250_000
+_COARSE_EDGE = 512
+_ALIGNED = 16
 _BAND_HEAD = struct.Struct("<5I")
 
 
@@ -40,7 +41,7 @@ class Band:
     first, rows
         The rows of the slice that it holds.
     step
-        1, or n for a coarse picture of them: every nth row and column, the first ones included.
+        1, or n for a small picture of them: the means of blocks of n x n pixels (see `block_means`).
     """
 
     n: int
@@ -55,10 +56,10 @@ Part = tuple[Band | None, Codec, bytes]
 
 
 def encode_parts(plane: Plane) -> Iterator[Part]:
-    """Yield an image slice as one part or, above 4 MB, as a coarse picture and then bands of rows.
+    """Yield an image slice as one part or, above 4 MB, as a small picture of it and then bands of rows.
 
-    A band is shown as soon as it is there, and several are decoded at the same time. The coarse picture
-    costs 1/16 of a radiograph of 4096 x 5000 and fills its whole view.
+    The small picture has at most 512 pixels on a side, so that something is seen at once. A band is shown
+    as soon as it is there, and several are decoded at the same time; it begins at a multiple of 16 rows.
 
     Parameters
     ----------
@@ -74,14 +75,34 @@ def encode_parts(plane: Plane) -> Iterator[Part]:
         yield (None, *encode_image(plane))
         return
     rows, columns = plane.shape[:2]
-    step = max(2, round((rows * columns / _COARSE_PIXELS) ** 0.5))
-    height = max(1, _BAND * rows // plane.nbytes)
+    step = max(2, -(-max(rows, columns) // _COARSE_EDGE))
+    height = max(_ALIGNED, _BAND * rows // plane.nbytes // _ALIGNED * _ALIGNED)
     starts = range(0, rows, height)
     count = len(starts) + 1
-    yield (Band(0, count, 0, rows, step), *encode_image(plane[::step, ::step]))
+    yield (Band(0, count, 0, rows, step), *encode_image(block_means(plane, step)))
     for n, first in enumerate(starts, 1):
         band = plane[first : first + height]
         yield (Band(n, count, first, len(band), 1), *encode_image(band))
+
+
+def block_means(plane: Plane, step: int) -> Plane:
+    """Return the means of blocks of step x step pixels, of each channel, in the dtype of the plane.
+
+    Blocks at the edges are the means of the pixels that they have; integers are rounded.
+    """
+    columns = np.arange(0, plane.shape[1], step)
+    sums_fit = plane.dtype.kind in "iu" and plane.dtype.itemsize <= 2 and step <= 128
+    wide = (np.uint32 if plane.dtype.kind == "u" else np.int32) if sums_fit else np.float64
+    # Adding whole rows is five times as fast as reduceat along them.
+    sums = np.zeros((-(-plane.shape[0] // step), *plane.shape[1:]), wide)
+    for row in range(min(step, plane.shape[0])):
+        part = plane[row::step]
+        sums[: len(part)] += part
+    high = np.minimum(step, plane.shape[0] - np.arange(0, plane.shape[0], step))
+    broad = np.minimum(step, plane.shape[1] - columns)
+    counts = np.multiply.outer(high, broad).reshape(len(high), len(broad), *[1] * (plane.ndim - 2))
+    means = np.add.reduceat(sums, columns, axis=1) / counts
+    return cast(Plane, (means if plane.dtype.kind == "f" else np.floor(means + 0.5)).astype(plane.dtype))
 
 
 def pack_slice(plane: Plane) -> bytes:

@@ -37,7 +37,7 @@ from nbannot.viewer.showing import windowed
 from nbannot.viewer.spool import Spool
 
 Backend = Literal["auto", "cpu", "webgl2"]
-Tool = Literal["crosshair", "window", "pan", "zoom", "brush", "eraser", "box"]
+Tool = Literal["crosshair", "window", "pan", "zoom", "brush", "eraser", "scissors", "fill", "box"]
 Shown = Image | Images | Sequence[Image] | Document | Session | NDArray[Any] | Sliceable
 World = tuple[float, float, float]
 
@@ -232,7 +232,7 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
 
     @property
     def tool(self) -> str:
-        """The tool in use: crosshair, window, pan, zoom, brush, eraser or box."""
+        """The tool in use: crosshair, window, pan, zoom, brush, eraser, scissors, fill or box."""
         return str(self.view.get("tool", "crosshair"))
 
     @tool.setter

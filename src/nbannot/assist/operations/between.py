@@ -8,9 +8,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from nbannot.assist.operations.grids import Array, Box, Flags, box_of, signed
+from nbannot.assist.operations.grids import Array, Flags, box_of, signed
 from nbannot.assist.operations.job import Job, Labels
 from nbannot.errors import OperationError
+
+TIE = 1e-6
+"""Means (mm) up to this are inside: those that are 0 but for rounding."""
 
 
 def fill_between(job: Job) -> Labels:
@@ -22,7 +25,6 @@ def fill_between(job: Job) -> Labels:
     box = box_of(job.array if len(values) != 1 else job.array == values[0])
     if not values or box is None:
         raise OperationError("The mask is empty", hint="Paint two slices or more, with a gap.")
-    # One voxel of room, so that a shape that fills its box still has an outside.
     labels = np.moveaxis(job.array[box], axis, 0)
     result = labels.copy()
     nearest = np.full(labels.shape, np.inf, dtype=np.float32)
@@ -38,7 +40,7 @@ def fill_between(job: Job) -> Labels:
             gaps += 1
             levels = between_shapes(shapes[first], shapes[last], int(last - first), steps)
             part = slice(first + 1, last)
-            better = (levels <= 0) & (levels < nearest[part])
+            better = (levels <= TIE) & (levels < nearest[part])
             nearest[part][better] = levels[better]
             result[part][better] = value
     if not gaps:
@@ -46,8 +48,7 @@ def fill_between(job: Job) -> Labels:
             "There is nothing to fill between: no segment has an empty slice between two painted ones",
             hint="Paint slices with a gap, or choose the axis across which you painted.",
         )
-    back: Box = box
-    return Labels(back, np.ascontiguousarray(np.moveaxis(result, 0, axis)))
+    return Labels(box, np.ascontiguousarray(np.moveaxis(result, 0, axis)))
 
 
 def between_shapes(one: Flags, other: Flags, count: int, steps: Sequence[float]) -> NDArray[np.float32]:
@@ -66,7 +67,8 @@ def between_shapes(one: Flags, other: Flags, count: int, steps: Sequence[float])
         Pixel size along both axes, mm.
     """
     apart = not (one & other).any()
-    fields = [_levels(shape, steps) for shape in (one, other)]
+    # A frame of one pixel: outside the slice there is nothing of a shape.
+    fields = [signed(np.pad(shape, 1), steps) for shape in (one, other)]
     shift = _centre(other) - _centre(one) if apart else np.zeros(2)
     levels = np.empty((count - 1, *one.shape), dtype=np.float32)
     for n in range(1, count):
@@ -74,13 +76,8 @@ def between_shapes(one: Flags, other: Flags, count: int, steps: Sequence[float])
         first, last = fields
         if apart:
             first, last = _moved(first, shift * t), _moved(last, -shift * (1 - t))
-        levels[n - 1] = (1 - t) * first + t * last
+        levels[n - 1] = ((1 - t) * first + t * last)[1:-1, 1:-1]
     return levels
-
-
-def _levels(shape: Flags, steps: Sequence[float]) -> NDArray[np.float64]:
-    """Return the signed distances; outside the slice there is nothing of the shape."""
-    return np.asarray(signed(np.pad(shape, 1), steps)[1:-1, 1:-1])
 
 
 def _centre(shape: Array) -> NDArray[np.float64]:
@@ -88,8 +85,7 @@ def _centre(shape: Array) -> NDArray[np.float64]:
 
 
 def _moved(levels: NDArray[np.float64], shift: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the levels moved by pixels, linearly; what comes in from outside lies far out."""
+    """Return the levels moved by pixels, linearly; their frame goes on outside."""
     from scipy import ndimage
 
-    finite = float(levels.max())
-    return np.asarray(ndimage.shift(levels, shift, order=1, mode="constant", cval=max(finite, 1.0)))
+    return np.asarray(ndimage.shift(levels, shift, order=1, mode="nearest"))

@@ -22,8 +22,7 @@ def boolean(job: Job) -> Region:
         if how == "fill":
             return Region(everything, np.ones(job.shape, dtype=bool))
         if how == "clear":
-            box = job.segment_box()
-            return Region(box, np.zeros([p.stop - p.start for p in box], dtype=bool))
+            return Region(everything, np.zeros(job.shape, dtype=bool))
         return Region(everything, job.array != job.value)
     if job.params["other"] is None:
         raise OperationError(f"{how} needs another segment: other=…")

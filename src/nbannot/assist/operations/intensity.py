@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from nbannot.assist.operations.job import Job, Point, Region
 from nbannot.errors import OperationError
 
 BINS = 256
+
+# Half the first box that growing looks at, in voxels.
+START = 24
 
 
 def inside_range(values: Array, low: float | None, high: float | None) -> Flags:
@@ -24,13 +28,17 @@ def inside_range(values: Array, low: float | None, high: float | None) -> Flags:
     """
     if low is not None and high is not None and low > high:
         raise OperationError(f"The range {low:g} to {high:g} is empty", hint="Give the lower end first.")
-    result = np.ones(values.shape, dtype=bool)
-    if low is not None:
-        result &= values >= _bound(low, values, up=True)
-    if high is not None:
-        result &= values <= _bound(high, values, up=False)
-    if low is None and high is None and values.dtype.kind == "f":
-        result &= ~np.isnan(values)
+    result = np.empty(values.shape, dtype=bool)
+    below = None if low is None else _bound(low, values, up=True)
+    above = None if high is None else _bound(high, values, up=False)
+    # Slice by slice: what is compared twice is still in the processor's cache.
+    for plane, out in zip(values, result, strict=True):
+        if below is not None:
+            np.greater_equal(plane, below, out=out)
+        else:
+            np.equal(plane, plane, out=out)  # all but what is no number
+        if above is not None:
+            out &= plane <= above
     return result
 
 
@@ -118,7 +126,8 @@ def region_grow(job: Job) -> Region:
     if params["method"] == "confidence":
         inside = _confident(job, values, starts, structure)
     else:
-        inside = connected(inside_range(values, *_range(params, values, starts)), starts, structure)
+        limits = _range(params, values, starts)
+        box, inside = spread(lambda part: inside_range(values[part], *limits), starts, structure, box)
     if params["radius"] is not None:
         inside &= _balls(job, box, params["radius"])
     if not inside.any():
@@ -165,14 +174,56 @@ def connected(flags: Flags, starts: list[Point], structure: Array) -> Flags:
     return np.asarray(labels == wanted[0] if len(wanted) == 1 else np.isin(labels, wanted))
 
 
+def spread(
+    match: Callable[[Box], Flags], starts: list[Point], structure: Array, box: Box
+) -> tuple[Box, Flags]:
+    """Return the connected parts that hold one of the places, in a box as small as need be.
+
+    Looks at a box around the places, which grows on the sides that the parts touch: what is small is
+    found without looking at everything.
+
+    Parameters
+    ----------
+    match
+        Returns which voxels of a part of the box belong.
+    starts
+        Places, from the first voxel of the box.
+    structure
+        Which neighbours are joined.
+    box
+        Where all this takes place, in the image.
+    """
+    shape = [part.stop - part.start for part in box]
+    low, high = np.array(starts).min(axis=0), np.array(starts).max(axis=0) + 1
+    joins = [bool(np.take(structure, (0, 2), axis=axis).any()) for axis in range(3)]
+    low = np.where(joins, np.maximum(low - START, 0), low)
+    high = np.where(joins, np.minimum(high + START, shape), high)
+    while True:
+        k, j, i = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        part: Box = (k, j, i)
+        inside = connected(match(part), [_from(part, start) for start in starts], structure)
+        wider = False
+        for axis in range(3):
+            size = int(high[axis] - low[axis])
+            first, last = (bool(np.take(inside, end, axis=axis).any()) for end in (0, -1))
+            if joins[axis] and first and low[axis] > 0:
+                low[axis], wider = max(int(low[axis]) - size, 0), True
+            if joins[axis] and last and high[axis] < shape[axis]:
+                high[axis], wider = min(int(high[axis]) + size, shape[axis]), True
+        if not wider:
+            k, j, i = (slice(a.start + b.start, a.stop + b.start) for a, b in zip(part, box, strict=True))
+            return (k, j, i), inside
+
+
 def _confident(job: Job, values: Array, starts: list[Point], structure: Array) -> Flags:
     """Grow, take mean and deviation of what was found, and grow again (ITK's ConfidenceConnected)."""
     params = job.params
     inside = np.zeros(values.shape, dtype=bool)
-    for k, j, i in starts:
+    for start in starts:
+        k, j, i = start
         inside[max(k - 1, 0) : k + 2, max(j - 1, 0) : j + 2, max(i - 1, 0) : i + 2] = True
     if job.flat:
-        inside[[k for k in range(inside.shape[0]) if k not in {s[0] for s in starts}]] = False
+        inside[~np.isin(np.arange(len(values)), np.array(starts)[:, 0])] = False
     for turn in range(params["iterations"] + 1):
         job.tell(0.1 + 0.8 * turn / (params["iterations"] + 1), "Growing")
         there = values[inside].astype(np.float64)
@@ -213,18 +264,36 @@ def flood_fill(job: Job) -> Region:
     for n, point in enumerate(job.points):
         job.tell(0.1 + 0.8 * n / len(job.points), "Filling")
         part = box if volume else _slab(box, axis, point[axis])
-        flags = job.array[part] == job.array[point]
+        here = None
         if params["tolerance"] is not None:
-            values = job.values(part)
-            here = float(values[_from(part, point)])
+            here = float(job.values(_at(point))[0, 0, 0])
             if not np.isfinite(here):
                 raise OperationError("The image has no number at this place")
-            flags &= inside_range(values, here - params["tolerance"], here + params["tolerance"])
-        inside[part] |= connected(flags, [_from(part, point)], structure)
-        boxes.append(part)
+        place, found = spread(_like(job, point, part, here), [_from(part, point)], structure, part)
+        inside[place] |= found
+        boxes.append(place)
     if len(boxes) == 1:
         return Region(boxes[0], inside[boxes[0]], job.mode)
     return Region(box, inside, job.mode)
+
+
+def _like(job: Job, point: Point, outer: Box, value: float | None) -> Callable[[Box], Flags]:
+    """Return a function that says, of a part of a box, where voxels are like that of a place."""
+    tolerance = job.params["tolerance"]
+
+    def match(part: Box) -> Flags:
+        k, j, i = (slice(a.start + b.start, a.stop + b.start) for a, b in zip(part, outer, strict=True))
+        flags: Flags = job.array[k, j, i] == job.array[point]
+        if value is not None:
+            flags &= inside_range(job.values((k, j, i)), value - tolerance, value + tolerance)
+        return flags
+
+    return match
+
+
+def _at(point: Point) -> Box:
+    k, j, i = (slice(n, n + 1) for n in point)
+    return k, j, i
 
 
 def _slab(box: Box, axis: int, n: int) -> Box:

@@ -155,9 +155,10 @@ def random_walker(job: Job) -> Labels:
     table = np.zeros(max(values) + 1, dtype=np.int32)
     table[values] = np.arange(1, len(values) + 1)
     job.tell(0.1, "Walking at random")
+    # scikit-image weighs differences of images from 0 to 1; one without any has to have a deviation.
+    data = (data - data.min()) / (float(np.ptp(data)) or 1.0)
     if float(data.std()) == 0:
-        data = data + np.float32(0)
-        data.ravel()[0] += 1e-3
+        data.flat[0] = 1e-3
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = walk(

@@ -1,0 +1,119 @@
+/** Boxes, shapes and tags as one list: order, filter, and the edits for several at once. */
+import type { Vec3 } from "../model/geometry";
+import type { BoxItem, EditDraft, ShapeItem, Status, TagItem } from "../model/protocol";
+import { freshId } from "./tool";
+
+export type Annotation = BoxItem | ShapeItem | TagItem;
+export type Drawn = BoxItem | ShapeItem;
+
+export const SORTS = ["drawn", "name", "label", "kind", "slice", "status"] as const;
+export type Sort = (typeof SORTS)[number];
+
+export const STATUSES: Readonly<Record<Status, string>> = {
+  "": "No status", todo: "To do", doing: "In work", done: "Done", flagged: "Flagged",
+};
+
+const KIND_TITLES: Readonly<Record<string, string>> = {
+  points: "Points", "open-freehand": "Line", freehand: "Freehand", curve: "Polyline", "closed-spline": "Closed spline",
+  cobb: "Cobb angle",
+};
+
+export const isDrawn = (item: Annotation): item is Drawn => item.type !== "tag";
+
+/** "Ruler", "Box", "Tag" */
+export function kindTitle(item: Annotation): string {
+  const kind = item.type === "shape" ? item.kind : item.type;
+  if (item.type === "shape" && item.kind === "points" && item.points.length === 1) return "Point";
+  return KIND_TITLES[kind] ?? `${kind[0]!.toUpperCase()}${kind.slice(1)}`;
+}
+
+/** What a list calls an item: its own name, else its label. */
+export function titleOf(item: Annotation): string {
+  if (item.type !== "tag") return item.name || (item.type === "shape" && item.text) || item.label;
+  return item.value === null ? item.label : `${item.label}: ${String(item.value)}`;
+}
+
+/** Continuous index (k, j, i) of the middle of an item; null where it has no place. */
+export function placeOf(item: Annotation, toIndex: (world: Vec3) => Vec3): Vec3 | null {
+  if (item.type === "box") {
+    const [a, b] = item.index;
+    return [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2, (a[2] + b[2]) / 2];
+  }
+  if (item.type === "tag") return null;
+  const n = item.points.length;
+  const sum = item.points.reduce<Vec3>((at, p) => [at[0] + p[0], at[1] + p[1], at[2] + p[2]], [0, 0, 0]);
+  const index = toIndex([sum[0] / n, sum[1] / n, sum[2] / n]);
+  return item.slice === null ? index : [item.slice, index[1], index[2]];
+}
+
+export interface Entry {
+  readonly item: Annotation;
+  /** Slice k, for the order; null where it has none. */
+  readonly k: number | null;
+}
+
+/** The entries that hold every word of the filter, in order. */
+export function arranged(entries: readonly Entry[], filter: string, sort: Sort): Entry[] {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = ({ item }: Entry): string =>
+    [titleOf(item), item.label, kindTitle(item), isDrawn(item) ? STATUSES[item.status] : "", item.lesion].join(" ").toLowerCase();
+  const found = words.length === 0 ? [...entries] : entries.filter((one) => words.every((word) => text(one).includes(word)));
+  if (sort === "drawn") return found;
+  const order = Object.keys(STATUSES);
+  const key = ({ item, k }: Entry): string | number => {
+    if (sort === "slice") return k ?? Infinity;
+    if (sort === "status") return isDrawn(item) ? order.indexOf(item.status) : order.length;
+    return (sort === "name" ? titleOf(item) : sort === "label" ? item.label : kindTitle(item)).toLowerCase();
+  };
+  return found
+    .map((one) => ({ one, by: key(one) }))
+    .sort((a, b) => (typeof a.by === "number" && typeof b.by === "number" ? a.by - b.by : String(a.by).localeCompare(String(b.by), undefined, { numeric: true })))
+    .map(({ one }) => one);
+}
+
+/** One edit of several as one step; a single one stays as it is. */
+function together(edits: readonly EditDraft[], name: string): EditDraft | null {
+  if (edits.length < 2) return edits[0] ?? null;
+  return { kind: "batch", edits, name, tool: "list" };
+}
+
+const many = (n: number): string => (n === 1 ? "annotation" : `${n} annotations`);
+
+export function removal(items: readonly Annotation[]): EditDraft | null {
+  return together(items.map((item) => ({ kind: "remove", item, tool: "list" })), `Delete ${many(items.length)}`);
+}
+
+function changed(items: readonly Drawn[], change: Partial<Drawn>, name: string): EditDraft | null {
+  const edits = items.map((old): EditDraft => ({ kind: "put", item: { ...old, ...change } as Drawn, old, tool: "list" }));
+  return together(edits, name);
+}
+
+/** Lock or unlock; what is so already is left alone. */
+export function locking(items: readonly Drawn[], locked: boolean): EditDraft | null {
+  const others = items.filter((item) => item.locked !== locked);
+  return changed(others, { locked }, `${locked ? "Lock" : "Unlock"} ${many(others.length)}`);
+}
+
+export function naming(item: Drawn, name: string): EditDraft | null {
+  return item.name === name ? null : changed([item], { name }, "Rename");
+}
+
+export function rating(items: readonly Drawn[], status: Status): EditDraft | null {
+  const others = items.filter((item) => item.status !== status);
+  return changed(others, { status }, `Status of ${many(others.length)}`);
+}
+
+export function relabelling(items: readonly Annotation[], label: string): EditDraft | null {
+  const others = items.filter((item) => item.label !== label);
+  const edits = others.map((old): EditDraft => ({ kind: "put", item: { ...old, label }, old, tool: "list" }));
+  return together(edits, `Label of ${many(others.length)}`);
+}
+
+/** Join into one lesion, or take apart what is one lesion already. */
+export function linking(items: readonly Drawn[]): EditDraft | null {
+  const first = items.find(({ lesion }) => lesion !== "")?.lesion;
+  const whole = first !== undefined && items.every(({ lesion }) => lesion === first);
+  if (whole) return changed(items, { lesion: "" }, "Take a lesion apart");
+  const lesion = first ?? freshId().slice(0, 12);
+  return changed(items.filter((item) => item.lesion !== lesion), { lesion }, "Join into one lesion");
+}

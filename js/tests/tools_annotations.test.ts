@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import type { ShapeItem, TagItem } from "../src/model/protocol";
+import {
+  arranged, kindTitle, linking, locking, naming, placeOf, rating, relabelling, removal, titleOf, type Annotation, type Entry,
+} from "../src/tools/annotations";
+import { boxItem } from "./tools_help";
+
+const shape = (id: string, more: Partial<ShapeItem> = {}): ShapeItem => ({
+  type: "shape", kind: "ruler", label: "lesion", points: [[0, 0, 2], [4, 0, 2]], id, image: "img", frame: null, slice: null,
+  normal: null, text: "", names: [], edges: [], name: "", lesion: "", attributes: {}, status: "", locked: false, ...more,
+});
+const tag: TagItem = {
+  type: "tag", id: "t", label: "quality", value: "good", scope: "case", image: "img", index: null, lesion: "", attributes: {},
+};
+const box = boxItem([[1, 2, 3], [3, 8, 9]], { id: "b", name: "Box 10", status: "done" });
+const ruler = shape("r", { name: "Box 9" });
+const entry = (item: Annotation, k: number | null): Entry => ({ item, k });
+const all = [entry(box, 2), entry(ruler, 1), entry(tag, null)];
+const ids = (entries: readonly Entry[]): string[] => entries.map(({ item }) => item.id);
+
+describe("the list of annotations", () => {
+  it("calls things by their own name, else by their text or label", () => {
+    expect([box, ruler, tag].map(titleOf)).toEqual(["Box 10", "Box 9", "quality: good"]);
+    expect(titleOf(shape("a", { kind: "arrow", text: "here" }))).toBe("here");
+    expect([box, ruler, tag, shape("p", { kind: "points", points: [[0, 0, 0]] })].map(kindTitle)).toEqual(["Box", "Ruler", "Tag", "Point"]);
+  });
+
+  it("knows the middle of each", () => {
+    expect(placeOf(box, (world) => world)).toEqual([2, 5, 6]);
+    expect(placeOf(ruler, ([x, y, z]) => [z, y, x])).toEqual([2, 0, 2]);
+    expect(placeOf(shape("s", { slice: 7 }), ([x, y, z]) => [z, y, x])).toEqual([7, 0, 2]);
+    expect(placeOf(tag, (world) => world)).toBeNull();
+  });
+
+  it("is put in order by numbers in names, slices, status", () => {
+    expect(ids(arranged(all, "", "drawn"))).toEqual(["b", "r", "t"]);
+    expect(ids(arranged(all, "", "name"))).toEqual(["r", "b", "t"]);
+    expect(ids(arranged(all, "", "slice"))).toEqual(["r", "b", "t"]);
+    expect(ids(arranged(all, "", "status"))).toEqual(["r", "b", "t"]);
+    expect(ids(arranged(all, "", "kind"))).toEqual(["b", "r", "t"]);
+  });
+
+  it("is filtered by every word", () => {
+    expect(ids(arranged(all, "box done", "drawn"))).toEqual(["b"]);
+    expect(ids(arranged(all, "RULER", "drawn"))).toEqual(["r"]);
+    expect(arranged(all, "nothing here", "name")).toEqual([]);
+  });
+});
+
+describe("edits of several annotations", () => {
+  it("are one step, and none where nothing changes", () => {
+    const edit = removal([box, ruler, tag]);
+    expect(edit?.kind === "batch" && edit.edits.map((one) => one.kind)).toEqual(["remove", "remove", "remove"]);
+    expect(removal([])).toBeNull();
+    expect(locking([box], false)).toBeNull();
+    expect(naming(box, "Box 10")).toBeNull();
+    expect(relabelling([box], "liver")).toBeNull();
+  });
+
+  it("say what was", () => {
+    expect(naming(ruler, "first")).toEqual({ kind: "put", item: { ...ruler, name: "first" }, old: ruler, tool: "list" });
+    expect(rating([box, ruler], "done")).toEqual({ kind: "put", item: { ...ruler, status: "done" }, old: ruler, tool: "list" });
+    expect(relabelling([tag], "other")).toEqual({ kind: "put", item: { ...tag, label: "other" }, old: tag, tool: "list" });
+  });
+
+  it("join into one lesion, add to it, and take it apart", () => {
+    const joined = linking([box, ruler]);
+    if (joined?.kind !== "batch") throw new Error("not a batch");
+    const lesions = joined.edits.map((one) => (one.kind === "put" && one.item.type === "box" ? one.item.lesion : one.kind === "put" && one.item.type === "shape" ? one.item.lesion : ""));
+    expect(lesions[0]).not.toBe("");
+    expect(lesions[1]).toBe(lesions[0]);
+    const old = { ...box, lesion: "x" };
+    expect(linking([old, ruler])).toMatchObject({ kind: "put", item: { id: "r", lesion: "x" } });
+    expect(linking([old])).toMatchObject({ kind: "put", item: { id: "b", lesion: "" } });
+  });
+});
