@@ -176,11 +176,11 @@ viewer.goto(index=(55, 45, 50))
     until_equal(lab, "[[one.id == box.id for one in viewer.selected], chosen]", [[True], [["vessel"]]])
     lab.run_python("viewer.selected = ()")
     lab.until(
-        lambda: lab.output(0).locator("[data-nbannot-box-row][data-active]").count() == 0,
+        lambda: lab.output(0).locator('[data-nbannot-box-row][aria-selected="true"]').count() == 0,
         "nothing is selected",
     )
     lab.run_python("viewer.selected = box")
-    lab.output(0).locator("[data-nbannot-box-row][data-active]").wait_for()
+    lab.output(0).locator('[data-nbannot-box-row][aria-selected="true"]').wait_for()
 
 
 def test_an_operation_starts_where_one_clicks_also_beside_a_running_cell(lab: Lab, shared_data: Path) -> None:
