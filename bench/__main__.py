@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import read  # noqa: E402
+import tools_live  # noqa: E402
 import tools_ops  # noqa: E402
 from measure import Row, machine, markdown  # noqa: E402
 
@@ -55,7 +56,7 @@ def core(*, quick: bool) -> None:
 
 def tools(*, quick: bool) -> None:
     """Measure operations on a large mask; print and keep the table."""
-    found = markdown(tools_ops.run(quick=quick))
+    found = markdown(tools_ops.run(quick=quick) + tools_live.run(quick=quick))
     print(found, flush=True)
     if not quick:
         text = f"# Operations, measured\n\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{found}\n"

@@ -1,7 +1,7 @@
 // The layers of js/src, top to bottom; a file imports only what lies below it:
-// loader > index|bundle3d|bundleforms > ui|layout|commands > tools|render|volume3d > state > client > volumes > channel|decode > model
+// loader > index|bundle… > ui|layout|commands > tools|render|volume3d > state > client > volumes > channel|decode > model
 const FILE = (...names) => `^src/(${names.join("|")})(/|\\.)`;
-const LAYERS = [["loader"], ["index", "bundle3d", "bundleforms"], ["ui", "layout", "commands"], ["tools", "render", "volume3d"], ["state"], ["client"], ["volumes"], ["channel", "decode"], ["model"]];
+const LAYERS = [["loader"], ["index", "bundle3d", "bundleforms", "bundlelive"], ["ui", "layout", "commands"], ["tools", "render", "volume3d"], ["state"], ["client"], ["volumes"], ["channel", "decode"], ["model"]];
 
 const forbidden = [
   { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
@@ -35,6 +35,12 @@ const forbidden = [
     severity: "error",
     from: { path: "^src/", pathNot: "^src/(bundleforms\\.|ui/forms/)" },
     to: { path: "^src/(bundleforms\\.|ui/forms/)", dependencyTypesNot: ["type-only"] },
+  },
+  {
+    name: "operations-and-history-come-when-they-are-wanted",
+    severity: "error",
+    from: { path: "^src/", pathNot: "^src/(bundlelive\\.|ui/live/)" },
+    to: { path: "^src/(bundlelive\\.|ui/live/)", dependencyTypesNot: ["type-only"] },
   },
   {
     name: "the-module-carries-its-own-code",

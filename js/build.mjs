@@ -9,8 +9,10 @@ import * as esbuild from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const target = resolve(here, "../src/nbannot/viewer/static");
-// Once for each widget; once for each page; once for each page that shows 3-D, and that has forms.
-const LIMITS = { "loader.js": 5 * 1024, "viewer.js": 460 * 1024, "volume3d.js": 60 * 1024, "forms.js": 40 * 1024 };
+// The loader once for each widget; the viewer once for each page; the others once for each page that wants them.
+const LIMITS = {
+  "loader.js": 5 * 1024, "viewer.js": 460 * 1024, "volume3d.js": 60 * 1024, "forms.js": 40 * 1024, "live.js": 60 * 1024,
+};
 const watch = process.argv.includes("--watch");
 
 const shared = {
@@ -72,6 +74,7 @@ const inlineWorker = {
 const outputs = [
   { entry: "src/bundle3d.ts", file: "volume3d.js", options: { format: "esm", platform: "browser" } },
   { entry: "src/bundleforms.ts", file: "forms.js", options: { format: "esm", platform: "browser" } },
+  { entry: "src/bundlelive.ts", file: "live.js", options: { format: "esm", platform: "browser" } },
   { entry: "src/index.ts", file: "viewer.js", options: { format: "esm", platform: "browser", plugins: [inlineWorker, smallerZstd] } },
   { entry: "src/loader.ts", file: "loader.js", options: { format: "esm", platform: "browser" } },
   { entry: "src/viewer.css", file: "viewer.css", options: {} },
@@ -87,12 +90,13 @@ rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 
 let tooLarge = false;
-const hashes = { "viewer.js": "watching", "volume3d.js": "watching", "forms.js": "watching" };
+const hashes = { "viewer.js": "watching", "volume3d.js": "watching", "forms.js": "watching", "live.js": "watching" };
 for (const { entry, file, options } of outputs) {
   const define = {
     MODULE_HASH: JSON.stringify(hashes["viewer.js"]),
     VOLUME3D_HASH: JSON.stringify(hashes["volume3d.js"]),
     FORMS_HASH: JSON.stringify(hashes["forms.js"]),
+    LIVE_HASH: JSON.stringify(hashes["live.js"]),
   };
   const settings = { ...shared, ...options, define, entryPoints: [entry], outfile: join(target, file), write: false };
   if (watch) {

@@ -2,6 +2,7 @@
 
 import { HttpCarrier, jupyterBase } from "./channel/http";
 import { Lane } from "./channel/lane";
+import { isLive, LiveRoad } from "./channel/live";
 import { Requests } from "./channel/requests";
 import {
   PROTOCOL, decodeEdit, encodeEdit, headerKey, imageKey, infoKey, isCommand, maskKey, previewKey, sketchKey, smallKey,
@@ -68,6 +69,7 @@ export interface ChannelOptions {
 
 export class Channel implements Outbox {
   readonly tab = newTab();
+  readonly live: LiveRoad;
   readonly #lane: Lane;
   readonly #requests: Requests;
   readonly #abort = new AbortController();
@@ -101,6 +103,7 @@ export class Channel implements Outbox {
     this.#base = options.base === undefined ? jupyterBase() : options.base;
     this.#lane = new Lane(this.tab, storage, () => this.#storageFull());
     this.#requests = new Requests(this.tab, wire, () => this.#lost());
+    this.live = new LiveRoad(this.tab, wire, () => this.#lost());
     document.connect(this);
   }
 
@@ -134,6 +137,7 @@ export class Channel implements Outbox {
     this.#try(() => this.wire.send({ type: "bye", tab: this.tab }));
     this.#off();
     livingTabs().delete(this.tab);
+    this.live.close();
     this.#health.clear();
     this.#errors.clear();
   }
@@ -245,6 +249,12 @@ export class Channel implements Outbox {
     return this.#requests.get([...numbers.keys()], (slice) => onSlice(numbers.get(slice.key) ?? -1, slice), { signal });
   }
 
+  /** Fetch slices of what an operation would change. */
+  operationSlices(rid: number, ks: readonly number[], onSlice: (k: number, slice: Slice) => void, signal: AbortSignal): Promise<void> {
+    const numbers = new Map(ks.map((k) => [`op/${this.tab}/${rid}/${k}`, k]));
+    return this.#requests.get([...numbers.keys()], (slice) => onSlice(numbers.get(slice.key) ?? -1, slice), { signal });
+  }
+
   /**
    * Fetch the header of the file that a slice comes from; empty when aborted. It names the patient: show it, keep
    * it nowhere. A SliceError says why there is none, also where this viewer may not show headers.
@@ -335,7 +345,8 @@ export class Channel implements Outbox {
       this.#syncs = 0;
     }
     try {
-      this.#dispatch(message, buffers);
+      if (isLive(message)) this.live.receive(message, buffers);
+      else this.#dispatch(message, buffers);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       this.#fail({ kind: "EditError", message: `A message of the kernel could not be read: ${text}`, hint: "" });
@@ -376,6 +387,7 @@ export class Channel implements Outbox {
     this.#lane.bind(message.document);
     this.#lane.dropThrough(message.acked);
     this.document.receiveState(message);
+    this.live.receive({ type: "tools", tools: message.tools ?? [] }, []);
     this.#greeted = true;
     this.#resends = 0;
     this.#sendFrom(this.#lane.first);

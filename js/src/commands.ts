@@ -50,6 +50,10 @@ export interface CommandTarget {
   labelStep(by: number): void;
   undo(): void;
   redo(): void;
+  /** Open or close the operations on segments, or the history. */
+  dock(name: "operations" | "history"): void;
+  /** Run a tool of the user's own. */
+  ownTool(name: string): void;
   removeSelected(): void;
   hideSelected(): void;
   /** Go to the next (+1) or previous (-1) annotation. */
@@ -158,6 +162,8 @@ const LABEL_ROWS: readonly Row[] = [
 const GENERAL_ROWS: readonly Row[] = [
   ["edit.undo", "Undo", "ctrl+z", (t) => t.undo()],
   ["edit.redo", "Redo", "ctrl+shift+z ctrl+y", (t) => t.redo()],
+  ["history.toggle", "History", "u", (t) => t.dock("history")],
+  ["operations.toggle", "Operations on segments", "ctrl+o", (t) => t.dock("operations")],
   ["panel.toggle", "Open or close the side panel", "l", (t) => t.panel()],
   ["image.info", "About the image", "shift+i", (t) => t.imageInfo()],
   ["image.header", "Header of the file", "shift+h", (t) => t.header()],
@@ -183,6 +189,11 @@ export function command(id: string): Command {
   const found = byId.get(id);
   if (!found) throw new Error(`there is no command "${id}"`);
   return found;
+}
+
+/** The command that runs a tool of the user's own. */
+export function toolCommand(tool: { readonly name: string; readonly title: string; readonly key: string }): Command {
+  return { id: `own.${tool.name}`, title: tool.title, group: "Tools", keys: [tool.key], run: (target) => target.ownTool(tool.name) };
 }
 
 export interface KeyLike {

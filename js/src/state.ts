@@ -34,6 +34,8 @@ export interface ViewState {
   readonly layout: string | LayoutTree;
   /** What was put into panes, over the layout, by pane id. */
   readonly panes: Readonly<Record<string, PaneChoice>>;
+  /** The pane pressed last, by id: what Python calls the current one. */
+  readonly active: string | null;
   /** The pane shown alone, by id. */
   readonly maximized: string | null;
   /** Turned planes; null: they follow the voxel grid. */
@@ -111,6 +113,7 @@ export const DEFAULT_VIEW: ViewState = {
   windows: {},
   layout: "auto",
   panes: {},
+  active: null,
   maximized: null,
   rotation: null,
   slabs: {},
@@ -164,6 +167,7 @@ function readPlaces(raw: Raw) {
   return {
     layout: text(raw["layout"]) ?? readTree(raw["layout"]) ?? DEFAULT_VIEW.layout,
     panes: record(raw["panes"], readChoice),
+    active: text(raw["active"]),
     maximized: text(raw["maximized"]),
     image: text(raw["image"]),
     cursor: point(raw["cursor"]),
@@ -192,6 +196,7 @@ function readLooks(raw: Raw) {
     compare: readCompare(raw["compare"]),
     difference: twoNames(raw["difference"]),
     hidden: strings(raw["hidden"]),
+    selected: strings(raw["selected"]),
     interpolate: flag(raw["interpolate"], d.interpolate),
     opacity: within(raw["opacity"], 0, 1, d.opacity),
     outline: within(raw["outline"], 0, 1, d.outline),
@@ -215,7 +220,6 @@ export function readView(json: unknown): ViewState {
     tool: oneOf(TOOLS, raw["tool"], d.tool),
     size_mm: within(raw["size_mm"], BRUSH_MIN, BRUSH_MAX, d.size_mm),
     label: text(raw["label"]),
-    selected: strings(raw["selected"]),
     rules: readRules(raw["rules"]),
     backend: oneOf(BACKENDS, raw["backend"], d.backend),
     fps: finite(raw["fps"]) ? clamp(raw["fps"], 0.1, 120) : null,

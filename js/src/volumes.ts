@@ -169,6 +169,12 @@ export class Volumes {
     return this.#previews.get(id, frame, edge, signal);
   }
 
+  /** The values of a slice that came compressed. */
+  decoded({ codec, dtype, bytes, shape }: Slice): Promise<TypedArray> {
+    const [rows = 0, columns = 0] = shape;
+    return this.decoder.decode({ codec, dtype, bytes, columns, size: rows * columns });
+  }
+
   /** Fetch this one slice when nothing in view is waiting, and nothing else of its image. */
   glance(image: string, frame: number, k: number): void {
     const volume = this.store(image, frame);

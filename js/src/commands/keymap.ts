@@ -1,5 +1,5 @@
 /** Which keys run which command in one viewer: the table's, those of the configuration, those chosen here. */
-import { command, COMMANDS, keyName, keyTitle, type Command, type KeyLike } from "../commands";
+import { command, COMMANDS, keyName, keyTitle, toolCommand, type Command, type KeyLike } from "../commands";
 
 /** Keys of an action as a configuration has them. */
 export interface Shortcut {
@@ -89,6 +89,13 @@ function distance(a: string, b: string): number {
 
 const isCommand = (id: string): boolean => COMMANDS.some((one) => one.id === id);
 
+/** A tool of the user's own, as far as keys are concerned. */
+interface OwnKey {
+  readonly name: string;
+  readonly title: string;
+  readonly key: string;
+}
+
 interface Wish {
   readonly id: string;
   readonly keys: readonly string[];
@@ -104,6 +111,8 @@ export class Keymap {
   #keys = new Map<string, readonly string[]>();
   #commands = new Map<string, string>();
   #problems: KeyProblem[] = [];
+  #tools: readonly OwnKey[] = [];
+  #toolKeys = new Map<string, Command>();
   readonly #listeners = new Set<() => void>();
 
   constructor(config: readonly Shortcut[] = [], own: Own = {}) {
@@ -117,7 +126,39 @@ export class Keymap {
     this.#problems = [];
     const wishes = [...this.#configured(), ...this.#chosen()];
     this.#bind(wishes);
+    this.#bindTools();
     for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** Give keys to tools of the user's own; keys of commands stay with these. */
+  setTools(tools: readonly OwnKey[]): void {
+    if (JSON.stringify(tools) === JSON.stringify(this.#tools)) return;
+    this.#tools = tools;
+    this.set(this.#config, this.#own);
+  }
+
+  /** Why tools of the user's own have no key that they should have. */
+  get toolProblems(): readonly string[] {
+    return this.#tools.flatMap(({ title, key }) => {
+      if (key === "") return [];
+      const read = readKey(key);
+      if ("why" in read) return [`The tool "${title}" has no key: "${key}" cannot be used. ${read.why}`];
+      const taken = this.#commands.get(read.key);
+      return taken === undefined ? [] : [`The tool "${title}" has no key: ${keyTitle(read.key)} is "${command(taken).title}".`];
+    });
+  }
+
+  #bindTools(): void {
+    this.#toolKeys = new Map(this.#tools.flatMap((tool) => {
+      const read = readKey(tool.key);
+      return "why" in read || this.#commands.has(read.key) ? [] : [[read.key, toolCommand(tool)] as const];
+    }));
+  }
+
+  /** The key of a tool of the user's own, as people read it; empty for none. */
+  toolHint(name: string): string {
+    for (const [key, { id }] of this.#toolKeys) if (id === `own.${name}`) return keyTitle(key);
+    return "";
   }
 
   on(listener: () => void, signal?: AbortSignal): void {
@@ -140,7 +181,8 @@ export class Keymap {
   }
 
   commandFor(event: KeyLike): Command | undefined {
-    return this.owner(keyName(event));
+    const key = keyName(event);
+    return this.owner(key) ?? this.#toolKeys.get(key);
   }
 
   /** The command that a key runs. */

@@ -103,7 +103,7 @@ export class DocumentMirror {
   get canRedo(): boolean {
     // What is on its way counts: else a redo right after an undo would be ignored.
     return this.#pending.reduce(
-      (can, { sent }) => (sent.kind === "undo" ? true : sent.kind === "redo" && can),
+      (can, { sent }) => (sent.kind === "undo" || sent.kind === "jump" ? true : sent.kind === "redo" && can),
       this.#canRedo,
     );
   }
@@ -170,8 +170,18 @@ export class DocumentMirror {
 
   /** Remove a label with its voxels, boxes, shapes and tags; only the host has all of them. */
   removeLabel(label: string): void {
+    this.#ask((id) => ({ kind: "remove_label", id, label }));
+  }
+
+  /** Undo or redo until a step is the last in effect; "" is the start. The host does it. */
+  jump(to: string): void {
+    this.#ask((id) => ({ kind: "jump", id, to }));
+  }
+
+  /** Have the host do what only it can. */
+  #ask(command: (id: string) => Command): void {
     const { seq, id } = this.#requireOutbox().reserve();
-    const sent: Command = { kind: "remove_label", id, label };
+    const sent = command(id);
     this.#pending.push({ seq, sent, draft: null, applied: null, undone: true });
     this.#requireOutbox().send(seq, sent);
     this.#emit({ type: "changed", local: true });

@@ -66,14 +66,16 @@ export type EditDraft =
 
 /** Commands travel in the same ordered lane as edits. */
 export interface Command {
-  readonly kind: "undo" | "redo" | "remove_label";
+  readonly kind: "undo" | "redo" | "remove_label" | "jump";
   readonly id: string;
   /** Id of the label to remove, with all that names it. */
   readonly label?: string;
+  /** Where a jump leads: the last step in effect; empty for the start. */
+  readonly to?: string;
 }
 
 export function isCommand(edit: { readonly kind: string }): edit is Command {
-  return edit.kind === "undo" || edit.kind === "redo" || edit.kind === "remove_label";
+  return ["undo", "redo", "remove_label", "jump"].includes(edit.kind);
 }
 
 export interface WireError {
@@ -224,6 +226,10 @@ export interface StateMessage {
   readonly http: { readonly url: string; readonly nonce: string } | null;
   readonly author: string;
   readonly config?: ConfigJson | null;
+  /** Tools that are functions of the user's own. */
+  readonly tools?: readonly {
+    readonly name: string; readonly title: string; readonly key: string; readonly icon: string; readonly preview: boolean;
+  }[];
 }
 export interface EditedMessage {
   readonly type: "edited";
@@ -337,7 +343,13 @@ export interface ByeMessage {
   readonly tab: string;
 }
 export type BrowserMessage =
-  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage | ModuleMessage;
+  | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage | ModuleMessage | LiveRequestMessage;
+
+/** Operations and steps of the history; see channel/live.ts. */
+export interface LiveRequestMessage {
+  readonly type: "operations" | "history" | "operate" | "operate_apply" | "operate_cancel";
+  readonly tab: string;
+}
 
 /** A module of the page is wanted: the viewer itself, or by its name a part that few need. */
 export interface ModuleMessage {
@@ -410,6 +422,7 @@ export function encodeEdit(edit: Edit | Command): { json: EditJson; buffers: Uin
       case "undo":
       case "redo":
       case "remove_label":
+      case "jump":
         return { ...one };
       case "paint": {
         const { runs, stale, ...rest } = one;

@@ -29,6 +29,8 @@ export interface ActionHooks {
   help(): void;
   paneMenu(): void;
   thumbnails(): void;
+  dock(name: "operations" | "history"): void;
+  ownTool(name: string): void;
 }
 
 export class Actions implements CommandTarget {
@@ -193,6 +195,14 @@ export class Actions implements CommandTarget {
   redo(): void {
     this.hooks.cancelGesture();
     if (this.scene.source.document.canRedo) this.scene.source.document.redo();
+  }
+
+  dock(name: "operations" | "history"): void {
+    if (this.scene.ready) this.hooks.dock(name);
+  }
+
+  ownTool(name: string): void {
+    if (this.scene.ready) this.hooks.ownTool(name);
   }
 
   removeSelected(): void {

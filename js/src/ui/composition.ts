@@ -165,6 +165,8 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
     layers.push(...maskLayers(pane, one.other, one.found.plane, ratio, clip));
   }
   layers.push(...maskLayers(pane, image, plane, ratio, clip));
+  const { preview } = scene;
+  if (preview?.image === image.id) layers.push({ kind: "mask", store: preview.store, plane, segments: preview.segments(ratio), clip });
   if (against && edge < width) {
     const { other, found } = against;
     const rest = [edge, width] as const;

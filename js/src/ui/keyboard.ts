@@ -41,7 +41,7 @@ function inForm(event: KeyboardEvent, root: HTMLElement): boolean {
 }
 
 /** The viewer under the pointer comes first, then the one that has the focus. */
-function mine(event: KeyboardEvent, root: HTMLElement): boolean {
+export function mine(event: KeyboardEvent, root: HTMLElement): boolean {
   const from = event.composedPath()[0] ?? event.target;
   if (isEditable(from)) return false;
   const page = root.ownerDocument;

@@ -12,6 +12,7 @@ import { HeldTool } from "./held";
 import { buildHelp } from "./help";
 import { ImageInfo } from "./imageinfo";
 import { listenKeys, type KeyHooks } from "./keyboard";
+import { LiveDock } from "./livehost";
 import { openMenuAt } from "./menu";
 import { configError, errorOf, Messages } from "./messages";
 import { PaintBar } from "./paintbar";
@@ -53,10 +54,12 @@ class Viewer {
   readonly #paintbar: PaintBar;
   readonly #held: HeldTool;
   readonly #panel: Panel;
+  readonly #live: LiveDock;
   readonly #messages: Messages;
   readonly #player: Player;
   readonly #actions: Actions;
   #told = "";
+  #toldKeys = "";
   readonly #cine: CineBar;
   readonly #dialogs: Dialogs;
   readonly #headers: HeaderBrowser;
@@ -93,6 +96,8 @@ class Viewer {
       help: () => this.#toggleHelp(),
       paneMenu: () => this.#places.openMenu(),
       thumbnails: () => this.#places.toggleThumbnails(),
+      dock: (name) => this.#live.toggle(name),
+      ownTool: (name) => void this.#live.run(name),
     });
     this.#stage = new Stage(this.#scene, this.#stageEvents(), signal);
     this.#places = new Places(
@@ -103,6 +108,7 @@ class Viewer {
     this.#held = new HeldTool(this.#view, this.#root, signal);
     this.#dialogs = new Dialogs(this.#root, signal);
     this.#panel = new Panel(this.#scene, this.#dialogs, this.#root, signal);
+    this.#live = new LiveDock(this.#scene, this.#root, () => this.#resized(), signal);
     this.#player = new Player(this.#scene, () => this.#refreshControls(), signal);
     this.#cine = new CineBar(this.#scene, this.#player, this.#actions, signal);
     this.#headers = new HeaderBrowser(this.#scene, this.#dialogs, signal);
@@ -111,6 +117,7 @@ class Viewer {
     this.#screenshots = new Screenshots(this.#scene, this.#dialogs, () => this.#stage.views);
     this.#build(el);
     this.#follow();
+    this.#scene.keys.on(() => this.#tellToolKeys(), signal);
     signal.addEventListener("abort", () => this.#close());
     this.#documentChanged(true);
   }
@@ -136,7 +143,7 @@ class Viewer {
     const waiting = h("div", { class: "nbannot-waiting" }, "Waiting for the image …");
     this.#stage.element.append(waiting);
     const notices = h("div", { class: "nbannot-notices" }, this.#messages.bar, this.#messages.strip, this.#messages.errors);
-    this.#body.append(this.#places.element, this.#panel.element, notices);
+    this.#body.append(this.#places.element, this.#live.element, this.#panel.element, notices);
     this.#root.append(
       this.#toolbar.element, this.#paintbar.element, this.#body, this.#cine.element, this.#messages.toastBox, grip,
     );
@@ -212,6 +219,14 @@ class Viewer {
     this.#told = told?.hint ?? "";
   }
 
+  /** Say once which of the user's own tools got no key. */
+  #tellToolKeys(): void {
+    const { toolProblems } = this.#scene.keys;
+    const hint = toolProblems.join("\n");
+    if (hint && hint !== this.#toldKeys) this.#messages.error({ kind: "KeyProblem", message: "A key is taken", hint });
+    this.#toldKeys = hint;
+  }
+
   #bindKeys(): void {
     this.#scene.keys.set(this.client.document.config?.shortcuts ?? [], this.#view.value.shortcuts);
   }
@@ -250,6 +265,7 @@ class Viewer {
     this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden, this.#places.thumbnailsOpen);
     this.#paintbar.draw(this.#held.former);
     this.#panel.draw();
+    this.#live.draw();
     this.#cine.draw();
     this.#headers.draw();
     this.#info.draw();

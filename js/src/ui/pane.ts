@@ -14,10 +14,14 @@ import {
 } from "../tools/frame";
 import { zoomAt } from "../tools/navigate";
 import { pixelForPixel } from "./fullsize";
+import type { PreviewLayer } from "./previewlayer";
 import { planeLines, type PlaneLine } from "../tools/rotate";
-import type { BoxDraft, Camera, CutLine, MaskVoxels, ToastAction, ToolHost, Window } from "../tools/tool";
+import type { BoxDraft, Camera, CutLine, MaskVoxels, Pointer, ToastAction, ToolHost, Window } from "../tools/tool";
 import type { Source } from "./source";
 import type { Spaces } from "./spaces";
+
+/** Takes the next press in a picture; false lets it through. */
+export type Pick = (pane: Pane, pointer: Pointer) => boolean;
 
 /** The viewer as its panes see it. */
 export interface PaneOwner {
@@ -56,6 +60,8 @@ export interface PaneOwner {
   segmentStyle(label: string, ratio: number): SegmentStyle | null;
   readonly boxes: readonly BoxItem[];
   selected: string | null;
+  readonly preview: PreviewLayer | null;
+  pick: Pick | null;
   voxels(mask: string): MaskVoxels | undefined;
   activeLabel(): LabelItem | null;
   apply(edit: EditDraft): void;

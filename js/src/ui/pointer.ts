@@ -112,6 +112,7 @@ export class PointerInput {
     const tool = this.#toolFor(event);
     if (!pointer || !tool) return;
     this.pane.scene.press(this.pane.id);
+    if (event.button === 0 && this.pane.scene.pick?.(this.pane, pointer)) return;
     if (event.pointerType === "touch") {
       this.#touches.set(event.pointerId, pointer.px);
       if (this.#touches.size === 2) return this.cancel();

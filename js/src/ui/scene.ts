@@ -14,7 +14,8 @@ import { withDefaults } from "../tools/defaults";
 import { follow } from "./follow";
 import { hungTurn } from "./hanging";
 import { fellowsOf, movedCursors } from "./links";
-import { Pane, type PaneOwner } from "./pane";
+import { Pane, type PaneOwner, type Pick } from "./pane";
+import type { PreviewLayer } from "./previewlayer";
 import { Keymap } from "../commands/keymap";
 import { autoWindow, fullWindow, percentileWindow } from "./percentiles";
 import { percentileOf, presetsOf, type Preset } from "./presets";
@@ -71,6 +72,11 @@ export class Scene implements PaneOwner {
   chosen: string | null = null;
   /** Which of two images a running flicker shows; null: it stands as the view state says. */
   flicker: boolean | null = null;
+
+  /** What an operation would change. */
+  preview: PreviewLayer | null = null;
+  /** Takes the next press in a picture. */
+  pick: Pick | null = null;
 
   /** The keys of this viewer. */
   readonly keys = new Keymap();
@@ -192,6 +198,7 @@ export class Scene implements PaneOwner {
     this.active = id;
     if (this.chosen === id) return;
     this.chosen = id;
+    this.view.set({ active: id });
     this.repaint();
   }
 

@@ -2,7 +2,10 @@
 import type { DocumentMirror } from "../model/document";
 import type { SliceStore } from "../model/masks";
 import type { HeaderRow, InfoRow, WireError } from "../model/protocol";
+import type { LiveRoad } from "../channel/live";
 import type { ModuleRoad } from "../channel/modules";
+import type { Slice } from "../channel/requests";
+import type { TypedArray } from "../model/masks";
 import type { Arrival, Memory, Want } from "../volumes";
 import type { Reduced } from "../volumes/reduced";
 import type { Sketch } from "../volumes/sketches";
@@ -25,6 +28,8 @@ export interface Voxels {
   reduced?(image: string, frame: number): Reduced | undefined;
   onArrive(callback: (arrival: Arrival) => void, signal?: AbortSignal): unknown;
   progress(image: string): Progress;
+  /** The values of a slice that came compressed. */
+  decoded?(slice: Slice): Promise<TypedArray>;
   /** Bytes that the page holds and may hold; absent where nobody counts. */
   memory?(): Memory;
   /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels. */
@@ -37,6 +42,9 @@ export interface Connection {
   onError(callback: (error: WireError) => void, signal?: AbortSignal): unknown;
   /** Header of the file of a slice, which names the patient; absent where there are no files. */
   header?(image: string, frame: number, k: number, signal?: AbortSignal): Promise<readonly HeaderRow[]>;
+  /** Operations, own tools and steps of the history; absent where the host has none. */
+  readonly live?: LiveRoad;
+  operationSlices?(rid: number, ks: readonly number[], onSlice: (k: number, slice: Slice) => void, signal: AbortSignal): Promise<void>;
   /** What is known of an image, without names. */
   info?(image: string, signal?: AbortSignal): Promise<readonly InfoRow[]>;
 }

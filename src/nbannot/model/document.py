@@ -34,10 +34,12 @@ from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty
 from nbannot.model.image import Image
 from nbannot.model.items import Items, counted
 from nbannot.model.labels import Label, LabelSet, new_id
+from nbannot.model.listening import Callback, Kind, Listening
 from nbannot.model.masks import Change, Mask, MaskInfo, Segment
 from nbannot.model.removal import label_removal
 from nbannot.model.runs import Runs, clip_index
 from nbannot.model.shapes import Shape
+from nbannot.model.timeline import Step, steps_of, way
 
 
 class Document:
@@ -326,6 +328,63 @@ class Document:
         with self.lock:
             self.refresh()
             return self._take_back(self._redo, id)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What undo and redo go along, in order: those in effect, then those undone."""
+        with self.lock:
+            return steps_of(self._undo, self._redo, self._by_id)
+
+    def jump(self, to: str | Step, *, id: str = "") -> tuple[Edit, ...]:
+        """Undo or redo until a step (or the one of this id) is the last in effect; "" is the start.
+
+        Each undo or redo is recorded as its own edit, and returned; none where it is so already.
+        ``id`` becomes that of the last one. Something new done afterwards puts undone steps out of
+        reach, as after any undo.
+
+        Raises
+        ------
+        UnknownItemError
+            When it is no step that can be reached.
+        """
+        with self.lock:
+            self.refresh()
+            left = way(self.steps, to if isinstance(to, str) else to.id)
+            made: list[Edit] = []
+            while left:
+                stack = self._undo if left < 0 else self._redo
+                left -= 1 if left > 0 else -1
+                edit = self._take_back(stack, "" if left else id)
+                made += [] if edit is None else [edit]
+            return tuple(made)
+
+    def on(
+        self,
+        callback: Callback,
+        *,
+        kind: Kind | None = None,
+        label: str | None = None,
+        origin: str | None = None,
+    ) -> Listening:
+        """Call ``callback(edit, revision)`` after each edit that fits; call the result to end it.
+
+        It runs in the thread that made the edit, while ``lock`` is held: a stroke may come while a
+        cell runs. What it raises is shown and harms nothing.
+
+        Parameters
+        ----------
+        kind
+            "box", "shape", "tag", "label" or "mask" (its voxels too); None: all.
+        label
+            Name of the label concerned, before the edit or after it; None: all.
+        origin
+            "hand", "python", "import", "model" (any) or "model:NAME VERSION"; None: all.
+        """
+        return Listening(self.edited, callback, self._info, kind=kind, label=label, origin=origin)
+
+    def _info(self, mask: str) -> MaskInfo | None:
+        found = self._masks.get(mask) or self._retired.get(mask)
+        return None if found is None else found.info
 
     def refresh(self) -> list[Edit]:
         """Record what was changed in the masks' arrays in place, one edit per mask."""

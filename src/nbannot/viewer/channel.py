@@ -27,6 +27,7 @@ from nbannot.viewer.messages import (
     image_json,
     info_bytes,
 )
+from nbannot.viewer.operating import KINDS, Operating
 from nbannot.viewer.pixels import Part, encode_labels, encode_parts
 from nbannot.viewer.planes import Planes
 from nbannot.viewer.preview import Previews
@@ -87,6 +88,8 @@ class Channel:
         Whether the browser may read the headers of files, which name the patient.
     config
         What the configuration says, as JSON.
+    operating
+        Who works out operations; None makes one that knows no view state.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Channel:
         spool: Spool | None = None,
         headers: bool = True,
         config: Json | None = None,
+        operating: Operating | None = None,
     ) -> None:
         self._document = document
         self._headers = headers
@@ -119,10 +123,13 @@ class Channel:
         self._worker: Thread | None = None
         self._burst: list[float] = []
         self._behind: float | None = None
+        self._operating = operating or Operating(document, dict)
+        self._operating.connect(self._post)
         document.edited.connect(self._on_edited)
 
     def close(self) -> None:
         """Stop serving; nothing is sent afterwards."""
+        self._operating.close()
         with self._changed:
             self._closed = True
             self._queue.clear()
@@ -145,6 +152,9 @@ class Channel:
 
     def _dispatch(self, content: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> None:
         kind = content.get("type")
+        if kind in KINDS:
+            self._operating.receive(str(content["tab"]), content)
+            return
         if kind not in ("hello", "edit", "get", "cancel", "focus", "sync", "bye"):
             return
         tab = str(content["tab"])
@@ -208,7 +218,8 @@ class Channel:
                 return
             state = document_json(self._document)
             head = {"type": "state", "tab": tab, "version": PROTOCOL, "acked": lane.next - 1}
-            self._post({**head, **state, "images": images, "http": place, "config": self._config})
+            self._post({**head, **state, "images": images, "http": place, "config": self._config,
+                        "tools": self._operating.tools})  # fmt: skip
 
     def _windows_of(self, image: Image) -> list[Window]:
         """Return the image's windows; where it has none, the default one."""
@@ -277,6 +288,8 @@ class Channel:
             return self._document.redo(id=id)
         if kind == "remove_label":
             return self._remove_label(str(data.get("label")), id)
+        if kind == "jump":
+            return next(reversed(self._document.jump(str(data["to"]), id=id)), None)
         edit = decode_edit(data, buffers)
         # Who and how is not for the browser to say.
         return self._document.apply(replace(edit, author="", origin="hand", undoes=None))
@@ -341,7 +354,7 @@ class Channel:
             if key.startswith(("p/", "q/", "s/")):
                 self._push(_PREVIEW, tab, rid, key)
                 continue
-            later = _LABELS if key.startswith("mask/") else _LATER
+            later = _LABELS if key.startswith(("mask/", "op/")) else _LATER
             self._push(_URGENT if urgent else later, tab, rid, key)
 
     def _push(self, priority: int, tab: str, rid: int = 0, key: str = "") -> None:
@@ -378,6 +391,7 @@ class Channel:
 
     def _bye(self, tab: str) -> None:
         """Read nothing more for a tab that is gone."""
+        self._operating.left(tab)
         with self._changed:
             self._keep_jobs([job for job in self._queue if job.tab != tab])
             if self._preview_for is not None and self._preview_for[0] == tab:
@@ -463,6 +477,11 @@ class Channel:
         elif kind == "mask":
             id, k = rest.rsplit("/", 1)
             yield self._mask_slice(id, int(k))
+        elif kind == "op":
+            tab, rid, k = rest.rsplit("/", 2)
+            plane = self._operating.slice(tab, int(rid), int(k))
+            codec, data = encode_labels(plane)
+            yield {"dtype": plane.dtype.name, "shape": list(plane.shape), "codec": codec, "revision": 0}, data
         elif kind == "header":
             id, frame, k = rest.rsplit("/", 2)
             yield _words(self._header(id, int(frame), int(k)))

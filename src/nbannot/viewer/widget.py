@@ -31,6 +31,8 @@ from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, 
 from nbannot.viewer.channel import Channel
 from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
+from nbannot.viewer.living import Living
+from nbannot.viewer.operating import Operating
 from nbannot.viewer.showing import windowed
 from nbannot.viewer.spool import Spool
 
@@ -41,10 +43,10 @@ World = tuple[float, float, float]
 
 STATIC = Path(__file__).parent / "static"
 """Where `make js` puts the browser module."""
-_PARTS = ("volume3d", "forms")
+_PARTS = ("volume3d", "forms", "live")
 
 
-class Viewer(Comparing, anywidget.AnyWidget):
+class Viewer(Comparing, Living, anywidget.AnyWidget):
     """Shows images in a notebook cell and edits their annotations, live-bound to Python.
 
     Parameters
@@ -128,13 +130,15 @@ class Viewer(Comparing, anywidget.AnyWidget):
         if window is not None:
             self.window = window
         self._spool = Spool(self._document.images)
-        # The channel must not keep the viewer alive.
+        # Neither of these must keep the viewer alive.
+        self._operating = Operating(self._document, _View(self))
         self._channel = Channel(
             self._document,
             _Sender(self),
             spool=self._spool,
             headers=headers,
             config=self._config.to_json(),
+            operating=self._operating,
         )
         self.on_msg(self._receive)
         watch(self)
@@ -143,6 +147,8 @@ class Viewer(Comparing, anywidget.AnyWidget):
     def _remember_view(self, change: Any) -> None:
         if self._session is not None:
             self._session.view = dict(change["new"])
+        if isinstance(change["old"], Mapping):
+            self._tell_selection(change["old"], change["new"])
 
     @property
     def _esm(self) -> str:
@@ -341,6 +347,17 @@ class _Sender:
         viewer = self._viewer()
         if viewer is not None and viewer.comm is not None:
             viewer.send(content, buffers)
+
+
+class _View:
+    """The view state of a viewer, without keeping it alive."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = weakref.ref(viewer)
+
+    def __call__(self) -> dict[str, Any]:
+        viewer = self._viewer()
+        return {} if viewer is None else viewer._plain_view()
 
 
 def _module(name: str | None) -> tuple[dict[str, str], list[bytes]]:

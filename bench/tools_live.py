@@ -1,0 +1,90 @@
+"""Memory of the history: what 100 gestures and their undoing keep, against a mask of 512 × 512 × 300.
+
+Usage: python bench/tools_live.py
+
+Counted are all bytes that the edits hold, measured by tracemalloc between before the first gesture and after the last undo,
+without what the mask itself keeps of its slices.
+"""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+from measure import Row, machine, markdown
+
+import nbannot as nb
+from nbannot.model.document import Document
+from nbannot.model.edits import Paint
+from nbannot.model.masks import Mask
+from nbannot.model.runs import Runs
+
+SHAPE = (300, 512, 512)
+STEPS = 100
+
+
+def stroke(mask: Mask, chance: np.random.Generator) -> Paint:
+    """A brush stroke of 40 moves with a disc of 20 voxels in one slice."""
+    k = int(chance.integers(0, SHAPE[0]))
+    rows, columns = np.mgrid[:512, :512]
+    inside = np.zeros((512, 512), dtype=bool)
+    at, way = chance.uniform(100, 400, 2), chance.normal(0, 4, 2)
+    for _ in range(40):
+        way = way + chance.normal(0, 1, 2)
+        at = np.clip(at + way, 30, 480)
+        inside |= (rows - at[0]) ** 2 + (columns - at[1]) ** 2 < 100
+    flat = np.flatnonzero(inside)
+    old = mask.array[k].ravel()[flat]
+    runs = Runs.of_voxels(flat, old, np.ones_like(old))
+    return Paint(mask.id, ((k, 0, 0), (k + 1, 512, 512)), runs, origin="hand", tool="brush")
+
+
+def ball(n: int) -> np.ndarray:
+    """An organ of about 1.4 million voxels, another one each time."""
+    k, j, i = np.mgrid[:300:1, :512:1, :512:1].astype(np.float32)
+    wave = 1 + 0.08 * np.sin(k / 9 + n) * np.sin(j / 11) * np.cos(i / 13)
+    return ((k - 150) / 60) ** 2 + ((j - 256) / 75) ** 2 + ((i - 256) / 75) ** 2 < wave
+
+
+def measured(name: str, gesture: Callable[[Document, Mask, int], object], steps: int) -> Row:
+    """Make gestures, undo all of them, and return what the history has kept, in percent of the mask."""
+    image = nb.Image(np.zeros(SHAPE, np.int16), nb.Geometry(np.diag([1.0, 0.8, 0.8, 1.0]), SHAPE))
+    document = nb.Document(image, labels=["organ"])
+    mask = document.masks["organ"]
+    gesture(document, mask, 0)
+    document.undo()
+    kept = sum(len(data) for data in mask._recorded.values())
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for n in range(1, steps + 1):
+        gesture(document, mask, n)
+    start = time.perf_counter()
+    document.jump("")
+    took = (time.perf_counter() - start) / steps
+    held = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    held -= sum(len(data) for data in mask._recorded.values()) - kept
+    part = 100 * held / mask.array.nbytes * STEPS / steps
+    note = f"{held / steps / 1024:.1f} KB a gesture, undone; undo {1000 * took:.1f} ms while traced"
+    return Row(f"{name}: {STEPS} gestures and their undoing", [part], "% of the mask", note, goal="≤ 5")
+
+
+def run(*, quick: bool) -> list[Row]:
+    """Measure the memory of the history."""
+    chance = np.random.default_rng(1)
+    return [
+        measured("Brush strokes", lambda document, mask, _: document.apply(stroke(mask, chance)), STEPS),
+        measured("An organ painted anew", lambda _d, mask, n: repaint(mask, n), 2 if quick else 10),
+    ]
+
+
+def repaint(mask: Mask, n: int) -> None:
+    """Give the mask another organ, as an operation does."""
+    with mask.edit(tool="op:example") as array:
+        array[:] = ball(n)
+
+
+if __name__ == "__main__":
+    print(f"{machine()}\n\n{markdown(run(quick=False))}")
