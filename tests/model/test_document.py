@@ -126,7 +126,7 @@ def do(document: Document, gesture) -> None:
         getattr(document, kind)()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(gesture, max_size=25))
 def test_undo_all_is_the_start_and_redo_all_the_end(gestures) -> None:
     document = make()
@@ -145,7 +145,7 @@ def test_undo_all_is_the_start_and_redo_all_the_end(gestures) -> None:
     assert all(mask.array is arrays[mask.id] for mask in document.masks)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(gesture, max_size=20))
 def test_replaying_the_wire_form_gives_an_equal_document(gestures) -> None:
     document = make()

@@ -72,7 +72,7 @@ def act(document: Document, what: str, n: int, value: int) -> None:
 
 
 @given(st.lists(action, max_size=25))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_walk_along_the_history_leads_back_to_the_start_and_to_each_state(walk) -> None:
     document = make()
     start, states = state(document), {}

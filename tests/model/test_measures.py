@@ -54,7 +54,7 @@ def covered(outline: np.ndarray, fine: int) -> float:
     return float(inside.sum()) / fine**2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(outlines)
 def test_areas_equal_counted_squares(outline: np.ndarray) -> None:
     assert area_of(outline).area == pytest.approx(
@@ -62,7 +62,7 @@ def test_areas_equal_counted_squares(outline: np.ndarray) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(outlines)
 def test_pixels_inside_equal_a_test_of_each_point(outline: np.ndarray) -> None:
     moved = outline + np.array((0.00137, 0.00213))  # no centre on an edge

@@ -80,7 +80,7 @@ class Simulation:
         return Counter(zip(values[values > 0].tolist(), owners[values > 0].tolist(), strict=True))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(steps, max_size=14), st.randoms(use_true_random=False))
 def test_shares_equal_a_simulation_of_every_voxel(todo, random) -> None:
     start = np.array(random.choices((0, 0, 1, 2), k=int(np.prod(SHAPE))), np.uint8).reshape(SHAPE)
