@@ -49,6 +49,9 @@ export interface CommandTarget {
   undo(): void;
   redo(): void;
   removeSelected(): void;
+  shape(action: ShapeAction): void;
+  /** Move the selected shapes by px right and down. */
+  nudge(right: number, down: number): void;
   cancel(): void;
   panel(): void;
   /** The header of the file of the slice shown. */
@@ -58,7 +61,10 @@ export interface CommandTarget {
   help(): void;
 }
 
-export const GROUPS = ["Tools", "Look", "Move", "Labels", "General"] as const;
+/** What can be done with a shape while it is drawn ("finish") or selected. */
+export type ShapeAction = "finish" | "next" | "previous" | "duplicate" | "lock" | "hide" | "snap";
+
+export const GROUPS = ["Tools", "Shapes", "Look", "Move", "Labels", "General"] as const;
 
 export interface Command {
   readonly id: string;
@@ -83,6 +89,48 @@ const TOOL_ROWS: readonly Row[] = [
   ["tool.box", "Box", "x", (t) => t.tool("box")],
   ["brush.smaller", "Smaller brush", "[", (t) => t.brushSize(1 / 1.2)],
   ["brush.larger", "Larger brush", "]", (t) => t.brushSize(1.2)],
+];
+
+const SHAPE_TOOL_ROWS: readonly (readonly [name: ToolName, title: string, keys: string])[] = [
+  ["select", "Select", "s"],
+  ["ruler", "Ruler", "d"],
+  ["bidirectional", "Bidirectional (RECIST)", "shift+d"],
+  ["angle", "Angle", "shift+g"],
+  ["cobb", "Cobb angle", "shift+c"],
+  ["probe", "Probe", "shift+z"],
+  ["rectangle", "Rectangle", "q"],
+  ["ellipse", "Ellipse", "shift+e"],
+  ["circle", "Circle", "shift+q"],
+  ["polygon", "Polygon", "shift+p"],
+  ["freehand", "Freehand outline", "v"],
+  ["closed-spline", "Closed spline", "y"],
+  ["livewire", "Livewire", "shift+l"],
+  ["curve", "Polyline", "shift+u"],
+  ["open-freehand", "Freehand line", "shift+v"],
+  ["spline", "Spline", "shift+y"],
+  ["keypoint", "Point", "j"],
+  ["landmarks", "Landmarks", "shift+j"],
+  ["arrow", "Arrow with text", "shift+w"],
+  ["text", "Text", "shift+x"],
+];
+
+const SHAPE_ROWS: readonly Row[] = [
+  ...SHAPE_TOOL_ROWS.map(([name, title, keys]): Row => [`tool.${name}`, title, keys, (t) => t.tool(name)]),
+  ["shape.finish", "Finish the drawing", "enter", (t) => t.shape("finish")],
+  ["shape.next", "Copy to the next slice", "ctrl+arrowdown", (t) => t.shape("next")],
+  ["shape.previous", "Copy to the previous slice", "ctrl+arrowup", (t) => t.shape("previous")],
+  ["shape.duplicate", "Duplicate", "ctrl+d", (t) => t.shape("duplicate")],
+  ["shape.snap", "Pull to this slice", "ctrl+enter", (t) => t.shape("snap")],
+  ["shape.lock", "Lock or unlock", "shift+k", (t) => t.shape("lock")],
+  ["shape.hide", "Hide (nothing selected: show all)", "shift+n", (t) => t.shape("hide")],
+  ["shape.left", "Move left by 1 px", "shift+arrowleft", (t) => t.nudge(-1, 0)],
+  ["shape.right", "Move right by 1 px", "shift+arrowright", (t) => t.nudge(1, 0)],
+  ["shape.up", "Move up by 1 px", "shift+arrowup", (t) => t.nudge(0, -1)],
+  ["shape.down", "Move down by 1 px", "shift+arrowdown", (t) => t.nudge(0, 1)],
+  ["shape.left_10", "Move left by 10 px", "ctrl+shift+arrowleft", (t) => t.nudge(-10, 0)],
+  ["shape.right_10", "Move right by 10 px", "ctrl+shift+arrowright", (t) => t.nudge(10, 0)],
+  ["shape.up_10", "Move up by 10 px", "ctrl+shift+arrowup", (t) => t.nudge(0, -10)],
+  ["shape.down_10", "Move down by 10 px", "ctrl+shift+arrowdown", (t) => t.nudge(0, 10)],
 ];
 
 const LOOK_ROWS: readonly Row[] = [
@@ -133,7 +181,7 @@ const LABEL_ROWS: readonly Row[] = [
   ["label.next", "Next label", "", (t) => t.labelStep(1)],
   ["label.previous", "Previous label", "", (t) => t.labelStep(-1)],
   ["labels.overlay", "Hide or show all labels", "h", (t) => t.overlay()],
-  ["box.remove", "Delete the selected box", "delete backspace", (t) => t.removeSelected()],
+  ["box.remove", "Delete the selection, or the last point of a drawing", "delete backspace", (t) => t.removeSelected()],
 ];
 
 const GENERAL_ROWS: readonly Row[] = [
@@ -152,6 +200,7 @@ const group = (name: Command["group"], rows: readonly Row[]): Command[] =>
 
 export const COMMANDS: readonly Command[] = [
   ...group("Tools", TOOL_ROWS),
+  ...group("Shapes", SHAPE_ROWS),
   ...group("Look", LOOK_ROWS),
   ...group("Move", MOVE_ROWS),
   ...group("Labels", LABEL_ROWS),

@@ -6,9 +6,12 @@ import {
   type CompareState, type LayerState, type LayoutTree, type Links, type PaneChoice, type Quaternion,
   type SegmentLook, type SlabState, type SuvKind, type TransformState, type Turn, type VolumeState,
 } from "./state/parts";
+import { SHAPE_TOOLS } from "./state/shapetools";
 import { clamp, finite, flag, numbers, object, oneOf, pair, record, strings, text, within } from "./state/read";
 
-export const TOOLS = ["crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "box"] as const;
+/** Tools with a button of their own; those that make shapes are in a menu. */
+export const BUTTON_TOOLS = ["crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "box"] as const;
+export const TOOLS = [...BUTTON_TOOLS, ...SHAPE_TOOLS] as const;
 export type ToolName = (typeof TOOLS)[number];
 
 export const BACKENDS = ["auto", "cpu", "webgl2"] as const;
@@ -49,8 +52,10 @@ export interface ViewState {
   readonly compare: CompareState | null;
   /** Ids of two masks whose difference is shown. */
   readonly difference: readonly [string, string] | null;
-  /** Ids of labels that are not drawn. */
+  /** Ids of labels and of items that are not drawn. */
   readonly hidden: readonly string[];
+  /** Ids of the selected items. */
+  readonly selected: readonly string[];
   /** World mm per CSS pixel by pane id; absent means fit. */
   readonly zoom: Readonly<Record<string, number>>;
   /** Shift of the view centre from the slice centre, mm right and down, by pane id. */
@@ -118,6 +123,7 @@ export const DEFAULT_VIEW: ViewState = {
   compare: null,
   difference: null,
   hidden: [],
+  selected: [],
   zoom: {},
   pan: {},
   slice: {},
@@ -185,6 +191,7 @@ function readLooks(raw: Raw) {
     compare: readCompare(raw["compare"]),
     difference: twoNames(raw["difference"]),
     hidden: strings(raw["hidden"]),
+    selected: strings(raw["selected"]),
     interpolate: flag(raw["interpolate"], d.interpolate),
     opacity: within(raw["opacity"], 0, 1, d.opacity),
     outline: within(raw["outline"], 0, 1, d.outline),

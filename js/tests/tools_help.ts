@@ -1,10 +1,11 @@
 /** Grids and a host for the tests of the tools. */
 import { GridGeometry, type Vec3 } from "../src/model/geometry";
 import { MaskStore } from "../src/model/masks";
-import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem } from "../src/model/protocol";
+import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem, ShapeItem } from "../src/model/protocol";
 import { ViewStore } from "../src/state/store";
-import type { SliceFrame } from "../src/tools/frame";
-import type { BoxDraft, SlicePointer, ToolHost } from "../src/tools/tool";
+import type { Frame, SliceFrame } from "../src/tools/frame";
+import { Seats } from "../src/tools/shapes/seat";
+import type { BoxDraft, Pointer, SlicePointer, ToolHost, Typing } from "../src/tools/tool";
 
 /** A repeatable random number generator, 0 to 1. */
 export function random(seed: number): () => number {
@@ -61,6 +62,9 @@ export interface Fake extends ToolHost {
   labels: LabelItem[];
   masks: MaskItem[];
   boxes: BoxItem[];
+  shapes: ShapeItem[];
+  sketched: ShapeItem | null;
+  typing: Typing | null;
 }
 
 export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: MaskItem[]): Fake {
@@ -69,8 +73,17 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
   const toasts: string[] = [];
   const view = new ViewStore({}, () => undefined);
   const fake: Fake = {
-    view, geometry, labels, masks, stores, edits, toasts, image: image(geometry), time: view.value.frame, boxes: [], selected: null,
-    shownDraft: null,
+    view, geometry, labels, masks, stores, edits, toasts, image: image(geometry), time: view.value.frame, boxes: [], shapes: [], seats: new Seats(),
+    shownDraft: null, sketched: null, typing: null, point: null, drawing: null, selection: [],
+    get selected() {
+      return fake.selection[0] ?? null;
+    },
+    set selected(id) {
+      fake.selection = id === null ? [] : [id];
+    },
+    voxel: () => 0,
+    sketch: (shape) => (fake.sketched = shape),
+    type: (typing) => (fake.typing = typing),
     voxels: (id) => stores.get(id),
     activeLabel: () => fake.labels.find((one) => one.id === view.value.label) ?? fake.labels[0] ?? null,
     window: () => ({ center: 40, width: 400 }),
@@ -87,6 +100,10 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
     pointAt: (world) => view.set({ cursor: world }),
     apply(edit) {
       edits.push(edit);
+      if (edit.kind === "put" && edit.item.type === "shape") {
+        const { item } = edit;
+        fake.shapes = [...fake.shapes.filter(({ id }) => id !== item.id), item];
+      }
       if (edit.kind !== "put" || edit.item.type !== "mask") return;
       fake.masks.push(edit.item);
       stores.set(edit.item.id, new MaskStore(geometry.shape, edit.item.dtype));
@@ -104,6 +121,15 @@ export function pointAt(frame: SliceFrame, index: Vec3, more: Partial<SlicePoint
   const px = [plane[0] / 0.5 + 200, plane[1] / 0.5 + 200] as const;
   return {
     frame, plane, px, mmPerPx: 0.5, world: frame.toWorld(plane), index: frame.toIndex(plane),
+    alt: false, shift: false, touch: false, ...more,
+  };
+}
+
+/** The pointer over a place of any plane, mm. */
+export function pointIn(frame: Frame, plane: readonly [number, number], more: Partial<Pointer> = {}): Pointer {
+  const mmPerPx = more.mmPerPx ?? 0.1;
+  return {
+    frame, plane, px: [plane[0] / mmPerPx + 200, plane[1] / mmPerPx + 200], mmPerPx, world: frame.toWorld(plane), index: frame.toIndex(plane),
     alt: false, shift: false, touch: false, ...more,
   };
 }

@@ -146,7 +146,7 @@ function shownBoxes(pointer: SlicePointer, host: ToolHost): BoxItem[] {
   if (!overlay) return [];
   const unseen = new Set(host.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
   return host.boxes.filter(
-    (box) => !unseen.has(box.label) && boxShown(box, pointer.frame, host.image.id, host.time),
+    (box) => !unseen.has(box.label) && !hidden.includes(box.id) && boxShown(box, pointer.frame, host.image.id, host.time),
   );
 }
 
@@ -212,6 +212,10 @@ export const box: Tool = {
     const hit = hitBox(pointer, shownBoxes(pointer, host), host.selected);
     host.selected = hit?.box.id ?? null;
     if (!hit) return draw(pointer, host);
+    if (hit.box.locked) {
+      host.toast("This box is locked. Unlock it to change it.");
+      return null;
+    }
     if (!host.labels.some((one) => one.name === hit.box.label && one.locked)) {
       return change(hit.box, hit, pointer, host);
     }

@@ -4,8 +4,9 @@ import { box } from "./box";
 import { magnifier } from "./magnifier";
 import { crosshair, pan, windowLevel, zoom } from "./navigate";
 import { brush, eraser } from "./paint";
+import { shapeTools } from "./shapes/index";
 import type { Tool } from "./tool";
 
 export const tools: Readonly<Record<ToolName, Tool>> = {
-  crosshair, window: windowLevel, pan, zoom, magnifier, brush, eraser, box,
+  crosshair, window: windowLevel, pan, zoom, magnifier, brush, eraser, box, ...shapeTools,
 };

@@ -1,13 +1,14 @@
 /** What the commands of keyboard, toolbar and help do. */
-import type { CommandTarget } from "../commands";
+import type { CommandTarget, ShapeAction } from "../commands";
 import { BRUSH_MAX, BRUSH_MIN } from "../state";
 import { flip as flipCompared } from "./compare";
 import type { Turn } from "../state/parts";
 import { cinePane } from "./frames";
 import type { Pane } from "./pane";
-import { removeBox } from "./panel";
 import { nextSpeed, speedOf } from "./player";
 import type { Scene } from "./scene";
+import { doWithShapes, nudge, removeSelected } from "./shapeactions";
+import { isShapeTool } from "./shapemenu";
 import { nextSlab, thicken } from "./slab";
 
 /** What commands need of the page. */
@@ -32,8 +33,10 @@ export class Actions implements CommandTarget {
 
   tool(name: Parameters<CommandTarget["tool"]>[0]): void {
     this.hooks.cancelGesture();
+    this.scene.dropDrawing();
     this.scene.view.set({ tool: name });
-    if ((name === "brush" || name === "box") && this.scene.ready && !this.scene.label) this.hooks.needsLabel();
+    const makes = name === "brush" || name === "box" || (isShapeTool(name) && name !== "select");
+    if (makes && this.scene.ready && !this.scene.label) this.hooks.needsLabel();
   }
 
   brushSize(factor: number): void {
@@ -178,21 +181,31 @@ export class Actions implements CommandTarget {
 
   undo(): void {
     this.hooks.cancelGesture();
+    this.scene.dropDrawing();
     if (this.scene.source.document.canUndo) this.scene.source.document.undo();
   }
 
   redo(): void {
     this.hooks.cancelGesture();
+    this.scene.dropDrawing();
     if (this.scene.source.document.canRedo) this.scene.source.document.redo();
   }
 
   removeSelected(): void {
-    const box = this.scene.source.document.boxes.find((one) => one.id === this.scene.selected);
-    if (box) removeBox(this.scene, box);
+    removeSelected(this.scene);
+  }
+
+  shape(action: ShapeAction): void {
+    doWithShapes(this.scene, action);
+  }
+
+  nudge(right: number, down: number): void {
+    nudge(this.scene, right, down);
   }
 
   cancel(): void {
-    if (this.hooks.cancelGesture()) return;
+    const gesture = this.hooks.cancelGesture();
+    if (this.scene.dropDrawing() || gesture) return;
     if (!this.hooks.closeDialog()) this.scene.selected = null;
   }
 

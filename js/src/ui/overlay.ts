@@ -2,7 +2,7 @@
 import type { BoxItem } from "../model/protocol";
 import type { Plane } from "../state/parts";
 import { boxOutline, boxPoint, boxShown, HANDLES } from "../tools/box";
-import type { Frame, Pair, SliceFrame } from "../tools/frame";
+import type { Pair, SliceFrame } from "../tools/frame";
 import { handles, type PlaneLine } from "../tools/rotate";
 import type { Pointer } from "../tools/tool";
 import { h, s, setAttribute, setText } from "./dom";
@@ -11,6 +11,8 @@ import {
   edgeLetters, readAt, readingText, scaleBar, shownWindow, slicePlace,
 } from "./readout";
 import type { Pane } from "./pane";
+import { ShapeLayer } from "./shapelayer";
+import { fromPx, toPx, type Screen } from "./screen";
 import { referenceLines, type ReferenceLine } from "./references";
 
 /** Colour of each plane, on its own title and on its line in the other views. */
@@ -27,28 +29,7 @@ const GAP = 11;
 /** Boxes with a side shorter than this (px) show the handles of their corners only. */
 const EDGE_HANDLES = 40;
 
-/** From plane mm to px of a view. */
-export interface Screen {
-  readonly frame: Frame;
-  readonly width: number;
-  readonly height: number;
-  readonly mmPerPx: number;
-  readonly pan: Pair;
-}
-
-export function toPx(screen: Screen, [x, y]: Pair): Pair {
-  return [
-    screen.width / 2 + (x - screen.pan[0]) / screen.mmPerPx,
-    screen.height / 2 + (y - screen.pan[1]) / screen.mmPerPx,
-  ];
-}
-
-export function fromPx(screen: Screen, [x, y]: Pair): Pair {
-  return [
-    screen.pan[0] + (x - screen.width / 2) * screen.mmPerPx,
-    screen.pan[1] + (y - screen.height / 2) * screen.mmPerPx,
-  ];
-}
+export { fromPx, toPx, type Screen };
 
 const fixed = (x: number): string => x.toFixed(1);
 const points = (screen: Screen, corners: readonly Pair[]): string =>
@@ -67,6 +48,7 @@ export class Overlay {
   readonly #dot = s("circle", { class: "nbannot-dot", r: 2.5 });
   readonly #references = s("g", { class: "nbannot-references" });
   readonly #boxes = s("g");
+  readonly #shapes = new ShapeLayer();
   readonly #ring = s("g", { class: "nbannot-ring" });
   readonly #bar = s("path", { class: "nbannot-bar" });
   readonly #barShadow = s("path", { class: "nbannot-bar nbannot-bar-shadow" });
@@ -86,7 +68,7 @@ export class Overlay {
     this.#ring.append(s("circle", { class: "nbannot-ring-shadow" }), s("circle", {}));
     this.svg = s(
       "svg", { class: "nbannot-overlay", "aria-hidden": "true" },
-      this.#lineShadow, ...this.#lines, this.#references, this.#handles, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#ring,
+      this.#lineShadow, ...this.#lines, this.#references, this.#handles, this.#dot, this.#boxes, this.#shapes.element, this.#barShadow, this.#bar, this.#barText, this.#ring,
     );
     const corner = (name: string): HTMLElement => h("div", { class: `nbannot-corner nbannot-${name}` });
     const edge = (name: string): HTMLElement => h("div", { class: `nbannot-edge nbannot-edge-${name}` });
@@ -105,6 +87,7 @@ export class Overlay {
     this.#drawCross(pane, screen);
     this.#drawReferences(pane, screen);
     this.#drawBoxes(pane, screen);
+    this.#shapes.draw(pane, screen);
     this.#drawBar(pane, screen);
     this.#drawTexts(pane, screen);
     this.point(pane, screen, pointer);
@@ -181,13 +164,13 @@ export class Overlay {
     const unseen = new Set(pane.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
     const { frame } = screen;
     const shown = overlay && frame.axis !== null
-      ? pane.boxes.filter((box) => !unseen.has(box.label) && boxShown(box, frame, pane.image.id, pane.time))
+      ? pane.boxes.filter((box) => !unseen.has(box.label) && !hidden.includes(box.id) && boxShown(box, frame, pane.image.id, pane.time))
       : [];
-    const key = JSON.stringify([shown, [...colors], pane.selected, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
+    const key = JSON.stringify([shown, [...colors], pane.selection, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
     if (key === this.#boxKey) return;
     this.#boxKey = key;
     this.#boxes.replaceChildren(
-      ...shown.map((box) => boxShape(box, screen as SliceScreen, colors.get(box.label) ?? "#ffffff", box.id === pane.selected)),
+      ...shown.map((box) => boxShape(box, screen as SliceScreen, colors.get(box.label) ?? "#ffffff", pane.selection.includes(box.id))),
     );
   }
 

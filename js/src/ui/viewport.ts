@@ -13,6 +13,7 @@ import type { Pane } from "./pane";
 import type { PaneView } from "./paneview";
 import { PointerInput } from "./pointer";
 import { isLight } from "./tables";
+import { TypeIn } from "./typein";
 
 export interface ViewportEvents {
   brushSize(factor: number): void;
@@ -31,6 +32,7 @@ export class Viewport implements PaneView {
   readonly #abort = new AbortController();
   readonly #glass = new Glass();
   readonly #bars = new ColourBars();
+  readonly #typein = new TypeIn();
   #renderer: Renderer | null = null;
   #width = 0;
   #height = 0;
@@ -44,7 +46,7 @@ export class Viewport implements PaneView {
     this.#grow = h("button", { class: "nbannot-grow", type: "button", tabindex: -1 }, icon("grow"));
     this.element = h(
       "div", { class: "nbannot-view", "data-nbannot-view": pane.id, role: "group" },
-      this.#canvas, this.#overlay.svg, this.#overlay.texts, this.#bars.element, this.#glass.element, this.#problem, this.#grow,
+      this.#canvas, this.#overlay.svg, this.#overlay.texts, this.#bars.element, this.#glass.element, this.#typein.element, this.#problem, this.#grow,
     );
     const { signal } = this.#abort;
     listen(this.#grow, "click", signal, () => events.maximize(pane.id));
@@ -117,6 +119,8 @@ export class Viewport implements PaneView {
     dataset["nbannotRevision"] = String(pane.scene.source.document.revision);
     this.element.toggleAttribute("data-nbannot-inverted", isLight(pane.image, pane.view.value));
     this.#bars.draw(pane, screen);
+    const { typing } = pane.scene;
+    this.#typein.draw(typing?.pane === pane.id ? typing : null, screen);
     this.element.toggleAttribute("data-nbannot-active", pane.scene.panes.length > 1 && (pane.scene.chosen ?? pane.scene.active) === pane.id);
     this.#label();
   }
@@ -177,7 +181,9 @@ export class Viewport implements PaneView {
     if (!this.pane.scene.ready || this.#width === 0) return;
     this.#overlay.point(this.pane, this.screen, pointer);
     if (this.#renderer && !this.#renderer.lost) this.#glass.draw(this.pane, pointer, this.#renderer, devicePixelRatio || 1);
-    this.element.style.cursor = tools[this.pane.view.value.tool].cursor(pointer, this.pane);
+    const tool = tools[this.pane.view.value.tool];
+    if (pointer && !this.#input.busy) tool.hover?.(pointer, this.pane);
+    this.element.style.cursor = tool.cursor(pointer, this.pane);
   }
 
   close(): void {
