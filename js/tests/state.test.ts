@@ -12,7 +12,7 @@ describe("readView", () => {
   it("keeps what is valid", () => {
     const view = {
       tool: "brush", size_mm: 4, label: "l1", cursor: [1, 2, 3], windows: { ct: [40, 400] }, layout: "sagittal",
-      hidden: ["a"], zoom: { axial: 0.5 }, pan: { axial: [3, -4] }, slice: { us: 7 }, image: "ct", backend: "cpu",
+      selected: ["s1"], hidden: ["a"], zoom: { axial: 0.5 }, pan: { axial: [3, -4] }, slice: { us: 7 }, image: "ct", backend: "cpu",
       interpolate: false, frame: 2, opacity: 0.5, overlay: false, inverted: ["pet"], crosshair: false, panel: true, height: 700,
       cursors: { pet: [4, 5, 6] }, panes: { axial: { image: "pet", plane: "oblique" } }, maximized: "axial", rotation: [0, 0, 0, 1],
       slabs: { axial: { mode: "mip", mm: 20 } }, turns: { axial: { quarter: 3, flip: true } },

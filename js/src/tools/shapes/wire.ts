@@ -15,7 +15,11 @@ export interface Costs {
   readonly cost: Uint8Array;
 }
 
-/** Costs from grey values, by the size of their gradient; the strongest hundredth counts as one. */
+/**
+ * Costs from grey values, by the size of their gradient g: 255 / (1 + (g / g0)²).
+ *
+ * g0 is the upper quartile of the gradients that are not zero: the noise of the picture costs half, its edges next to nothing.
+ */
 export function costsOf(values: Float32Array, width: number, height: number): Costs {
   const size = new Float32Array(values.length);
   for (let y = 0; y < height; y++) {
@@ -28,16 +32,16 @@ export function costsOf(values: Float32Array, width: number, height: number): Co
       size[y * width + x] = Number.isFinite(g) ? g : 0;
     }
   }
-  const top = strongest(size);
+  const usual = upperQuartile(size);
   const cost = new Uint8Array(values.length);
-  for (let n = 0; n < cost.length; n++) cost[n] = 255 - Math.round(254 * Math.min(1, size[n]! / top));
+  for (let n = 0; n < cost.length; n++) cost[n] = Math.max(1, Math.round(255 / (1 + (size[n]! / usual) ** 2)));
   return { width, height, cost };
 }
 
-function strongest(size: Float32Array): number {
+function upperQuartile(size: Float32Array): number {
   const every = Math.max(1, Math.floor(size.length / 20_000));
-  const some = size.filter((_, n) => n % every === 0).sort();
-  return some[Math.floor(some.length * 0.99)] || some.at(-1) || 1;
+  const some = size.filter((g, n) => n % every === 0 && g > 0).sort();
+  return some[Math.floor(some.length * 0.75)] ?? 1;
 }
 
 /**
