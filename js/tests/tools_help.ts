@@ -81,7 +81,7 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
     set selected(id) {
       fake.selection = id === null ? [] : [id];
     },
-    voxel: () => 0,
+    reader: () => () => 0,
     sketch: (shape) => (fake.sketched = shape),
     type: (typing) => (fake.typing = typing),
     voxels: (id) => stores.get(id),

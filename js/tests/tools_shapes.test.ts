@@ -438,7 +438,7 @@ describe("livewire", () => {
     const frame = sliceFrame(geometry, "axial", 0);
     const centre = (size - 1) / 2;
     const value = ([, j, i]: Vec3): number => (Math.hypot(j - centre, i - centre) < 150 ? 100 : 0) + (((i * 7 + j * 13) % 11) - 5);
-    const fake = Object.assign(host(geometry), { voxel: value });
+    const fake = Object.assign(host(geometry), { reader: () => value });
     const at = (angle: number): Pair => [150 * Math.cos(angle), 150 * Math.sin(angle)];
     const more = { mmPerPx: 1 };
     for (const angle of [0, 2, 4]) press(fake, "livewire", frame, at(angle), at(angle), more);

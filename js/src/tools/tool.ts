@@ -110,8 +110,8 @@ export interface ToolHost {
   /** The point of a shape that was taken hold of last. */
   point: { readonly id: string; readonly n: number } | null;
   drawing: Drawing | null;
-  /** Value of the nearest voxel of the shown image at an index; NaN where it is not here. */
-  voxel(index: Vec3): number;
+  /** A reader of the shown image: the value of the nearest voxel at an index, NaN where it is not here. */
+  reader(): (index: Vec3) => number;
   voxels(mask: string): MaskVoxels | undefined;
   /** The active label, or null after telling the user how to get one. */
   activeLabel(): LabelItem | null;

@@ -406,13 +406,14 @@ export class Pane implements ToolHost {
     return this.scene.sketched;
   }
 
-  voxel(index: Vec3): number {
-    const [k, j, i] = [nearest(index[0]), nearest(index[1]), nearest(index[2])];
-    const { image, store } = this;
-    const [nk, nj, ni] = image.shape;
-    if (k < 0 || j < 0 || i < 0 || k >= nk || j >= nj || i >= ni) return NaN;
-    const at = j * ni + i;
-    return store.slice(k)?.[image.color ? 3 * at + 1 : at] ?? NaN;
+  reader(): (index: Vec3) => number {
+    const { store, image: { shape: [nk, nj, ni], color } } = this;
+    return (index) => {
+      const [k, j, i] = [nearest(index[0]), nearest(index[1]), nearest(index[2])];
+      if (k < 0 || j < 0 || i < 0 || k >= nk || j >= nj || i >= ni) return NaN;
+      const at = j * ni + i;
+      return store.slice(k)?.[color ? 3 * at + 1 : at] ?? NaN;
+    };
   }
 
   sketch(shape: ShapeItem | null): void {

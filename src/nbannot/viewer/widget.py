@@ -35,7 +35,11 @@ from nbannot.viewer.showing import windowed
 from nbannot.viewer.spool import Spool
 
 Backend = Literal["auto", "cpu", "webgl2"]
-Tool = Literal["crosshair", "window", "pan", "zoom", "brush", "eraser", "box"]
+Tool = Literal[
+    "crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "box", "select", "keypoint", "landmarks",
+    "ruler", "bidirectional", "angle", "cobb", "rectangle", "ellipse", "circle", "polygon", "freehand", "closed-spline",
+    "livewire", "curve", "open-freehand", "spline", "arrow", "text", "probe",
+]  # fmt: skip
 Shown = Image | Images | Sequence[Image] | Document | Session | NDArray[Any] | Sliceable
 World = tuple[float, float, float]
 
@@ -226,7 +230,7 @@ class Viewer(Comparing, anywidget.AnyWidget):
 
     @property
     def tool(self) -> str:
-        """The tool in use: crosshair, window, pan, zoom, brush, eraser or box."""
+        """The tool in use: crosshair, window, pan, zoom, magnifier, brush, eraser, box, select, or a shape's."""
         return str(self.view.get("tool", "crosshair"))
 
     @tool.setter

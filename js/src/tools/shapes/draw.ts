@@ -102,7 +102,7 @@ class ShapeDrawing implements Drawing {
     this.#image = host.image.id;
     this.#time = host.time;
     this.#id = makeShape(host, frame, way.kind, label.name, []).id;
-    this.#tracer = way.traced ? new Tracer(frame, host.geometry.shape, finest(host), (index) => host.voxel(index)) : null;
+    this.#tracer = way.traced ? new Tracer(frame, host.geometry.shape, finest(host), host.reader()) : null;
   }
 
   /** Whether a pointer is where this drawing goes on. */

@@ -156,8 +156,9 @@ export function rasterOf(frame: Frame, shape: Vec3, finest: number): Raster {
   };
 }
 
-/** Settled pixels for each move of the pointer: 512 × 512 are crossed in a few moves, each within 16 ms. */
-const PER_MOVE = 60_000;
+/** The search goes on for this long (ms) with each move of the pointer, so that no move takes longer than a picture. */
+const PER_MOVE = 8;
+const AT_ONCE = 1000;
 
 /** A way that is being traced on one plane: from the last anchor to the pointer. */
 export class Tracer {
@@ -188,9 +189,15 @@ export class Tracer {
   /** The way to a place, plane mm, without the anchor; straight where it is not found yet. */
   trace(p: Pair, whole: boolean): Pair[] {
     const target = this.#node(p);
-    if (!this.#wave?.reach(target, whole ? Infinity : PER_MOVE)) return [p];
+    const wave = this.#wave;
+    if (!wave || !(whole ? wave.reach(target) : search(wave, target))) return [p];
     const { width } = this.#raster;
-    const way = this.#wave.path(target).map((n) => this.#raster.place(n % width, Math.floor(n / width)));
+    const way = wave.path(target).map((n) => this.#raster.place(n % width, Math.floor(n / width)));
     return [...way.slice(1, -1), p];
   }
+}
+
+function search(wave: Wave, target: number): boolean {
+  for (const start = performance.now(); performance.now() - start < PER_MOVE;) if (wave.reach(target, AT_ONCE)) return true;
+  return false;
 }
