@@ -283,7 +283,7 @@ def test_shapes_lie_in_coronal_and_turned_planes(lab: Lab, shared_data: Path) ->
     x, y = at.size[0] / 2, at.size[1] / 2
     at.move((x, y))
     at.key("Shift+P")
-    outline = [(x - 50, y - 30), (x + 50, y - 30), (x + 20, y + 40)]
+    outline = [(x - 50, y - 80), (x + 50, y - 80), (x + 20, y + 40)]
     at.click(*outline, outline[0])
     lab.until(lambda: len(shapes(lab)) == 1, "the polygon is in Python", timeout=20)
     near(shapes(lab)[0]["points"], at.world(*outline))

@@ -79,20 +79,20 @@ function trace(item: ShapeItem, seat: Seat, mmPerPx: number): Outline {
   return { mmPerPx, main, aside, box: [left, top, right, bottom] };
 }
 
-/** Shapes that are drawn together: one dark path under all of them, and one of its own for each. */
+/** Shapes that are drawn together, the dark lines below all others. */
 class Group {
   readonly element = s("g");
-  readonly #shadow = s("path", { class: "nbannot-shape-shadow" });
+  // One for each: a single long path takes seconds to paint.
+  readonly #shadows = s("g");
   readonly #paths = s("g");
   readonly #texts = s("g");
   readonly #kept = new Map<string, SVGPathElement[]>();
 
   constructor() {
-    this.element.append(this.#shadow, this.#paths, this.#texts);
+    this.element.append(this.#shadows, this.#paths, this.#texts);
   }
 
   draw(rows: readonly Row[], texts: readonly SVGElement[], selected: boolean): void {
-    setAttribute(this.#shadow, "d", rows.map(({ outline }) => outline.main).join(""));
     const ids = new Set(rows.map(({ item }) => item.id));
     for (const [id, paths] of this.#kept) {
       if (ids.has(id)) continue;
@@ -106,20 +106,24 @@ class Group {
   #drawRow({ item, outline, color, seat }: Row, selected: boolean): void {
     let paths = this.#kept.get(item.id);
     if (!paths) {
-      paths = [s("path", { "data-nbannot-shape": item.id, "data-nbannot-kind": item.kind })];
+      const shadow = s("path", { class: "nbannot-shape-shadow" });
+      const main = s("path", { "data-nbannot-shape": item.id, "data-nbannot-kind": item.kind });
+      paths = [main, shadow];
       this.#kept.set(item.id, paths);
-      this.#paths.append(...paths);
+      this.#shadows.append(shadow);
+      this.#paths.append(main);
     }
-    if (outline.aside !== "" && paths.length < 2) {
+    if (outline.aside !== "" && paths.length < 3) {
       const aside = s("path", { "data-nbannot-aside": item.id });
       paths.push(aside);
       this.#paths.append(aside);
     }
     const faint = seat.inside ? "" : " nbannot-shape-faint";
     paths.forEach((one, n) => {
-      setAttribute(one, "class", `nbannot-shape${selected ? " nbannot-shape-selected" : ""}${faint}${n === 1 ? " nbannot-shape-aside" : ""}`);
+      setAttribute(one, "d", n === 2 ? outline.aside : outline.main);
+      if (n === 1) return;
+      setAttribute(one, "class", `nbannot-shape${selected ? " nbannot-shape-selected" : ""}${faint}${n === 2 ? " nbannot-shape-aside" : ""}`);
       setAttribute(one, "stroke", color);
-      setAttribute(one, "d", n === 1 ? outline.aside : outline.main);
     });
   }
 }
