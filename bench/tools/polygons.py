@@ -150,9 +150,9 @@ def run(count: int, chromium: str, steps: int = 240) -> list[Row]:
             begun = task_ms(session)
             script = page.evaluate(f"() => window.pan({steps}, 30)")
             tasks = (task_ms(session) - begun) / steps
-            drawn = page.locator("path[data-nbannot-shape]").count()
+            drawn = page.locator("canvas[data-nbannot-sheet]").count()
             page.screenshot(path=str(HERE.parents[1] / "build" / f"polygons-{shapes}.png"))
-            rows.append(Row(f"pan step, {shapes} polygons: JS", script, "ms", note=f"{drawn} drawn"))
+            rows.append(Row(f"pan step, {shapes} polygons: JS", script, "ms", note=f"{drawn} sheet"))
             rows.append(
                 Row(
                     f"pan step, {shapes} polygons: main thread",

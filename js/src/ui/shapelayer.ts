@@ -5,7 +5,7 @@ import { FORMS } from "../tools/shapes/kinds";
 import { shownShapes, type Seated } from "../tools/shapes/hit";
 import { isLoose, type Seat } from "../tools/shapes/seat";
 import { caption } from "./captions";
-import { s, setAttribute, setText } from "./dom";
+import { h, s, setAttribute, setText } from "./dom";
 import type { Screen } from "./screen";
 import type { Pane } from "./pane";
 
@@ -128,7 +128,56 @@ class Group {
   }
 }
 
+/**
+ * Many shapes on a canvas larger than the view: it is painted once for a zoom and then only moved.
+ *
+ * Chromium without a GPU takes seconds to paint as many SVG paths.
+ */
+class Sheet {
+  readonly element = h("canvas", { class: "nbannot-shape-sheet", "aria-hidden": "true", "data-nbannot-sheet": true });
+  #at: Pair = [0, 0];
+
+  /** Paint the rows; `part` is the part of the plane, px at this zoom. */
+  paint(rows: readonly Row[], [left, top, right, bottom]: readonly [number, number, number, number]): void {
+    const { element } = this;
+    const ratio = globalThis.devicePixelRatio || 1;
+    this.#at = [left, top];
+    element.width = Math.ceil((right - left) * ratio);
+    element.height = Math.ceil((bottom - top) * ratio);
+    element.style.width = `${element.width / ratio}px`;
+    element.style.height = `${element.height / ratio}px`;
+    const context = element.getContext("2d", { willReadFrequently: true });
+    if (!context) return;
+    context.setTransform(ratio, 0, 0, ratio, -left * ratio, -top * ratio);
+    context.lineJoin = context.lineCap = "round";
+    const lines = rows.map(({ outline, color, seat }) => ({ main: new Path2D(outline.main), aside: new Path2D(outline.aside), color, seat }));
+    context.strokeStyle = "rgb(0 0 0 / 50%)";
+    context.lineWidth = 3.5;
+    for (const { main } of lines) context.stroke(main);
+    for (const { main, aside, color, seat } of lines) {
+      context.globalAlpha = seat.inside ? 1 : 0.65;
+      context.strokeStyle = color;
+      context.lineWidth = 1.5;
+      context.stroke(main);
+      context.lineWidth = 1;
+      context.stroke(aside);
+    }
+  }
+
+  /** Show it below the lines of a view whose top left corner is at a place of the plane, px. */
+  move([x, y]: Pair, lines: SVGSVGElement | null): void {
+    if (!this.element.isConnected) lines?.before(this.element);
+    this.element.style.transform = `translate(${short(this.#at[0] - x)}px, ${short(this.#at[1] - y)}px)`;
+  }
+
+  clear(): void {
+    this.element.remove();
+    this.element.width = this.element.height = 0;
+  }
+}
+
 export class ShapeLayer {
+  readonly #sheet = new Sheet();
   readonly element = s("g", { class: "nbannot-shapes" });
   readonly #rest = new Group();
   readonly #live = new Group();
@@ -174,12 +223,18 @@ export class ShapeLayer {
     const [left, top, right, bottom] = [x - width / 2, y - height / 2, x + width / 2, y + height / 2];
     const [l, t, r, b] = this.#drawn;
     const held = left >= l && right <= r && top >= t && bottom <= b;
-    if (held && key.length === this.#restKey.length && key.every((one, n) => one === this.#restKey[n])) return;
+    if (held && key.length === this.#restKey.length && key.every((one, n) => one === this.#restKey[n])) {
+      if (!few) this.#sheet.move([left, top], this.element.ownerSVGElement);
+      return;
+    }
     this.#restKey = key;
     this.#drawn = [left - MARGIN * width, top - MARGIN * height, right + MARGIN * width, bottom + MARGIN * height];
     const [l2, t2, r2, b2] = this.#drawn;
     const rows = shown.map(row).filter(({ outline: { box } }) => box[2] >= l2 && box[0] <= r2 && box[3] >= t2 && box[1] <= b2);
-    this.#rest.draw(rows, few ? rows.flatMap((one) => textsOf(one, pane, screen)) : [], false);
+    this.#rest.draw(few ? rows : [], few ? rows.flatMap((one) => textsOf(one, pane, screen)) : [], false);
+    if (few) return this.#sheet.clear();
+    this.#sheet.paint(rows, this.#drawn);
+    this.#sheet.move([left, top], this.element.ownerSVGElement);
   }
 
   #drawHandles(rows: readonly Row[], pane: Pane, mmPerPx: number): void {
