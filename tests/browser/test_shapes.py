@@ -94,7 +94,7 @@ class Plane:
 
 
 def shown(lab: Lab, shared_data: Path, layout: str = "axial") -> None:
-    zoom = {name: MM for name in SCREEN}
+    zoom = dict.fromkeys(SCREEN, MM)
     cell = CT.format(folder=str(shared_data / "petct_acrin042"), layout=layout, zoom=zoom)
     lab.open_notebook([cell, "0"])
     lab.run_cell(0)
@@ -116,11 +116,23 @@ def near(found: Any, wanted: Points) -> None:
     assert np.abs(np.array(found) - wanted).max() <= 0.6 * MM
 
 
-def test_every_kind_lies_where_the_mouse_was(lab: Lab, shared_data: Path) -> None:
-    shown(lab, shared_data)
-    at = Plane(lab, "axial")
-    x, y = at.size[0] / 2, at.size[1] / 2
-    at.move((x, y))
+class Places:
+    """Where the outlines and lines are drawn, px around the middle of the pane."""
+
+    def __init__(self, at: Plane) -> None:
+        x, y = at.size[0] / 2, at.size[1] / 2
+        self.x, self.y = x, y
+        self.polygon = [(x + 90, y - 60), (x + 150, y - 50), (x + 140, y), (x + 100, y - 5)]
+        self.ring = [(x - 170 + 35 * np.cos(a), y + 50 + 25 * np.sin(a)) for a in np.linspace(0, 6.1, 30)]
+        self.spline = [(x - 100, y + 30), (x - 50, y + 30), (x - 45, y + 70), (x - 95, y + 75)]
+        self.wire = [(x + 10, y + 30), (x + 60, y + 30), (x + 35, y + 75)]
+        self.curve = [(x + 100, y + 30), (x + 140, y + 60), (x + 190, y + 30)]
+        self.line = [(x - 200 + 4 * n, y + 120 + 10 * np.sin(n / 3)) for n in range(20)]
+        self.marks = [(x - 40, y + 120), (x, y + 110), (x + 30, y + 130)]
+
+
+def draw_measures(at: Plane, to: Places) -> None:
+    x, y = to.x, to.y
     at.key("d")
     at.drag((x - 200, y - 120), (x - 120, y - 150))
     at.key("Shift+D")
@@ -136,33 +148,33 @@ def test_every_kind_lies_where_the_mouse_was(lab: Lab, shared_data: Path) -> Non
     at.drag((x - 110, y - 70), (x - 40, y - 20))
     at.key("Shift+Q")
     at.drag((x + 20, y - 40), (x + 45, y - 40))
+
+
+def draw_outlines(lab: Lab, at: Plane, to: Places) -> None:
     at.key("Shift+P")
-    polygon = [(x + 90, y - 60), (x + 150, y - 50), (x + 140, y), (x + 100, y - 5)]
-    at.click(*polygon)
+    at.click(*to.polygon)
     at.key("Enter")
     at.key("v")
-    ring = [(x - 170 + 35 * np.cos(a), y + 50 + 25 * np.sin(a)) for a in np.linspace(0, 6.1, 30)]
-    at.drag(ring[0], *ring[1:])
+    at.drag(to.ring[0], *to.ring[1:])
     at.key("Shift+Y")
-    spline = [(x - 100, y + 30), (x - 50, y + 30), (x - 45, y + 70), (x - 95, y + 75)]
-    at.click(*spline, spline[0])
+    at.click(*to.spline, to.spline[0])
     at.key("Shift+L")
-    wire = [(x + 10, y + 30), (x + 60, y + 30), (x + 35, y + 75)]
-    at.click(*wire)
+    at.click(*to.wire)
     at.key("Enter")
     at.key("Shift+U")
-    curve = [(x + 100, y + 30), (x + 140, y + 60), (x + 190, y + 30)]
-    at.click(*curve[:-1])
-    at.move(curve[-1])
-    lab.page.mouse.dblclick(*at.page(curve[-1]))
+    at.click(*to.curve[:-1])
+    at.move(to.curve[-1])
+    lab.page.mouse.dblclick(*at.page(to.curve[-1]))
+
+
+def draw_marks(lab: Lab, at: Plane, to: Places) -> None:
+    x, y = to.x, to.y
     at.key("Shift+V")
-    line = [(x - 200 + 4 * n, y + 120 + 10 * np.sin(n / 3)) for n in range(20)]
-    at.drag(line[0], *line[1:])
+    at.drag(to.line[0], *to.line[1:])
     at.key("j")
     at.click((x - 80, y + 120))
     at.key("Shift+J")
-    marks = [(x - 40, y + 120), (x, y + 110), (x + 30, y + 130)]
-    at.click(*marks)
+    at.click(*to.marks)
     at.key("Enter")
     at.key("Shift+W")
     at.drag((x + 70, y + 150), (x + 110, y + 115))
@@ -176,15 +188,10 @@ def test_every_kind_lies_where_the_mouse_was(lab: Lab, shared_data: Path) -> Non
     at.key("Enter")
     at.key("Shift+Z")
     at.click((x, y))
-    lab.until(lambda: len(shapes(lab)) == 18, "all shapes are in Python", timeout=20)
-    lab.page.screenshot(path=str(lab.out / "shapes.png"))
-    every = shapes(lab)
-    kinds = [
-        "ruler", "bidirectional", "angle", "cobb", "rectangle", "ellipse", "ellipse", "polygon", "freehand",
-        "closed-spline", "livewire", "curve", "open-freehand", "points", "points", "arrow", "text", "probe",
-    ]  # fmt: skip
-    assert [one["kind"] for one in every] == kinds
-    points = [np.array(one["points"]) for one in every]
+
+
+def assert_places(points: list[Points], at: Plane, to: Places) -> None:
+    x, y = to.x, to.y
     near(points[0], at.world((x - 200, y - 120), (x - 120, y - 150)))
     near(points[1][:2], at.world((x - 90, y - 150), (x - 10, y - 120)))
     long, short = points[1][1] - points[1][0], points[1][3] - points[1][2]
@@ -195,18 +202,38 @@ def test_every_kind_lies_where_the_mouse_was(lab: Lab, shared_data: Path) -> Non
     near(points[5], at.world((x - 110, y - 45), (x - 40, y - 45), (x - 75, y - 70), (x - 75, y - 20)))
     near(points[6].mean(axis=0, keepdims=True), at.world((x + 20, y - 40)))
     assert np.allclose(np.linalg.norm(points[6] - points[6].mean(axis=0), axis=1), 25 * MM, atol=0.6 * MM)
-    near(points[7], at.world(*polygon))
-    drawn = at.world(*ring)
+    near(points[7], at.world(*to.polygon))
+    drawn = at.world(*to.ring)
     assert all(np.linalg.norm(points[8] - p, axis=1).min() < 12 * MM for p in drawn)
-    near(points[9], at.world(*spline))
-    for anchor in at.world(*wire):
+    near(points[9], at.world(*to.spline))
+    for anchor in at.world(*to.wire):
         assert np.linalg.norm(points[10] - anchor, axis=1).min() < 0.6 * MM
-    near(points[11], at.world(*curve))
-    near(points[12][[0, -1]], at.world(line[0], line[-1]))
+    near(points[11], at.world(*to.curve))
+    near(points[12][[0, -1]], at.world(to.line[0], to.line[-1]))
     near(points[13], at.world((x - 80, y + 120)))
-    near(points[14], at.world(*marks))
+    near(points[14], at.world(*to.marks))
     near(points[15], at.world((x + 70, y + 150), (x + 110, y + 115)))
     near(points[17], at.world((x, y)))
+
+
+def test_every_kind_lies_where_the_mouse_was(lab: Lab, shared_data: Path) -> None:
+    shown(lab, shared_data)
+    at = Plane(lab, "axial")
+    to = Places(at)
+    at.move((to.x, to.y))
+    draw_measures(at, to)
+    draw_outlines(lab, at, to)
+    draw_marks(lab, at, to)
+    lab.until(lambda: len(shapes(lab)) == 18, "all shapes are in Python", timeout=20)
+    lab.page.screenshot(path=str(lab.out / "shapes.png"))
+    every = shapes(lab)
+    kinds = [
+        "ruler", "bidirectional", "angle", "cobb", "rectangle", "ellipse", "ellipse", "polygon", "freehand",
+        "closed-spline", "livewire", "curve", "open-freehand", "points", "points", "arrow", "text", "probe",
+    ]  # fmt: skip
+    assert [one["kind"] for one in every] == kinds
+    points = [np.array(one["points"]) for one in every]
+    assert_places(points, at, to)
     assert [one["text"] for one in every if one["text"]] == ["calcified", "see report"]
     captions = lab.output(0).locator("[data-nbannot-caption]").all_text_contents()
     assert f"lesion  {np.linalg.norm(points[0][1] - points[0][0]):.1f} mm" in captions
