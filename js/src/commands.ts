@@ -55,9 +55,11 @@ export interface CommandTarget {
   /** Run a tool of the user's own. */
   ownTool(name: string): void;
   removeSelected(): void;
-  hideSelected(): void;
   /** Go to the next (+1) or previous (-1) annotation. */
   annotation(by: 1 | -1): void;
+  shape(action: ShapeAction): void;
+  /** Move the selected shapes by px right and down. */
+  nudge(right: number, down: number): void;
   cancel(): void;
   panel(): void;
   /** List what is missing or wrong in the answers. */
@@ -71,7 +73,10 @@ export interface CommandTarget {
   help(): void;
 }
 
-export const GROUPS = ["Tools", "Look", "Move", "Labels", "General"] as const;
+/** What can be done with a shape while it is drawn ("finish") or selected. */
+export type ShapeAction = "finish" | "next" | "previous" | "duplicate" | "lock" | "hide" | "snap";
+
+export const GROUPS = ["Tools", "Shapes", "Look", "Move", "Labels", "General"] as const;
 
 export interface Command {
   readonly id: string;
@@ -94,13 +99,55 @@ const TOOL_ROWS: readonly Row[] = [
   ["tool.brush", "Brush", "b", (t) => t.tool("brush")],
   ["tool.eraser", "Eraser", "e", (t) => t.tool("eraser")],
   ["tool.scissors", "Scissors", "s", (t) => t.tool("scissors")],
-  ["tool.fill", "Fill", "d", (t) => t.tool("fill")],
+  ["tool.fill", "Fill", "y", (t) => t.tool("fill")],
   ["tool.box", "Box", "x", (t) => t.tool("box")],
   ["brush.smaller", "Smaller brush", "[", (t) => t.brushSize(1 / 1.2)],
   ["brush.larger", "Larger brush", "]", (t) => t.brushSize(1.2)],
   ["brush.sphere", "Brush: disc or ball", "shift+b", (t) => t.rule("sphere")],
-  ["brush.adaptive", "Adaptive brush", "shift+d", (t) => t.rule("adaptive")],
-  ["scissors.through", "Scissors: one slice or through the volume", "shift+v", (t) => t.rule("through")],
+  ["brush.adaptive", "Adaptive brush", "", (t) => t.rule("adaptive")],
+  ["scissors.through", "Scissors: one slice or through the volume", "", (t) => t.rule("through")],
+];
+
+const SHAPE_TOOL_ROWS: readonly (readonly [name: ToolName, title: string, keys: string])[] = [
+  ["select", "Select", "q"],
+  ["ruler", "Ruler", "d"],
+  ["bidirectional", "Bidirectional (RECIST)", "shift+d"],
+  ["angle", "Angle", "shift+g"],
+  ["cobb", "Cobb angle", ""],
+  ["probe", "Probe", "shift+z"],
+  ["rectangle", "Rectangle", ""],
+  ["ellipse", "Ellipse", "shift+e"],
+  ["circle", "Circle", "shift+q"],
+  ["polygon", "Polygon", "shift+p"],
+  ["freehand", "Freehand outline", "v"],
+  ["closed-spline", "Closed spline", "shift+y"],
+  ["livewire", "Livewire", "shift+l"],
+  ["curve", "Polyline", "shift+u"],
+  ["open-freehand", "Freehand line", "shift+v"],
+  ["spline", "Spline", ""],
+  ["keypoint", "Point", ""],
+  ["landmarks", "Landmarks", ""],
+  ["arrow", "Arrow with text", ""],
+  ["text", "Text", "shift+x"],
+];
+
+const SHAPE_ROWS: readonly Row[] = [
+  ...SHAPE_TOOL_ROWS.map(([name, title, keys]): Row => [`tool.${name}`, title, keys, (t) => t.tool(name)]),
+  ["shape.finish", "Finish the drawing", "enter", (t) => t.shape("finish")],
+  ["shape.next", "Copy to the next slice", "ctrl+arrowdown", (t) => t.shape("next")],
+  ["shape.previous", "Copy to the previous slice", "ctrl+arrowup", (t) => t.shape("previous")],
+  ["shape.duplicate", "Duplicate", "ctrl+d", (t) => t.shape("duplicate")],
+  ["shape.snap", "Pull to this slice", "ctrl+enter", (t) => t.shape("snap")],
+  ["shape.lock", "Lock or unlock", "shift+k", (t) => t.shape("lock")],
+  ["shape.hide", "Hide (nothing selected: show all)", "shift+n", (t) => t.shape("hide")],
+  ["shape.left", "Move left by 1 px", "shift+arrowleft", (t) => t.nudge(-1, 0)],
+  ["shape.right", "Move right by 1 px", "shift+arrowright", (t) => t.nudge(1, 0)],
+  ["shape.up", "Move up by 1 px", "shift+arrowup", (t) => t.nudge(0, -1)],
+  ["shape.down", "Move down by 1 px", "shift+arrowdown", (t) => t.nudge(0, 1)],
+  ["shape.left_10", "Move left by 10 px", "ctrl+shift+arrowleft", (t) => t.nudge(-10, 0)],
+  ["shape.right_10", "Move right by 10 px", "ctrl+shift+arrowright", (t) => t.nudge(10, 0)],
+  ["shape.up_10", "Move up by 10 px", "ctrl+shift+arrowup", (t) => t.nudge(0, -10)],
+  ["shape.down_10", "Move down by 10 px", "ctrl+shift+arrowdown", (t) => t.nudge(0, 10)],
 ];
 
 const LOOK_ROWS: readonly Row[] = [
@@ -155,8 +202,7 @@ const LABEL_ROWS: readonly Row[] = [
   ["labels.overlay", "Hide or show all labels", "h", (t) => t.overlay()],
   ["annotation.next", "Next annotation", "j", (t) => t.annotation(1)],
   ["annotation.previous", "Previous annotation", "shift+j", (t) => t.annotation(-1)],
-  ["annotation.hide", "Hide or show the chosen annotations", "shift+x", (t) => t.hideSelected()],
-  ["annotation.remove", "Delete the chosen annotations", "delete backspace", (t) => t.removeSelected()],
+  ["annotation.remove", "Delete what is chosen, or the last point of a drawing", "delete backspace", (t) => t.removeSelected()],
 ];
 
 const GENERAL_ROWS: readonly Row[] = [
@@ -177,6 +223,7 @@ const group = (name: Command["group"], rows: readonly Row[]): Command[] =>
 
 export const COMMANDS: readonly Command[] = [
   ...group("Tools", TOOL_ROWS),
+  ...group("Shapes", SHAPE_ROWS),
   ...group("Look", LOOK_ROWS),
   ...group("Move", MOVE_ROWS),
   ...group("Labels", LABEL_ROWS),

@@ -7,9 +7,12 @@ import {
   type SegmentLook, type SlabState, type SuvKind, type TransformState, type Turn, type VolumeState,
 } from "./state/parts";
 import { readRules, RULES, type Rules } from "./state/rules";
+import { SHAPE_TOOLS } from "./state/shapetools";
 import { clamp, finite, flag, numbers, object, oneOf, pair, record, strings, text, within } from "./state/read";
 
-export const TOOLS = ["crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "scissors", "fill", "box"] as const;
+/** Tools with a button of their own; those that make shapes are in a menu. */
+export const BUTTON_TOOLS = ["crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "scissors", "fill", "box"] as const;
+export const TOOLS = [...BUTTON_TOOLS, ...SHAPE_TOOLS] as const;
 export type ToolName = (typeof TOOLS)[number];
 
 export const BACKENDS = ["auto", "cpu", "webgl2"] as const;
@@ -54,10 +57,10 @@ export interface ViewState {
   readonly compare: CompareState | null;
   /** Ids of two masks whose difference is shown. */
   readonly difference: readonly [string, string] | null;
-  /** Ids of the annotations that are chosen, the last one last. */
-  readonly selected: readonly string[];
-  /** Ids of labels and annotations that are not drawn. */
+  /** Ids of labels and of items that are not drawn. */
   readonly hidden: readonly string[];
+  /** Ids of the items that are chosen, the last one last. */
+  readonly selected: readonly string[];
   /** World mm per CSS pixel by pane id; absent means fit. */
   readonly zoom: Readonly<Record<string, number>>;
   /** Shift of the view centre from the slice centre, mm right and down, by pane id. */
@@ -126,8 +129,8 @@ export const DEFAULT_VIEW: ViewState = {
   transforms: {},
   compare: null,
   difference: null,
-  selected: [],
   hidden: [],
+  selected: [],
   zoom: {},
   pan: {},
   slice: {},

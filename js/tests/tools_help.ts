@@ -1,11 +1,12 @@
 /** Grids and a host for the tests of the tools. */
 import { GridGeometry, type Vec3 } from "../src/model/geometry";
 import { MaskStore } from "../src/model/masks";
-import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem } from "../src/model/protocol";
+import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem, ShapeItem } from "../src/model/protocol";
 import { ViewStore } from "../src/state/store";
 import type { Frame, SliceFrame } from "../src/tools/frame";
 import type { Region } from "../src/tools/region";
-import type { BoxDraft, CutLine, Pointer, SlicePointer, ToolHost } from "../src/tools/tool";
+import { Seats } from "../src/tools/shapes/seat";
+import type { BoxDraft, CutLine, Pointer, SlicePointer, ToolHost, Typing } from "../src/tools/tool";
 
 /** A repeatable random number generator, 0 to 1. */
 export function random(seed: number): () => number {
@@ -65,6 +66,9 @@ export interface Fake extends ToolHost {
   labels: LabelItem[];
   masks: MaskItem[];
   boxes: BoxItem[];
+  shapes: ShapeItem[];
+  sketched: ShapeItem | null;
+  typing: Typing | null;
 }
 
 export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: MaskItem[]): Fake {
@@ -73,8 +77,8 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
   const toasts: string[] = [];
   const view = new ViewStore({}, () => undefined);
   const fake: Fake = {
-    view, geometry, labels, masks, stores, edits, toasts, image: image(geometry), time: view.value.frame, boxes: [], selected: null,
-    shownDraft: null, shownCut: null,
+    view, geometry, labels, masks, stores, edits, toasts, image: image(geometry), time: view.value.frame, boxes: [], shapes: [], seats: new Seats(),
+    shownDraft: null, shownCut: null, sketched: null, typing: null, point: null, drawing: null, selection: [],
     values: Array.from({ length: geometry.shape[0] < 100 ? geometry.shape[0] : 0 }, (_, k) =>
       Int16Array.from({ length: geometry.shape[1] * geometry.shape[2] }, (_n, at) => k * 3 + at)),
     get store() {
@@ -84,6 +88,15 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
       };
     },
     cutLine: (line) => (fake.shownCut = line),
+    get selected() {
+      return fake.selection[0] ?? null;
+    },
+    set selected(id) {
+      fake.selection = id === null ? [] : [id];
+    },
+    reader: () => () => 0,
+    sketch: (shape) => (fake.sketched = shape),
+    type: (typing) => (fake.typing = typing),
     voxels: (id) => stores.get(id),
     activeLabel: () => fake.labels.find((one) => one.id === view.value.label) ?? fake.labels[0] ?? null,
     window: () => ({ center: 40, width: 400 }),
@@ -100,6 +113,10 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
     pointAt: (world) => view.set({ cursor: world }),
     apply(edit) {
       edits.push(edit);
+      if (edit.kind === "put" && edit.item.type === "shape") {
+        const { item } = edit;
+        fake.shapes = [...fake.shapes.filter(({ id }) => id !== item.id), item];
+      }
       if (edit.kind !== "put" || edit.item.type !== "mask") return;
       fake.masks.push(edit.item);
       stores.set(edit.item.id, new MaskStore(geometry.shape, edit.item.dtype));
@@ -126,6 +143,15 @@ export function overPlane(frame: Frame, plane: readonly [number, number], more: 
   return {
     frame, plane, px: [plane[0] / 0.5 + 200, plane[1] / 0.5 + 200], mmPerPx: 0.5, world: frame.toWorld(plane),
     index: frame.toIndex(plane), alt: false, shift: false, touch: false, pressure: 1, ...more,
+  };
+}
+
+/** The pointer over a place of any plane, mm. */
+export function pointIn(frame: Frame, plane: readonly [number, number], more: Partial<Pointer> = {}): Pointer {
+  const mmPerPx = more.mmPerPx ?? 0.1;
+  return {
+    frame, plane, px: [plane[0] / mmPerPx + 200, plane[1] / mmPerPx + 200], mmPerPx, world: frame.toWorld(plane), index: frame.toIndex(plane),
+    alt: false, shift: false, touch: false, pressure: 1, ...more,
   };
 }
 

@@ -69,9 +69,9 @@ describe("keys", () => {
     const asked: string[] = [];
     open((key) => asked.push(key) > 0);
     press("root", "5");
-    press("root", "q");
+    press("root", "#");
     press("root", "b");
-    expect(asked).toEqual(["5", "q"]);
+    expect(asked).toEqual(["5", "#"]);
     expect(calls).toEqual([["tool", "brush"]]);
   });
 

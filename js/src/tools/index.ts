@@ -6,8 +6,9 @@ import { magnifier } from "./magnifier";
 import { crosshair, pan, windowLevel, zoom } from "./navigate";
 import { brush, eraser } from "./paint";
 import { scissors } from "./scissors";
+import { shapeTools } from "./shapes/index";
 import type { Tool } from "./tool";
 
 export const tools: Readonly<Record<ToolName, Tool>> = {
-  crosshair, window: windowLevel, pan, zoom, magnifier, brush, eraser, scissors, fill: bucket, box,
+  crosshair, window: windowLevel, pan, zoom, magnifier, brush, eraser, scissors, fill: bucket, box, ...shapeTools,
 };

@@ -2,6 +2,8 @@
 import type { ViewPatch } from "../state";
 import type { ViewStore } from "../state/store";
 import { beginTurn, onHandle } from "./rotate";
+import { hitShape } from "./shapes/hit";
+import { grabbed, takeShape } from "./shapes/index";
 import type { Gesture, Pointer, Tool, Window } from "./tool";
 import type { Camera } from "./tool";
 import type { Pair } from "./frame";
@@ -16,13 +18,24 @@ function viewGesture(view: ViewStore, before: ViewPatch, move: (p: Pointer) => v
 
 export const crosshair: Tool = {
   name: "crosshair",
-  cursor: (pointer, host) => (pointer && onHandle(pointer, host, host.lines, host.size) ? "grab" : "crosshair"),
+  cursor(pointer, host) {
+    if (pointer && grabbed(pointer, host)) return "pointer";
+    return pointer && onHandle(pointer, host, host.lines, host.size) ? "grab" : "crosshair";
+  },
   begin(pointer, host) {
+    const shape = grabbed(pointer, host);
+    if (shape) return takeShape(shape, pointer, host);
     if (onHandle(pointer, host, host.lines, host.size)) return beginTurn(pointer, host);
     const { cursor, cursors } = host.view.value;
     const move = (p: Pointer): void => host.pointAt(p.world);
     move(pointer);
-    return viewGesture(host.view, { cursor, cursors }, move);
+    const end = (p: Pointer): void => {
+      move(p);
+      // A click on a shape selects it; its handles can then be moved.
+      const clicked = Math.hypot(p.px[0] - pointer.px[0], p.px[1] - pointer.px[1]) < 3 ? hitShape(p, host) : null;
+      if (clicked) host.selection = [clicked.item.id];
+    };
+    return { ...viewGesture(host.view, { cursor, cursors }, move), end };
   },
 };
 

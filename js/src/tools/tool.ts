@@ -2,12 +2,13 @@
 import type { GridGeometry, Vec3 } from "../model/geometry";
 import type { SliceStore } from "../model/masks";
 import type {
-  BoxItem, EditDraft, ImageJson, IndexBox, LabelItem, MaskItem, Runs,
+  BoxItem, EditDraft, ImageJson, IndexBox, LabelItem, MaskItem, Runs, ShapeItem,
 } from "../model/protocol";
 import type { ToolName } from "../state";
 import type { Plane } from "../state/parts";
 import type { ViewStore } from "../state/store";
 import type { Frame, Pair, SliceFrame } from "./frame";
+import type { Seats } from "./shapes/seat";
 
 /** The pointer over a view. */
 export interface Pointer {
@@ -81,6 +82,28 @@ export interface BoxDraft {
   readonly old: BoxItem | null;
 }
 
+/** A shape that takes several presses to draw, between them. */
+export interface Drawing {
+  readonly tool: ToolName;
+  press(pointer: Pointer, host: ToolHost): Gesture | null;
+  hover(pointer: Pointer, host: ToolHost): void;
+  /** Done as it is: Enter or a double click. */
+  finish(host: ToolHost): void;
+  /** Take the last point away. */
+  back(host: ToolHost): void;
+  cancel(host: ToolHost): void;
+}
+
+/** A text to be typed in place. */
+export interface Typing {
+  readonly pane: string;
+  /** Where it begins, world. */
+  readonly at: Vec3;
+  readonly text: string;
+  /** Null: given up. */
+  done(text: string | null): void;
+}
+
 /** The pane a tool works in. */
 export interface ToolHost {
   readonly view: ViewStore;
@@ -94,8 +117,18 @@ export interface ToolHost {
   /** Masks on the shown image. */
   readonly masks: readonly MaskItem[];
   readonly boxes: readonly BoxItem[];
-  /** Id of the selected box. */
+  readonly shapes: readonly ShapeItem[];
+  /** Where the shapes lie in the shown plane. */
+  readonly seats: Seats;
+  /** Id of the first selected item. */
   selected: string | null;
+  /** Ids of all selected items. */
+  selection: readonly string[];
+  /** The point of a shape that was taken hold of last. */
+  point: { readonly id: string; readonly n: number } | null;
+  drawing: Drawing | null;
+  /** A reader of the shown image: the value of the nearest voxel at an index, NaN where it is not here. */
+  reader(): (index: Vec3) => number;
   voxels(mask: string): MaskVoxels | undefined;
   /** The active label, or null after telling the user how to get one. */
   activeLabel(): LabelItem | null;
@@ -113,6 +146,10 @@ export interface ToolHost {
   apply(edit: EditDraft): void;
   draft(box: BoxDraft | null): void;
   cutLine(line: CutLine | null): void;
+  /** A shape while it is drawn or changed, shown instead of the document's. */
+  sketch(shape: ShapeItem | null): void;
+  /** Let a text be typed over the picture. */
+  type(typing: Typing | null): void;
   toast(text: string, action?: ToastAction): void;
   repaint(): void;
 }
@@ -139,6 +176,9 @@ export interface LongGesture extends Gesture {
 export interface Tool {
   readonly name: ToolName;
   begin(pointer: Pointer, host: ToolHost): Gesture | LongGesture | null;
+  /** The pointer moves while nothing is pressed. */
+  hover?(pointer: Pointer, host: ToolHost): void;
+  double?(pointer: Pointer, host: ToolHost): void;
   /** CSS cursor over a view; "none" where the tool draws its own. */
   cursor(pointer: Pointer | null, host: ToolHost): string;
 }

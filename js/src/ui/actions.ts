@@ -1,13 +1,15 @@
 /** What the commands of keyboard, toolbar and help do. */
-import type { CommandTarget } from "../commands";
+import type { CommandTarget, ShapeAction } from "../commands";
 import { BRUSH_MAX, BRUSH_MIN } from "../state";
-import { chosen, removeAnnotations, stepAnnotation, toggleHidden } from "./annotations";
+import { stepAnnotation } from "./annotations";
 import { flip as flipCompared } from "./compare";
 import type { Turn } from "../state/parts";
 import { cinePane } from "./frames";
 import type { Pane } from "./pane";
 import { nextSpeed, speedOf } from "./player";
 import type { Scene } from "./scene";
+import { doWithShapes, nudge, removeSelected } from "./shapeactions";
+import { isShapeTool } from "./shapemenu";
 import { nextSlab, thicken } from "./slab";
 
 /** What commands need of the page. */
@@ -38,8 +40,10 @@ export class Actions implements CommandTarget {
 
   tool(name: Parameters<CommandTarget["tool"]>[0]): void {
     this.hooks.cancelGesture();
+    this.scene.dropDrawing();
     this.scene.view.set({ tool: name });
-    if (["brush", "scissors", "fill", "box"].includes(name) && this.scene.ready && !this.scene.label) this.hooks.needsLabel();
+    const makes = ["brush", "scissors", "fill", "box"].includes(name) || (isShapeTool(name) && name !== "select");
+    if (makes && this.scene.ready && !this.scene.label) this.hooks.needsLabel();
   }
 
   brushSize(factor: number): void {
@@ -189,11 +193,13 @@ export class Actions implements CommandTarget {
 
   undo(): void {
     this.hooks.cancelGesture();
+    this.scene.dropDrawing();
     if (this.scene.source.document.canUndo) this.scene.source.document.undo();
   }
 
   redo(): void {
     this.hooks.cancelGesture();
+    this.scene.dropDrawing();
     if (this.scene.source.document.canRedo) this.scene.source.document.redo();
   }
 
@@ -206,21 +212,24 @@ export class Actions implements CommandTarget {
   }
 
   removeSelected(): void {
-    const items = chosen(this.scene);
-    if (items.length > 0) removeAnnotations(this.scene, items);
-  }
-
-  hideSelected(): void {
-    const items = chosen(this.scene);
-    if (items.length > 0) toggleHidden(this.scene, items);
+    removeSelected(this.scene);
   }
 
   annotation(by: 1 | -1): void {
     if (this.scene.ready) stepAnnotation(this.scene, by);
   }
 
+  shape(action: ShapeAction): void {
+    doWithShapes(this.scene, action);
+  }
+
+  nudge(right: number, down: number): void {
+    nudge(this.scene, right, down);
+  }
+
   cancel(): void {
-    if (this.hooks.cancelGesture()) return;
+    const gesture = this.hooks.cancelGesture();
+    if (this.scene.dropDrawing() || gesture) return;
     if (!this.hooks.closeDialog()) this.scene.selected = null;
   }
 

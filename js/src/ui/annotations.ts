@@ -5,6 +5,7 @@ import {
   type Annotation, type Drawn, type Entry, type Sort,
 } from "../tools/annotations";
 import { hitBox, shownBoxes } from "../tools/box";
+import { hitShape } from "../tools/shapes/hit";
 import { onSlice, type Pointer } from "../tools/tool";
 import { h, listen, setAttribute, setText } from "./dom";
 import { icon } from "./icons";
@@ -38,7 +39,8 @@ function sliceOf(scene: Scene, item: Annotation): number | null {
 
 /** The drawn annotation under the pointer. */
 export function annotationUnder(pane: Pane, pointer: Pointer): Drawn | null {
-  if (!onSlice(pointer)) return null;
+  const shape = hitShape(pointer, pane)?.item;
+  if (shape || !onSlice(pointer)) return shape ?? null;
   return hitBox(pointer, shownBoxes(pointer, pane), pane.selected)?.box ?? null;
 }
 

@@ -1,7 +1,9 @@
 /** Icons: strokes on a 20 × 20 field in the colour of the text. */
 import { s } from "./dom";
+import { SHAPE_PATHS } from "./shapeicons";
 
 const PATHS: Readonly<Record<string, string>> = {
+  ...SHAPE_PATHS,
   crosshair: "M10 2v6M10 12v6M2 10h6M12 10h6",
   window: "M10 3a7 7 0 1 0 0 14a7 7 0 1 0 0-14M10 3v14M10 6h4.5M10 9h6.5M10 12h6.5M10 15h3.5",
   pan: "M10 2v16M2 10h16M7.5 4.5L10 2l2.5 2.5M7.5 15.5L10 18l2.5-2.5M4.5 7.5L2 10l2.5 2.5M15.5 7.5L18 10l-2.5 2.5",

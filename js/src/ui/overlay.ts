@@ -12,8 +12,9 @@ import {
   edgeLetters, readAt, readingText, scaleBar, shownWindow, slicePlace,
 } from "./readout";
 import type { Pane } from "./pane";
-import { referenceLines, type ReferenceLine } from "./references";
+import { ShapeLayer } from "./shapelayer";
 import { toPx, type Screen } from "./screen";
+import { referenceLines, type ReferenceLine } from "./references";
 
 /** Colour of each plane, on its own title and on its line in the other views. */
 export const PLANE_COLORS: Readonly<Record<Plane, string>> = {
@@ -49,6 +50,7 @@ export class Overlay {
   readonly #references = s("g", { class: "nbannot-references" });
   readonly #boxes = s("g");
   readonly #marks = new BrushMarks();
+  readonly #shapes = new ShapeLayer();
   readonly #bar = s("path", { class: "nbannot-bar" });
   readonly #barShadow = s("path", { class: "nbannot-bar nbannot-bar-shadow" });
   readonly #barText = s("text", { class: "nbannot-bar-text", "text-anchor": "end" });
@@ -66,7 +68,7 @@ export class Overlay {
   constructor() {
     this.svg = s(
       "svg", { class: "nbannot-overlay", "aria-hidden": "true" },
-      this.#lineShadow, ...this.#lines, this.#references, this.#handles, this.#dot, this.#boxes, this.#barShadow, this.#bar, this.#barText, this.#marks.element,
+      this.#lineShadow, ...this.#lines, this.#references, this.#handles, this.#dot, this.#boxes, this.#shapes.element, this.#barShadow, this.#bar, this.#barText, this.#marks.element,
     );
     const corner = (name: string): HTMLElement => h("div", { class: `nbannot-corner nbannot-${name}` });
     const edge = (name: string): HTMLElement => h("div", { class: `nbannot-edge nbannot-edge-${name}` });
@@ -85,6 +87,7 @@ export class Overlay {
     this.#drawCross(pane, screen);
     this.#drawReferences(pane, screen);
     this.#drawBoxes(pane, screen);
+    this.#shapes.draw(pane, screen);
     this.#drawBar(pane, screen);
     this.#drawTexts(pane, screen);
     this.point(pane, screen, pointer);
@@ -151,11 +154,11 @@ export class Overlay {
     const shown = overlay && frame.axis !== null
       ? pane.boxes.filter((box) => !unseen.has(box.label) && !hidden.includes(box.id) && boxShown(box, frame, pane.image.id, pane.time))
       : [];
-    const key = JSON.stringify([shown, [...colors], pane.view.value.selected, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
+    const key = JSON.stringify([shown, [...colors], pane.selection, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
     if (key === this.#boxKey) return;
     this.#boxKey = key;
     this.#boxes.replaceChildren(
-      ...shown.map((box) => boxShape(box, screen as SliceScreen, colors.get(box.label) ?? "#ffffff", pane.view.value.selected.includes(box.id))),
+      ...shown.map((box) => boxShape(box, screen as SliceScreen, colors.get(box.label) ?? "#ffffff", pane.selection.includes(box.id))),
     );
   }
 

@@ -1,11 +1,12 @@
 /** What one pane shows: image, plane, cursor, camera and window, computed from state; no DOM. */
 import { add, scale, type GridGeometry, type Vec3 } from "../model/geometry";
-import type { EditDraft, ImageJson, LabelItem, MaskItem, BoxItem } from "../model/protocol";
+import type { EditDraft, ImageJson, LabelItem, MaskItem, BoxItem, ShapeItem } from "../model/protocol";
 import type { SliceStore } from "../model/masks";
 import { movePoint, type Matrix } from "../model/transform";
 import type { Keymap } from "../commands/keymap";
 import type { Arrangement, PaneSpec } from "../layout";
 import type { SegmentStyle } from "../render/renderer";
+import { nearest } from "../render/plane";
 import { without, type ViewStore } from "../state/store";
 import type { Plane, Turn } from "../state/parts";
 import {
@@ -16,7 +17,8 @@ import { zoomAt } from "../tools/navigate";
 import { pixelForPixel } from "./fullsize";
 import type { PreviewLayer } from "./previewlayer";
 import { planeLines, type PlaneLine } from "../tools/rotate";
-import type { BoxDraft, Camera, CutLine, MaskVoxels, Pointer, ToastAction, ToolHost, Window } from "../tools/tool";
+import { Seats } from "../tools/shapes/seat";
+import type { BoxDraft, Camera, CutLine, Drawing, MaskVoxels, Pointer, ToastAction, ToolHost, Typing, Window } from "../tools/tool";
 import type { Source } from "./source";
 import type { Spaces } from "./spaces";
 
@@ -59,9 +61,18 @@ export interface PaneOwner {
   masksOf(image: ImageJson): readonly MaskItem[];
   segmentStyle(label: string, ratio: number): SegmentStyle | null;
   readonly boxes: readonly BoxItem[];
+  readonly shapes: readonly ShapeItem[];
+  /** What is measured of items: all of it, or the size alone. */
+  readonly statistics: { lines(item: ShapeItem, pane: Pane): readonly string[]; size(item: ShapeItem, pane: Pane): string };
   selected: string | null;
   readonly preview: PreviewLayer | null;
   pick: Pick | null;
+  selection: readonly string[];
+  point: { readonly id: string; readonly n: number } | null;
+  drawing: Drawing | null;
+  /** Id of the shape that is being drawn or changed. */
+  readonly sketched: string | null;
+  readonly typing: Typing | null;
   voxels(mask: string): MaskVoxels | undefined;
   activeLabel(): LabelItem | null;
   apply(edit: EditDraft): void;
@@ -70,6 +81,8 @@ export interface PaneOwner {
   cutLine: CutLine | null;
   /** Where the pointer is, and in which pane. */
   pointed: { readonly pane: string; readonly image: string; readonly world: Vec3; readonly erases: boolean } | null;
+  sketch(shape: ShapeItem | null): void;
+  type(typing: Typing | null): void;
   toast(text: string, action?: ToastAction): void;
   repaint(): void;
 }
@@ -77,6 +90,8 @@ export interface PaneOwner {
 export class Pane implements ToolHost {
   #size: Pair = [1, 1];
   #frame: { readonly key: readonly unknown[]; readonly frame: Frame } | null = null;
+
+  readonly seats = new Seats();
 
   constructor(readonly scene: PaneOwner, readonly id: string) {}
 
@@ -196,6 +211,20 @@ export class Pane implements ToolHost {
     if (!this.free) return sliceFrame(geometry, plane, this.slice, id, turn);
     const rotation = this.view.value.rotation ?? gridRotation(geometry);
     return freeFrame(geometry, plane, rotation, this.cursor, id, turn);
+  }
+
+  /** The next plane or frame in time that scrolling leads to; null at the end. */
+  neighbour(by: number): { readonly frame: Frame; readonly time: number } | null {
+    const { geometry, plane, id, turn, frame, time, image } = this;
+    if (frame.count < 2) {
+      const to = time + by;
+      return to >= 0 && to < image.frames ? { frame, time: to } : null;
+    }
+    const to = frame.slice + by;
+    if (to < 0 || to >= frame.count) return null;
+    if (frame.axis !== null) return { frame: sliceFrame(geometry, plane, to, id, turn), time };
+    const at = add(this.cursor, scale(frame.normal, by * frame.thickness));
+    return { frame: freeFrame(geometry, plane, this.view.value.rotation ?? gridRotation(geometry), at, id, turn), time };
   }
 
   scrollTo(slice: number): void {
@@ -355,6 +384,56 @@ export class Pane implements ToolHost {
 
   set selected(id: string | null) {
     this.scene.selected = id;
+  }
+
+  get shapes(): readonly ShapeItem[] {
+    return this.scene.shapes;
+  }
+
+  get selection(): readonly string[] {
+    return this.scene.selection;
+  }
+
+  set selection(ids: readonly string[]) {
+    this.scene.selection = ids;
+  }
+
+  get point(): { readonly id: string; readonly n: number } | null {
+    return this.scene.point;
+  }
+
+  set point(point: { readonly id: string; readonly n: number } | null) {
+    this.scene.point = point;
+  }
+
+  get drawing(): Drawing | null {
+    return this.scene.drawing;
+  }
+
+  set drawing(drawing: Drawing | null) {
+    this.scene.drawing = drawing;
+  }
+
+  get sketched(): string | null {
+    return this.scene.sketched;
+  }
+
+  reader(): (index: Vec3) => number {
+    const { store, image: { shape: [nk, nj, ni], color } } = this;
+    return (index) => {
+      const [k, j, i] = [nearest(index[0]), nearest(index[1]), nearest(index[2])];
+      if (k < 0 || j < 0 || i < 0 || k >= nk || j >= nj || i >= ni) return NaN;
+      const at = j * ni + i;
+      return store.slice(k)?.[color ? 3 * at + 1 : at] ?? NaN;
+    };
+  }
+
+  sketch(shape: ShapeItem | null): void {
+    this.scene.sketch(shape);
+  }
+
+  type(typing: Typing | null): void {
+    this.scene.type(typing);
   }
 
   voxels(mask: string): MaskVoxels | undefined {

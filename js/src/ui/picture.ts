@@ -74,6 +74,10 @@ function drawPane(context: CanvasRenderingContext2D, shot: Shot, x: number, y: n
   context.drawImage(source, x, y, Math.round(shot.canvas.width * options.scale), Math.round(shot.canvas.height * options.scale));
   context.translate(x, y);
   context.scale(scale, scale);
+  // Many shapes are on a canvas of their own.
+  const sheet = options.labels ? element.querySelector<HTMLCanvasElement>("canvas[data-nbannot-sheet]") : null;
+  const at = /translate\(([-0-9.]+)px, ([-0-9.]+)px\)/.exec(sheet?.style.transform ?? "");
+  if (sheet && at) context.drawImage(sheet, Number(at[1]), Number(at[2]), parseFloat(sheet.style.width), parseFloat(sheet.style.height));
   const svg = element.querySelector<SVGSVGElement>("svg.nbannot-overlay");
   if (svg) paintSvg(context, svg, (one) => leftOut(one, options));
   if (options.words) drawWords(context, pane, width, height, inverted);
@@ -82,9 +86,9 @@ function drawPane(context: CanvasRenderingContext2D, shot: Shot, x: number, y: n
 /** What follows the pointer is never drawn; the rest as wanted. */
 function leftOut(element: SVGElement, { words, labels, crosshair }: PictureOptions): boolean {
   const is = (...names: string[]): boolean => names.some((name) => element.classList.contains(`nbannot-${name}`));
-  if (is("ring", "handles")) return true;
+  if (is("ring", "handles", "shape-handles")) return true;
   if (!words && is("bar", "bar-shadow", "bar-text")) return true;
-  if (!labels && is("box")) return true;
+  if (!labels && is("box", "shapes")) return true;
   return !crosshair && is("cross", "cross-shadow", "dot");
 }
 

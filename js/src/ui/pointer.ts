@@ -72,9 +72,12 @@ export class PointerInput {
     });
     // Middle press would start the browser's own scrolling.
     listen(element, "mousedown", signal, (event) => event.button === 1 && event.preventDefault());
-    listen(element, "dblclick", signal, () => {
-      if (this.#long) this.#keep(this.#long.finish());
-      else if (NAVIGATION.has(pane.view.value.tool)) view.maximize();
+    listen(element, "dblclick", signal, (event) => {
+      const { tool } = pane.view.value;
+      if (this.#long) return this.#keep(this.#long.finish());
+      if (NAVIGATION.has(tool)) return view.maximize();
+      const pointer = view.pointer(event);
+      if (pointer) tools[tool].double?.(pointer, pane);
     });
     signal.addEventListener("abort", () => this.cancel());
   }

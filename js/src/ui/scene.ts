@@ -1,15 +1,15 @@
 /** The whole viewer as state: images, panes, links, windows and labels; no DOM. */
 import { GridGeometry, type Vec3 } from "../model/geometry";
-import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem } from "../model/protocol";
+import type { BoxItem, EditDraft, ImageJson, LabelItem, MaskItem, ShapeItem } from "../model/protocol";
 import type { TypedArray } from "../model/masks";
 import { movePoint } from "../model/transform";
 import { arrange, type Arrangement } from "../layout";
-import type { Rgb, SegmentStyle } from "../render/renderer";
+import type { SegmentStyle } from "../render/renderer";
 import type { ViewPatch } from "../state";
 import { without, type ViewStore } from "../state/store";
 import type { LayoutTree, Links, PaneChoice, Turn } from "../state/parts";
 import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
-import type { BoxDraft, MaskVoxels, ToastAction, Window } from "../tools/tool";
+import type { BoxDraft, Drawing, MaskVoxels, ToastAction, Typing, Window } from "../tools/tool";
 import { withDefaults } from "../tools/defaults";
 import { follow } from "./follow";
 import { hungTurn } from "./hanging";
@@ -22,6 +22,8 @@ import { percentileOf, presetsOf, type Preset } from "./presets";
 import type { Source } from "./source";
 import { Spaces } from "./spaces";
 import { ownWindow, windowOf, withWindow } from "./windows";
+import { Statistics } from "./statistics";
+import { rgb } from "./rgb";
 
 const NONE: Readonly<Record<string, LayoutTree>> = {};
 
@@ -39,11 +41,6 @@ function geometryOf(image: ImageJson): GridGeometry {
   let geometry = geometries.get(image);
   if (!geometry) geometries.set(image, (geometry = new GridGeometry(image.geometry)));
   return geometry;
-}
-
-export function rgb(color: string): Rgb {
-  const value = parseInt(color.slice(1), 16) || 0;
-  return [(value >> 16) & 255, (value >> 8) & 255, value & 255];
 }
 
 /** A value computed anew only when what it depends on is another. */
@@ -66,6 +63,13 @@ export class Scene implements PaneOwner {
   readonly #arrangement = new Memo<Arrangement & { readonly known: boolean }>();
   readonly #spaces = new Memo<Spaces>();
   #draft: BoxDraft | null = null;
+  #sketch: ShapeItem | null = null;
+  readonly statistics = new Statistics();
+  /** The point of a shape that was taken hold of last. */
+  point: { readonly id: string; readonly n: number } | null = null;
+  drawing: Drawing | null = null;
+  /** The text that is being typed over a picture. */
+  typing: Typing | null = null;
   /** Id of the pane under the pointer or last used; keys act on it. */
   active = "axial";
   /** Id of the pane that was pressed last: the active one while the pointer is over none. */
@@ -367,13 +371,49 @@ export class Scene implements PaneOwner {
     return [...boxes.filter((one) => one.id !== draft.item.id), draft.item];
   }
 
-  /** Id of the annotation that was chosen last. */
+  /** The document's shapes with the one that is being drawn or changed. */
+  get shapes(): readonly ShapeItem[] {
+    const { shapes } = this.source.document;
+    const sketch = this.#sketch;
+    return sketch ? [...shapes.filter((one) => one.id !== sketch.id), sketch] : shapes;
+  }
+
+  get sketched(): string | null {
+    return this.#sketch?.id ?? null;
+  }
+
   get selected(): string | null {
-    return this.view.value.selected.at(-1) ?? null;
+    return this.selection.at(-1) ?? null;
   }
 
   set selected(id: string | null) {
-    if (id !== this.selected || (id === null && this.view.value.selected.length > 0)) this.view.set({ selected: id === null ? [] : [id] });
+    this.selection = id === null ? [] : [id];
+  }
+
+  get selection(): readonly string[] {
+    return this.view.value.selected;
+  }
+
+  set selection(ids: readonly string[]) {
+    if (this.point && !ids.includes(this.point.id)) this.point = null;
+    this.view.set({ selected: ids });
+  }
+
+  /** Give up the shape that is being drawn; false when there is none. */
+  dropDrawing(): boolean {
+    const { drawing } = this;
+    drawing?.cancel(this.pane);
+    return drawing !== null;
+  }
+
+  sketch(shape: ShapeItem | null): void {
+    this.#sketch = shape;
+    this.repaint();
+  }
+
+  type(typing: Typing | null): void {
+    this.typing = typing;
+    this.repaint();
   }
 
   draft(box: BoxDraft | null): void {

@@ -64,6 +64,17 @@ interface Known {
 /** The lines of many items, each measured once for what is shown. */
 export class Statistics {
   readonly #known = new WeakMap<ShapeItem | BoxItem, Known>();
+  readonly #sizes = new WeakMap<ShapeItem | BoxItem, string>();
+
+  /** The size of an item, its first line, for which no voxels are read. */
+  size(item: ShapeItem | BoxItem, pane: PaneImage): string {
+    const known = this.#sizes.get(item);
+    if (known !== undefined) return known;
+    const found = measure(item, { geometry: pane.geometry, color: false, unit: unitOf(pane.image, pane.view.value), slices: () => undefined });
+    const size = measuresText({ ...found, note: "" }).find((line) => line !== "…") ?? "";
+    this.#sizes.set(item, size);
+    return size;
+  }
 
   /** The lines beside an item of the image of a pane; coarse previews of slices do not count as values. */
   lines(item: ShapeItem | BoxItem, pane: PaneImage): readonly string[] {

@@ -47,6 +47,8 @@ export function paintSvg(context: CanvasRenderingContext2D, element: SVGElement,
   if (style.display === "none") return;
   context.save();
   context.globalAlpha *= Number(style.opacity);
+  const move = /^translate\(([-0-9.]+) ([-0-9.]+)\)$/.exec(element.getAttribute("transform") ?? "");
+  if (move) context.translate(Number(move[1]), Number(move[2]));
   if (style.filter.startsWith("invert")) context.filter = style.filter;
   if (element.tagName === "text") paintText(context, element, style);
   else if (style.visibility !== "hidden") {

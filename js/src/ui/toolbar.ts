@@ -1,6 +1,6 @@
 /** The row of buttons on top. */
 import { command, type CommandTarget } from "../commands";
-import { BACKENDS, TOOLS } from "../state";
+import { BACKENDS, BUTTON_TOOLS } from "../state";
 import { hasPlanes } from "../tools/frame";
 import { h, listen, setAttribute, setText } from "./dom";
 import { icon, setIcon } from "./icons";
@@ -10,6 +10,7 @@ import { linkItems } from "./links";
 import { attachMenu, attachPopup, type MenuItem } from "./menu";
 import { shownWindow } from "./readout";
 import type { Scene } from "./scene";
+import { ShapeMenu } from "./shapemenu";
 import { slabItems, slabPossible } from "./slab";
 import { windowPopup } from "./windowmenu";
 
@@ -24,6 +25,7 @@ export class Toolbar {
   readonly #links = menuButton("Links between images", "links");
   readonly #compare = menuButton("Compare", "compare");
   readonly #slab: HTMLButtonElement;
+  readonly #shapes: ShapeMenu;
   readonly #opacity = h("input", {
     type: "range", class: "nbannot-opacity", min: 0, max: 1, step: 0.05,
     "aria-label": "Opacity of the labels", title: "Opacity of the labels",
@@ -43,10 +45,11 @@ export class Toolbar {
     this.#layout = h("button", { type: "button", class: "nbannot-button", title: "Layout", "aria-label": "Layout" }, icon("mpr"));
     this.#slab = h("button", { type: "button", class: "nbannot-button", title: "Thick slices (T)", "aria-label": "Thick slices" }, icon("slab"));
     const more = h("button", { type: "button", class: "nbannot-button", title: "More", "aria-label": "More" }, icon("more"));
+    this.#shapes = new ShapeMenu(scene, target, root, signal);
     const group = (...nodes: Node[]): HTMLElement => h("div", { class: "nbannot-group" }, ...nodes);
     this.element.append(
       this.#button("view.thumbnails", "thumbs", true), this.#images,
-      group(...TOOLS.map((name) => this.#button(`tool.${name}`, name, true))),
+      group(...BUTTON_TOOLS.map((name) => this.#button(`tool.${name}`, name, true)), this.#shapes.button),
       group(this.#window, this.#layout, this.#slab, this.#links, this.#compare, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
       group(this.#button("edit.undo", "undo"), this.#button("edit.redo", "redo"), this.#button("history.toggle", "history")),
       group(this.#button("operations.toggle", "operations")),
@@ -106,7 +109,8 @@ export class Toolbar {
     const { scene } = this;
     if (!scene.ready) return;
     const { tool, overlay, opacity } = scene.view.value;
-    for (const name of TOOLS) this.#pressed(`tool.${name}`, name === tool);
+    this.#shapes.draw();
+    for (const name of BUTTON_TOOLS) this.#pressed(`tool.${name}`, name === tool);
     this.#pressed("labels.overlay", overlay);
     this.#pressed("panel.toggle", panelOpen);
     this.#pressed("view.thumbnails", thumbnailsOpen);

@@ -14,6 +14,7 @@ import type { Pane } from "./pane";
 import type { PaneView } from "./paneview";
 import { PointerInput } from "./pointer";
 import { isLight } from "./tables";
+import { TypeIn } from "./typein";
 
 export interface ViewportEvents {
   brushSize(factor: number): void;
@@ -36,6 +37,7 @@ export class Viewport implements PaneView {
   readonly #abort = new AbortController();
   readonly #glass = new Glass();
   readonly #bars = new ColourBars();
+  readonly #typein = new TypeIn();
   #renderer: Renderer | null = null;
   #width = 0;
   #height = 0;
@@ -49,7 +51,7 @@ export class Viewport implements PaneView {
     this.#grow = h("button", { class: "nbannot-grow", type: "button", tabindex: -1 }, icon("grow"));
     this.element = h(
       "div", { class: "nbannot-view", "data-nbannot-view": pane.id, role: "group" },
-      this.#canvas, this.#overlay.svg, this.#overlay.texts, this.#bars.element, this.#glass.element, this.#problem, this.#grow,
+      this.#canvas, this.#overlay.svg, this.#overlay.texts, this.#bars.element, this.#glass.element, this.#typein.element, this.#problem, this.#grow,
     );
     const { signal } = this.#abort;
     listen(this.#grow, "click", signal, () => events.maximize(pane.id));
@@ -132,6 +134,8 @@ export class Viewport implements PaneView {
     dataset["nbannotRevision"] = String(pane.scene.source.document.revision);
     this.element.toggleAttribute("data-nbannot-inverted", isLight(pane.image, pane.view.value));
     this.#bars.draw(pane, screen);
+    const { typing } = pane.scene;
+    this.#typein.draw(typing?.pane === pane.id ? typing : null, screen);
     this.element.toggleAttribute("data-nbannot-active", pane.scene.panes.length > 1 && (pane.scene.chosen ?? pane.scene.active) === pane.id);
     this.#label();
   }
@@ -194,14 +198,16 @@ export class Viewport implements PaneView {
     if (!pointer) this.#last = null;
     if (!this.pane.scene.ready || this.#width === 0) return;
     const { pane } = this;
-    const { tool } = pane.view.value;
+    const { tool: name } = pane.view.value;
     pane.scene.pointed = pointer && {
-      pane: this.id, image: pane.image.id, world: pointer.world, erases: tool === "eraser" || pointer.alt,
+      pane: this.id, image: pane.image.id, world: pointer.world, erases: name === "eraser" || pointer.alt,
     };
     this.#overlay.point(pane, this.screen, pointer);
     if (brushes(pane)) this.events.pointed?.(this.id);
     if (this.#renderer && !this.#renderer.lost) this.#glass.draw(pane, pointer, this.#renderer, devicePixelRatio || 1);
-    this.element.style.cursor = tools[tool].cursor(pointer, pane);
+    const tool = tools[name];
+    if (pointer && !this.#input.busy) tool.hover?.(pointer, pane);
+    this.element.style.cursor = tool.cursor(pointer, pane);
   }
 
   close(): void {

@@ -37,7 +37,11 @@ from nbannot.viewer.showing import windowed
 from nbannot.viewer.spool import Spool
 
 Backend = Literal["auto", "cpu", "webgl2"]
-Tool = Literal["crosshair", "window", "pan", "zoom", "brush", "eraser", "scissors", "fill", "box"]
+Tool = Literal[
+    "crosshair", "window", "pan", "zoom", "magnifier", "brush", "eraser", "scissors", "fill", "box", "select",
+    "keypoint", "landmarks", "ruler", "bidirectional", "angle", "cobb", "rectangle", "ellipse", "circle", "polygon",
+    "freehand", "closed-spline", "livewire", "curve", "open-freehand", "spline", "arrow", "text", "probe",
+]  # fmt: skip
 Shown = Image | Images | Sequence[Image] | Document | Session | NDArray[Any] | Sliceable
 World = tuple[float, float, float]
 
@@ -232,7 +236,7 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
 
     @property
     def tool(self) -> str:
-        """The tool in use: crosshair, window, pan, zoom, brush, eraser, scissors, fill or box."""
+        """The name of the tool in use, e.g. "crosshair", "brush" or "ruler"; see `Tool`."""
         return str(self.view.get("tool", "crosshair"))
 
     @tool.setter

@@ -4,7 +4,8 @@ import { MaskStore } from "../../model/masks";
 import { decodeRuns, type Runs } from "../../model/protocol";
 import type { Rgb, SegmentStyle } from "../../render/renderer";
 import type { PreviewLayer } from "../previewlayer";
-import { rgb, type Scene } from "../scene";
+import { rgb } from "../rgb";
+import type { Scene } from "../scene";
 
 const RED: Rgb = [214, 28, 36];
 const DARK: Rgb = [36, 0, 4];

@@ -1,0 +1,151 @@
+/** What the commands do with the selected shapes and boxes. */
+import type { ShapeAction } from "../commands";
+import type { BoxItem, EditDraft, ShapeItem } from "../model/protocol";
+import { withAxis } from "../model/geometry";
+import { copiedTo, fixed, movedBy, pulledTo, putShape, together, TOOL } from "../tools/shapes/edits";
+import { removePoint } from "../tools/shapes/index";
+import { FORMS } from "../tools/shapes/kinds";
+import { freshId } from "../tools/tool";
+import { chosen, removeAnnotations } from "./annotations";
+import type { Pane } from "./pane";
+import type { Scene } from "./scene";
+
+type Marked = BoxItem | ShapeItem;
+/** How far a duplicate lies from what it was made of, px. */
+const APART = 14;
+
+/** The selected boxes and shapes, in the order of the selection. */
+export function selectedItems(scene: Scene): Marked[] {
+  const { boxes, shapes } = scene.source.document;
+  return scene.selection.flatMap((id) => [...shapes, ...boxes].find((one) => one.id === id) ?? []);
+}
+
+/** Why an item must stay, or null. */
+export function heldFast(scene: Scene, item: Marked): string | null {
+  if (item.type === "shape") return fixed(scene, item);
+  if (item.locked) return "This box is locked. Unlock it to change it.";
+  const label = scene.labels.find(({ name }) => name === item.label);
+  return label?.locked ? `The label "${label.name}" is locked. Unlock it to change its boxes.` : null;
+}
+
+/** The selected shapes that may be changed; says why others may not. */
+function free<T extends Marked>(scene: Scene, items: readonly T[]): T[] {
+  const why = items.map((item) => heldFast(scene, item)).find((one) => one !== null);
+  if (why) scene.toast(why);
+  return items.filter((item) => heldFast(scene, item) === null);
+}
+
+const isShape = (item: Marked): item is ShapeItem => item.type === "shape";
+
+function applyAll(scene: Scene, edits: readonly EditDraft[], name: string): void {
+  const edit = together(edits, name);
+  if (edit) scene.apply(edit);
+}
+
+/** Delete the point taken hold of last, else everything that is selected. */
+export function removeSelected(scene: Scene): void {
+  if (!scene.ready) return;
+  if (scene.drawing) return scene.drawing.back(scene.pane);
+  const { point } = scene;
+  const items = selectedItems(scene);
+  const own = items.find((item): item is ShapeItem => isShape(item) && item.id === point?.id);
+  if (own && point && FORMS[own.kind].least !== undefined && own.points.length > 1) {
+    const why = heldFast(scene, own);
+    return why === null ? void removePoint(own, point.n, scene.pane) : scene.toast(why);
+  }
+  removeAnnotations(scene, chosen(scene));
+}
+
+/** Move the selected shapes by px of the screen. */
+export function nudge(scene: Scene, dx: number, dy: number): void {
+  if (!scene.ready || scene.pane.plane === "volume") return;
+  const { frame, camera } = scene.pane;
+  const items = free(scene, selectedItems(scene).filter(isShape).filter((item) => scene.pane.seats.get(item, frame)?.inside));
+  const by = [dx * camera.mmPerPx, dy * camera.mmPerPx] as const;
+  applyAll(scene, items.map((item) => putShape(movedBy(item, frame, by), item)), "Move shapes");
+}
+
+function copy(scene: Scene, by: number): void {
+  const { pane } = scene;
+  const items = selectedItems(scene);
+  if (items.length === 0) return scene.toast("Select a shape first.");
+  const to = pane.neighbour(by);
+  if (!to) return scene.toast(by > 0 ? "This is the last slice." : "This is the first slice.");
+  const { frame, time } = pane;
+  const made = items.flatMap((item): Marked[] => {
+    if (isShape(item)) return [copiedTo(item, frame, to.frame, to.time)];
+    const moved = copiedBox(item, pane, by, to.time);
+    return moved ? [moved] : [];
+  });
+  applyAll(scene, made.map((item) => ({ kind: "put", item, tool: TOOL })), `Copy ${made.length} shapes`);
+  if (to.time !== time) pane.setTime(to.time);
+  else pane.scroll(by);
+  scene.selection = made.map(({ id }) => id);
+}
+
+/** A flat box on the next slice; null where it is not flat in this plane. */
+function copiedBox(box: BoxItem, pane: Pane, by: number, time: number): BoxItem | null {
+  const { frame } = pane;
+  const copied = { ...box, id: freshId(), name: "", locked: false };
+  if (time !== pane.time) return { ...copied, frame: box.frame === null ? null : time };
+  if (frame.axis === null) return null;
+  const { axis } = frame;
+  const [low, high] = box.index;
+  if (Math.abs(low[axis] - high[axis]) > 1) return null;
+  return { ...copied, index: [withAxis(low, axis, low[axis] + by), withAxis(high, axis, high[axis] + by)] };
+}
+
+function duplicate(scene: Scene): void {
+  const { frame, camera } = scene.pane;
+  const by = [APART * camera.mmPerPx, APART * camera.mmPerPx] as const;
+  const made = selectedItems(scene).filter(isShape).map((item) => ({ ...movedBy(item, frame, by), id: freshId(), name: "", locked: false }));
+  if (made.length === 0) return scene.toast("Select a shape first.");
+  applyAll(scene, made.map((item) => putShape(item)), `Duplicate ${made.length} shapes`);
+  scene.selection = made.map(({ id }) => id);
+}
+
+function lock(scene: Scene): void {
+  const items = selectedItems(scene);
+  if (items.length === 0) return scene.toast("Select a shape first.");
+  const locked = !items.every((item) => item.locked);
+  const edits = items.filter((item) => item.locked !== locked).map((item): EditDraft => ({ kind: "put", item: { ...item, locked }, old: item, tool: TOOL }));
+  applyAll(scene, edits, locked ? "Lock shapes" : "Unlock shapes");
+  scene.toast(locked ? "Locked." : "Unlocked.");
+}
+
+function hide(scene: Scene): void {
+  const { hidden } = scene.view.value;
+  const items = selectedItems(scene);
+  const all = new Set([...scene.source.document.shapes, ...scene.source.document.boxes].map(({ id }) => id));
+  const show = (): void => scene.view.set({ hidden: scene.view.value.hidden.filter((id) => !all.has(id)) });
+  if (items.length === 0) {
+    const some = hidden.some((id) => all.has(id));
+    show();
+    return scene.toast(some ? "All shapes are shown." : "Select a shape first.");
+  }
+  scene.view.set({ hidden: [...hidden, ...items.map(({ id }) => id)] });
+  scene.selection = [];
+  scene.toast(items.length > 1 ? `${items.length} shapes are hidden.` : "The shape is hidden.", { title: "Show", run: show });
+}
+
+function snap(scene: Scene): void {
+  const { frame, time } = scene.pane;
+  const items = free(scene, selectedItems(scene).filter(isShape));
+  if (items.length === 0) return;
+  const pulled = items.map((item) => ({ item, to: pulledTo(item, frame, time) }));
+  if (pulled.some(({ to }) => to === null)) scene.toast("A shape stands across this plane: nothing of it would be left.");
+  const edits = pulled.flatMap(({ item, to }) => (to && JSON.stringify(to) !== JSON.stringify(item) ? [putShape(to, item)] : []));
+  applyAll(scene, edits, "Pull shapes to the slice");
+}
+
+const ACTIONS: Readonly<Record<ShapeAction, (scene: Scene) => void>> = {
+  finish: (scene) => scene.drawing?.finish(scene.pane),
+  next: (scene) => copy(scene, 1),
+  previous: (scene) => copy(scene, -1),
+  duplicate, lock, hide, snap,
+};
+
+export function doWithShapes(scene: Scene, action: ShapeAction): void {
+  if (!scene.ready || scene.pane.plane === "volume") return;
+  ACTIONS[action](scene);
+}

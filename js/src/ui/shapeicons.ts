@@ -1,0 +1,23 @@
+/** Icons of the tools that make shapes, on the same field as the others. */
+export const SHAPE_PATHS: Readonly<Record<string, string>> = {
+  select: "M5 2.500l10 8h-4.500l2.500 5.500l-2 1l-2.500-5.500l-3.500 3z",
+  keypoint: "M10 3v5M10 12v5M3 10h5M12 10h5M10 9.500v1",
+  landmarks: "M4 5h.5M10 9h.5M16 4h.5M12 16h.5M4.500 5l5.500 4l6-5M10 9l2 7",
+  ruler: "M4 16L16 4M2.500 14.500l3 3M14.500 2.500l3 3",
+  bidirectional: "M3 17L17 3M6.500 6.500l7 7",
+  angle: "M16 16H4L14 4M9 16a5 5 0 0 0-1.800-3.800",
+  cobb: "M3 6l11-3M3 15l12 2M9 4.500l-.5 11.300",
+  rectangle: "M3 5h14v10h-14z",
+  ellipse: "M2.500 10a7.500 5 0 1 0 15 0a7.500 5 0 1 0-15 0",
+  circle: "M3.500 10a6.500 6.500 0 1 0 13 0a6.500 6.500 0 1 0-13 0M10 10h6.500",
+  polygon: "M5 16l-2-8l7-5l7 4l-2 9z",
+  freehand: "M5 15c-4-4 0-11 4-11c3 0 2 3 5 3s4 5 1 8s-7 3-10 0",
+  "closed-spline": "M4 13c-2-6 4-10 8-8s6 6 2 9s-8 4-10-1M4 13h.5M12 5h.5M14 14h.5",
+  livewire: "M3 16l2-4l-1-3l4-2l1-3l4 1l3 2l-1 4l2 3l-4 2l-4-1l-3 2z",
+  curve: "M3 15l4-8l5 5l5-8",
+  "open-freehand": "M3 15c2-8 4-10 6-6s3 6 8-4",
+  spline: "M3 15c3-12 7-10 8-5s4 5 6-5M3 15h.5M11 10h.5M17 5h.5",
+  arrow: "M4 16L15.500 4.500M9 4.500h6.500v6.500",
+  text: "M4 4h12M10 4v12M7.500 16h5",
+  probe: "M10 10a2 2 0 1 0 .1 0M10 2v4M10 14v4M2 10h4M14 10h4",
+};
