@@ -34,10 +34,11 @@ export function quickMeasure({ kind, edges }: Pick<ShapeItem, "kind" | "edges">,
 
 /** One line for a shape. */
 export function caption(item: ShapeItem, seat: Seat, pane: Pane): string {
+  // What only cuts the plane is named where it lies.
+  if (!seat.inside) return "";
   if (item.kind === "text") return item.text;
   if (item.kind === "arrow" && item.text !== "") return item.text;
   const name = item.name || item.label;
-  if (!seat.inside) return name;
   const least = { angle: 3, cobb: 4, bidirectional: 4 }[item.kind as string] ?? 1;
   if (seat.points.length < least) return name;
   const value = item.kind === "probe" ? valueAt(item, pane) : quickMeasure(item, seat.points, pane.geometry.unit);
