@@ -78,6 +78,8 @@ describe.each(GRIDS)("shapes on a %s grid", (_, geometry) => {
       expect(item.normal).toEqual(kind === "points" ? null : frame.normal);
       expect(fake.selection).toEqual([item.id]);
       expect([fake.sketched, fake.drawing]).toEqual([null, null]);
+      // Only these outlines of four corners cross themselves.
+      expect(fake.toasts).toHaveLength(["polygon", "closed-spline"].includes(kind) && crossesItself(FORMS[kind].lines(wanted, 0, [])[0]!.points) ? 1 : 0);
     }
   });
 

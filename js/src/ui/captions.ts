@@ -8,9 +8,11 @@ const LEAST: Readonly<Record<string, number>> = { angle: 3, cobb: 4, bidirection
 
 /** The lines beside a shape: its name and size; of a chosen one everything that is measured. */
 export function caption(item: ShapeItem, seat: Seat, pane: Pane): readonly string[] {
+  // What only cuts the plane is named where it lies.
+  if (!seat.inside) return [""];
   if (item.kind === "text" || (item.kind === "arrow" && item.text !== "")) return [item.text];
   const name = item.name || item.label;
-  if (!seat.inside || seat.points.length < (LEAST[item.kind] ?? 1)) return [name];
+  if (seat.points.length < (LEAST[item.kind] ?? 1)) return [name];
   const { statistics } = pane.scene;
   const whole = item.kind === "probe" || pane.selection.includes(item.id);
   const [first = "", ...more] = whole ? statistics.lines(item, pane) : [statistics.size(item, pane)];

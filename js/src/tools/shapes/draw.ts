@@ -257,7 +257,8 @@ class ShapeDrawing implements Drawing {
       host.sketch(null);
       host.apply(putShape(made));
       host.selection = [made.id];
-      if (FORMS[made.kind].closed && pairs.length > 3 && crossesItself(pairs)) host.toast(CROSSES);
+      const outline = FORMS[made.kind].closed ? FORMS[made.kind].lines(pairs, 0, [])[0]!.points : [];
+      if (outline.length > 3 && crossesItself(outline)) host.toast(CROSSES);
     };
     if (!typed) return put(item);
     host.sketch(item);
