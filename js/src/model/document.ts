@@ -466,6 +466,9 @@ function sameEffect(mine: Edit, theirs: Edit): boolean {
     return mine.mask === theirs.mask && !theirs.stale && sameRuns(mine, theirs);
   if (mine.kind === "put" && theirs.kind === "put")
     return mine.at === theirs.at && canonical(mine.item) === canonical(theirs.item);
+  if (mine.kind === "remove" && theirs.kind === "remove") return mine.at === theirs.at && mine.item.id === theirs.item.id;
+  if (mine.kind === "batch" && theirs.kind === "batch")
+    return mine.edits.length === theirs.edits.length && mine.edits.every((one, n) => sameEffect(one, theirs.edits[n]!));
   return false;
 }
 
