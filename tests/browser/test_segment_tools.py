@@ -256,7 +256,7 @@ def test_scissors_and_fill(lab: Lab, root: Locator) -> None:
     root.locator(".nbannot-toast").get_by_text("even-odd").wait_for()
     until_same(lab, "tumour", f"inside('axial', {bow}) & on('axial')")
     undo(lab)
-    lab.page.keyboard.press("d")
+    lab.page.keyboard.press("y")
     option(root, "tolerance").fill("90")
     option(root, "tolerance").press("Enter")
     (place,) = axial.click((0, -10))

@@ -88,6 +88,12 @@ class Plane:
             self.move(at)
         self.lab.page.mouse.up()
 
+    def tool(self, name: str) -> None:
+        """Choose a tool in the menu of shapes."""
+        root = self.lab.output(0)
+        root.locator('[data-nbannot-menu="shapes"]').click()
+        root.locator(f'[data-nbannot-item="tool.{name}"]').click()
+
     def key(self, *keys: str) -> None:
         for one in keys:
             self.lab.page.keyboard.press(one)
@@ -140,9 +146,9 @@ def draw_measures(at: Plane, to: Places) -> None:
     at.key("Shift+G")
     at.drag((x + 30, y - 150), (x + 60, y - 110))
     at.click((x + 100, y - 150))
-    at.key("Shift+C")
+    at.tool("cobb")
     at.click((x + 130, y - 150), (x + 190, y - 160), (x + 140, y - 100), (x + 200, y - 80))
-    at.key("Shift+B")
+    at.tool("rectangle")
     at.drag((x - 200, y - 60), (x - 140, y - 20))
     at.key("Shift+E")
     at.drag((x - 110, y - 70), (x - 40, y - 20))
@@ -171,12 +177,12 @@ def draw_marks(lab: Lab, at: Plane, to: Places) -> None:
     x, y = to.x, to.y
     at.key("Shift+V")
     at.drag(to.line[0], *to.line[1:])
-    at.key("j")
+    at.tool("keypoint")
     at.click((x - 80, y + 120))
-    at.key("Shift+J")
+    at.tool("landmarks")
     at.click(*to.marks)
     at.key("Enter")
-    at.key("Shift+W")
+    at.tool("arrow")
     at.drag((x + 70, y + 150), (x + 110, y + 115))
     lab.page.locator("[data-nbannot-typein]:visible").first.wait_for()
     lab.page.keyboard.type("calcified")
