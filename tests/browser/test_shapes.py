@@ -406,4 +406,4 @@ def test_the_menu_of_shapes_fits_a_narrow_viewer(lab: Lab, shared_data: Path, wi
         assert size is not None and size["height"] >= 24
     lab.page.keyboard.press("ArrowDown")
     lab.page.keyboard.press("Enter")
-    assert root.get_attribute("data-nbannot-tool") != "crosshair"
+    lab.until(lambda: root.get_attribute("data-nbannot-tool") != "crosshair", "a tool is chosen")

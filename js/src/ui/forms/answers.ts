@@ -120,9 +120,19 @@ export class AnswersPanel {
     part.form.draw({
       owner, attributes: label.attributes, answers: item?.attributes ?? {}, disabled: item !== null && item.type !== "tag" && item.locked,
       notes: new Map(own.map(({ attribute, message }) => [attribute, message])),
-      change: (answers) => this.#apply(subject, answers),
+      now: () => this.#now(subject)?.attributes ?? {},
+      change: (answers) => this.#apply({ ...subject, item: this.#now(subject) }, answers),
     });
     return part.box;
+  }
+
+  /** The item of a subject as it is in the document now, also where it was made a moment ago. */
+  #now({ item, label, place }: Subject): Answered | null {
+    const { boxes, shapes, tags } = this.scene.source.document;
+    if (item) return [...boxes, ...shapes, ...tags].find(({ id }) => id === item.id) ?? null;
+    const same = (one: TagItem): boolean => one.label === label.name && one.scope === place?.scope && one.image === place.image
+      && one.index === place.index && one.lesion === place.lesion;
+    return place ? (tags.find(same) ?? null) : null;
   }
 
   #apply(subject: Subject, answers: Attributes): void {
@@ -145,7 +155,10 @@ export class AnswersPanel {
       for (const [status, text] of Object.entries(STATUSES)) select.append(h("option", { value: status }, text || "no status"));
       select.value = item.status;
       select.disabled = item.locked;
-      select.addEventListener("change", () => this.scene.apply({ kind: "put", item: { ...item, status: select.value as Status }, old: item, tool: "status" }));
+      select.addEventListener("change", () => {
+        const now = this.#now({ owner: "", title, label, item, place });
+        if (now && now.type !== "tag") this.scene.apply({ kind: "put", item: { ...now, status: select.value as Status }, old: now, tool: "status" });
+      });
       head.replaceChildren(h("strong", {}, title), select);
     } else head.replaceChildren(h("strong", {}, title));
   }

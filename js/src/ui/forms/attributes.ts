@@ -10,6 +10,8 @@ export interface Question {
   /** Changes with the thing that is asked about. */
   readonly owner: string;
   readonly attributes: readonly AttributeJson[];
+  /** The answers at this moment, where those drawn may be older. */
+  readonly now?: () => Attributes;
   readonly answers: Attributes;
   readonly disabled?: boolean;
   /** Words beside a field, by attribute. */
@@ -74,8 +76,11 @@ export class AttributeForm {
 
   #answer(name: string, value: AttributeValue | null): void {
     const question = this.#question;
-    if (!question || same(question.answers[name] ?? null, value)) return;
-    const answers: Record<string, AttributeValue> = { ...question.answers };
+    if (!question) return;
+    // What was drawn may be older than what was answered last.
+    const now = question.now?.() ?? question.answers;
+    if (same(now[name] ?? null, value)) return;
+    const answers: Record<string, AttributeValue> = { ...now };
     if (value === null) delete answers[name];
     else answers[name] = value;
     question.change(withoutUnasked(question.attributes, answers));
