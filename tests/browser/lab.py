@@ -24,8 +24,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page
+from playwright.sync_api import TimeoutError as LateError
 
 READY_S = 90
+REOPEN_S = 20
 CELL_S = 120
 # What a page that goes has told its kernel last needs a moment to be taken in.
 SETTLE_MS = 50
@@ -277,22 +279,27 @@ class Lab:
         self._goto()
 
     def _goto(self) -> None:
-        if self._kept:
+        if self._kept and self.page.evaluate("() => Boolean(window.jupyterapp)"):
             self.page.evaluate(OPEN, self._path)
-            self._wait_open()
-            return
+            try:
+                self._wait_open(timeout=REOPEN_S)
+            except LateError:
+                # JupyterLab did not come to rest after what it showed before: load it anew.
+                self._kept = False
+            else:
+                return
         address = f"{self.server.url}/doc/tree/{self._path}?token={self.server.token}&reset"
         self.page.goto(address, wait_until="domcontentloaded", timeout=READY_S * 1000)
         self._wait_open()
 
-    def _wait_open(self) -> None:
-        self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=READY_S * 1000)
+    def _wait_open(self, *, timeout: float = READY_S) -> None:
+        self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=timeout * 1000)
         # Cells are made anew while the notebook loads; the spinner lies over them until they are final.
         self.page.wait_for_function(
             "() => !document.querySelector('.jp-MainAreaWidget .jp-Spinner, #jupyterlab-splash')",
-            timeout=READY_S * 1000,
+            timeout=timeout * 1000,
         )
-        self.wait_idle(timeout=READY_S)
+        self.wait_idle(timeout=timeout)
 
     def wait_idle(self, *, timeout: float = CELL_S) -> None:
         """Return when the kernel is idle and no cell waits for its turn."""

@@ -163,7 +163,6 @@ def test_a_colour_map_and_numbers_of_the_window(lab: Lab) -> None:
     popup.locator('[data-nbannot-field="upper"]').fill("500")
     popup.locator('[data-nbannot-field="upper"]').press("Enter")
     until_equal(lab, "list(viewer.view['windows'][ct.id])", [100, 800])
-    root.locator(".nbannot-window").click()
     popup.locator('[data-nbannot-map="hot iron"]').click()
     until_equal(lab, "viewer.view['colormaps'][ct.id]", "hot iron")
     lab.page.wait_for_timeout(500)
@@ -173,13 +172,15 @@ def test_a_colour_map_and_numbers_of_the_window(lab: Lab) -> None:
         array, affine, plane(affine, array.shape, "axial", [14, 31, 30], shown.shape[:2])
     )
     assert close(shown[..., :3][here], hot_iron((values[here] + 300) / 800) * 1.0)
-    root.locator(".nbannot-window").click()
+    if popup.count() == 0:
+        root.locator(".nbannot-window").click()
     popup.locator('[data-nbannot-item="here-5"]').click()
     lab.page.wait_for_timeout(300)
     low, high = np.percentile(array, (5, 95))
     center, width = ask(lab, "list(viewer.view['windows'][ct.id])")
     assert [center - width / 2, center + width / 2] == pytest.approx([low, high], abs=6)
-    root.locator(".nbannot-window").click()
+    if popup.count() == 0:
+        root.locator(".nbannot-window").click()
     lab.page.keyboard.press("Escape")
     popup.wait_for(state="detached")
 

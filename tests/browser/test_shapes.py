@@ -122,6 +122,20 @@ def near(found: Any, wanted: Points) -> None:
     assert np.abs(np.array(found) - wanted).max() <= 0.6 * MM
 
 
+def settles(lab: Lab, n: int, wanted: Points) -> None:
+    """Shape n comes to lie within 0.6 px of where the mouse was."""
+
+    def there() -> bool:
+        found = [np.array(one["points"]) for one in shapes(lab)]
+        return (
+            len(found) > n
+            and found[n].shape == wanted.shape
+            and bool(np.abs(found[n] - wanted).max() <= 0.6 * MM)
+        )
+
+    lab.until(there, f"shape {n} is at {wanted.round(1).tolist()}", timeout=15)
+
+
 class Places:
     """Where the outlines and lines are drawn, px around the middle of the pane."""
 
@@ -260,33 +274,33 @@ def test_shapes_are_changed_copied_and_undone(lab: Lab, shared_data: Path) -> No
     at.drag(outline[2], (x + 90, y + 80))
     changed = [*outline[:2], (x + 90, y + 80), outline[3]]
     lab.until(lambda: len(shapes(lab)) == 1, "the polygon is in Python", timeout=20)
-    near(shapes(lab)[0]["points"], at.world(*changed))
+    settles(lab, 0, at.world(*changed))
     at.move((x, y))
     at.click((x, y - 60))
-    near(shapes(lab)[0]["points"], at.world(changed[0], (x, y - 60), *changed[1:]))
+    settles(lab, 0, at.world(changed[0], (x, y - 60), *changed[1:]))
     at.click((x, y - 60), modifiers="Alt")
-    near(shapes(lab)[0]["points"], at.world(*changed))
+    settles(lab, 0, at.world(*changed))
     at.drag((x - 60, y), (x - 40, y - 10))
     moved = [(px + 20, py - 10) for px, py in changed]
-    near(shapes(lab)[0]["points"], at.world(*moved))
+    settles(lab, 0, at.world(*moved))
     at.move((x, y))
     at.key("Shift+ArrowRight", "Control+Shift+ArrowDown")
-    near(shapes(lab)[0]["points"], at.world(*[(px + 1, py + 10) for px, py in moved]))
+    settles(lab, 0, at.world(*[(px + 1, py + 10) for px, py in moved]))
     at.move((x, y))
     at.key("Control+z", "Control+z")
-    near(shapes(lab)[0]["points"], at.world(*moved))
+    settles(lab, 0, at.world(*moved))
     at.move((x, y))
     at.key("Control+z")
-    near(shapes(lab)[0]["points"], at.world(*changed))
+    settles(lab, 0, at.world(*changed))
     at.move((x, y))
     at.key("Control+Shift+Z")
-    near(shapes(lab)[0]["points"], at.world(*moved))
+    settles(lab, 0, at.world(*moved))
     at.move((x, y))
     slice_before = int(view(lab, "axial").get_attribute("data-nbannot-slice") or -1)
     at.key("Control+ArrowDown")
     lab.until(lambda: len(shapes(lab)) == 2, "the copy is in Python", timeout=20)
     at.refresh()
-    near(shapes(lab)[1]["points"], at.world(*moved))
+    settles(lab, 1, at.world(*moved))
     assert int(view(lab, "axial").get_attribute("data-nbannot-slice") or -1) == slice_before + 1
     at.move((x, y))
     at.key("Shift+K")

@@ -314,10 +314,12 @@ def test_two_viewers_of_one_document_and_one_viewer_shown_twice_stay_equal(lab: 
     lab.run_cell(2)
     ready(lab, 1)
     ready(lab, 2)
-    before = {n: lab.canvas_pixels(view(lab, "axial", n).locator("canvas")) for n in (0, 1, 2)}
     view(lab, "axial").scroll_into_view_if_needed()
     hover(lab, "axial")
     lab.page.keyboard.press("b")
+    # The row of the brush's options takes some of the room of the pictures.
+    lab.page.wait_for_timeout(500)
+    before = {n: lab.canvas_pixels(view(lab, "axial", n).locator("canvas")) for n in (0, 1, 2)}
     drag(lab, "axial", (0.45, 0.5), (0.55, 0.5))
     for n in (0, 1, 2):
         canvas = view(lab, "axial", n).locator("canvas")

@@ -31,6 +31,8 @@ export function listenKeys(
     if (found && !taken && !hooks.hold?.(event, found.id)) found.run(target);
   };
   window.addEventListener("keydown", press, { capture: true, signal });
+  // A field keeps its keys: in command mode the notebook would take Enter, and the field would not change.
+  root.addEventListener("keydown", (event) => isEditable(event.target) && event.stopPropagation(), { signal });
 }
 
 /** Whether a choice in a form has the focus and the key is one that it knows. */
