@@ -108,10 +108,11 @@ def test_the_check_shows_what_is_missing_and_where(lab: Lab) -> None:
     # The cursor is in its field.
     lab.page.keyboard.press("Space")
     until_equal(lab, box("b1"), {"texture": "solid"})
-    lab.until(lambda: rows.count() == 1, "one is left")
+    lab.until(lambda: rows.all_inner_texts() == ["quality\ngrade is required"], "one is left")
     rows.first.click()
-    case = root.locator('[data-nbannot-answers="case"]')
-    case.locator('[data-nbannot-option="poor"]').check()
+    poor = root.locator('[data-nbannot-answers="case"] [data-nbannot-option="poor"]')
+    lab.until(poor.is_visible, "the question of the case is shown")
+    poor.check()
     tags = "[[t.label, t.scope, t.attributes] for t in viewer.document.tags]"
     until_equal(lab, tags, [["quality", "case", {"grade": "poor"}]])
     lab.until(lambda: rows.count() == 0, "nothing is left")
