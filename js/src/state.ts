@@ -1,5 +1,6 @@
 /** How a viewer shows its images: the small shared view state and its rules. */
 import type { Vec3 } from "./model/geometry";
+import { same } from "./model/same";
 import {
   LINKED, readChoice, readCompare, readLayers, readLinks, readLook, readQuaternion, readSlab, readTransform,
   readTree, readTurn, readVolume, UNIT_KINDS, VOLUME,
@@ -239,14 +240,4 @@ const KEYS = Object.keys(DEFAULT_VIEW) as (keyof ViewState)[];
 /** The keys in which two states differ, by value. */
 export function changedKeys(a: ViewState, b: ViewState): (keyof ViewState)[] {
   return KEYS.filter((key) => !same(a[key], b[key]));
-}
-
-function same(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  const one = a as Record<string, unknown>;
-  const two = b as Record<string, unknown>;
-  const keys = Object.keys(one);
-  if (keys.length !== Object.keys(two).length) return false;
-  return keys.every((key) => key in two && same(one[key], two[key]));
 }

@@ -5,7 +5,7 @@ import type { BoxItem, ShapeItem } from "../src/model/items";
 import { measure, type Measured, type ValueUnit } from "../src/model/measures";
 import { areaOf, spline } from "../src/model/outline";
 import type { ImageJson } from "../src/model/protocol";
-import { Statistics, statisticsText } from "../src/ui/statistics";
+import { measuresText, Statistics } from "../src/ui/statistics";
 import { Volume } from "../src/volumes/volume";
 
 interface Golden {
@@ -49,7 +49,7 @@ describe("while slices are missing", () => {
     const found = measure(item(name), missing);
     expect(found.pending).toBe(true);
     expect(found.mean).toBeUndefined();
-    expect(statisticsText(item(name), missing)).toContain("…");
+    expect(measuresText(measure(item(name), missing))).toContain("…");
   });
   it("asks for the slices it needs only", () => {
     const asked = new Set<number>();
@@ -59,7 +59,7 @@ describe("while slices are missing", () => {
   });
 });
 
-describe("statisticsText", () => {
+describe("measuresText", () => {
   it.each([
     ["ruler", ["32.4 mm"]],
     ["bidirectional", ["25.2 × 13.4 mm", "The axes are at 72°"]],
@@ -71,14 +71,14 @@ describe("statisticsText", () => {
     ["small", ["Area 0.1 mm²", "Max ⌀ 0.5 mm", "No voxel centre inside"]],
     ["text", []],
   ])("%s", (name, lines) => {
-    expect(statisticsText(item(name), image("plain"))).toEqual(lines);
+    expect(measuresText(measure(item(name), image("plain")))).toEqual(lines);
   });
   it("names pixels where there are no mm, and SUV", () => {
-    expect(statisticsText(item("ruler", "pixels"), image("pixels"))).toEqual(["46.3 px"]);
-    expect(statisticsText(item("ellipse", "tilted"), image("tilted")).join()).toContain("SUVbw");
+    expect(measuresText(measure(item("ruler", "pixels"), image("pixels")))).toEqual(["46.3 px"]);
+    expect(measuresText(measure(item("ellipse", "tilted"), image("tilted"))).join()).toContain("SUVbw");
   });
   it("says that colour has no values", () => {
-    const lines = statisticsText(item("polygon"), { ...image("plain"), color: true });
+    const lines = measuresText(measure(item("polygon"), { ...image("plain"), color: true }));
     expect(lines.at(-1)).toBe("Colour image: no statistics of values");
   });
 });

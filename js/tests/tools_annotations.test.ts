@@ -26,10 +26,15 @@ describe("the list of annotations", () => {
   });
 
   it("knows the middle of each", () => {
-    expect(placeOf(box, (world) => world)).toEqual([2, 5, 6]);
-    expect(placeOf(ruler, ([x, y, z]) => [z, y, x])).toEqual([2, 0, 2]);
-    expect(placeOf(shape("s", { slice: 7 }), ([x, y, z]) => [z, y, x])).toEqual([7, 0, 2]);
-    expect(placeOf(tag, (world) => world)).toBeNull();
+    const image = { shape: [9, 11, 13], frames: 1 } as const;
+    const flip = ([x, y, z]: readonly [number, number, number]) => [z, y, x] as const;
+    expect(placeOf(box, image, flip)).toEqual({ index: [2, 5, 6], frame: null });
+    expect(placeOf(ruler, image, flip)?.index).toEqual([2, 0, 2]);
+    expect(placeOf(shape("s", { slice: 7, frame: 3 }), image, flip)).toEqual({ index: [7, 0, 2], frame: 3 });
+    expect(placeOf(tag, image, flip)).toBeNull();
+    const framed = { ...tag, scope: "frame" as const, index: 4 };
+    expect(placeOf(framed, image, flip)).toEqual({ index: [4, 5, 6], frame: null });
+    expect(placeOf(framed, { ...image, frames: 8 }, flip)).toEqual({ index: [4, 5, 6], frame: 4 });
   });
 
   it("is put in order by numbers in names, slices, status", () => {

@@ -8,7 +8,7 @@ import { answering } from "../src/ui/forms/answers";
 import { readAnswer } from "../src/ui/forms/attributes";
 import { labelEdit, readAttributes, typedOf } from "../src/ui/forms/labeleditor";
 import { branches } from "../src/ui/labellist";
-import { cycleStatus, nextStatus, statusOf } from "../src/ui/statuses";
+import { cycleStatus, nextStatus, statusOf } from "../src/tools/statuses";
 import { countVoxels, drawnSlice } from "../src/ui/voxels";
 import { MaskStore } from "../src/model/masks";
 import { boxItem, label, mask } from "./tools_help";

@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import nbformat
 import numpy as np
@@ -228,6 +229,7 @@ class Lab:
         self.out = out
         self.console_errors: list[str] = []
         self.outside_requests: list[str] = []
+        self._asked: list[str] = []
         self.allowed: list[str] = list(KNOWN_NOISE)
         self._path = ""
         self._kept = page is not None
@@ -249,6 +251,11 @@ class Lab:
     def _on_request(self, request: Any) -> None:
         if not re.match(r"(https?|wss?)://(127\.0\.0\.1|localhost)[:/]|data:|blob:", request.url):
             self.outside_requests.append(request.url)
+        self._asked.append(urlsplit(request.url).path)
+
+    def asked(self, pattern: str) -> int:
+        """Return how many requests of the page had a path with `pattern` in it (the page's own list is cut at 250)."""
+        return sum(re.search(pattern, path) is not None for path in self._asked)
 
     def allow_console(self, pattern: str) -> None:
         """Accept console errors that match `pattern` in this test."""

@@ -195,8 +195,5 @@ def test_the_next_page_delivers_what_the_last_one_could_not(lab: Lab) -> None:
 
 def test_without_the_extension_the_voxels_come_through_the_kernel(plain_lab: Lab) -> None:
     show(plain_lab)
-    asked = plain_lab.page.evaluate(
-        "() => performance.getEntriesByType('resource').filter(one => one.name.includes('nbannot/v1')).length"
-    )
-    assert asked == 0
+    assert plain_lab.asked("nbannot/v1") == 0
     assert plain_lab.run_python("print(len(list(viewer._spool.folder.iterdir())))") == "0"

@@ -75,10 +75,7 @@ def ask(lab: Lab, expression: str) -> Any:
 
 def carrier(lab: Lab) -> int:
     """How many answers with slices came by HTTP."""
-    count: int = lab.page.evaluate(
-        r"() => performance.getEntriesByType('resource').filter(e => /nbannot\/v1.*\d+-\d+$/.test(e.name)).length"
-    )
-    return count
+    return lab.asked(r"nbannot/v1.*\d+-\d+$")
 
 
 def begin(lab: Lab, pause: float) -> None:

@@ -22,6 +22,7 @@ import type {
   WireError,
 } from "./protocol";
 import type { LabelArray } from "./masks";
+import { same } from "./same";
 
 /** Where local edits go; the channel implements it. */
 export interface Outbox {
@@ -465,26 +466,17 @@ function sameEffect(mine: Edit, theirs: Edit): boolean {
   if (mine.kind === "paint" && theirs.kind === "paint")
     return mine.mask === theirs.mask && !theirs.stale && sameRuns(mine, theirs);
   if (mine.kind === "put" && theirs.kind === "put")
-    return mine.at === theirs.at && canonical(mine.item) === canonical(theirs.item);
+    return mine.at === theirs.at && same(mine.item, theirs.item);
   if (mine.kind === "remove" && theirs.kind === "remove") return mine.at === theirs.at && mine.item.id === theirs.item.id;
   if (mine.kind === "batch" && theirs.kind === "batch")
     return mine.edits.length === theirs.edits.length && mine.edits.every((one, n) => sameEffect(one, theirs.edits[n]!));
   return false;
 }
 
-/** JSON that is the same for the same values, whatever the order of the fields. */
-function canonical(item: Item): string {
-  return JSON.stringify(item, (_key, value: unknown) =>
-    value !== null && typeof value === "object" && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
-}
-
 function sameRuns(mine: PaintEdit, theirs: PaintEdit): boolean {
   const columns: (keyof Runs)[] = ["start", "length", "new"];
   return (
-    JSON.stringify(mine.box) === JSON.stringify(theirs.box) &&
+    same(mine.box, theirs.box) &&
     columns.every((name) => {
       const other = theirs.runs[name];
       return mine.runs[name].length === other.length && mine.runs[name].every((value, n) => value === other[n]);

@@ -1,17 +1,15 @@
 /** Boxes, shapes and tags as one list: order, filter, and the edits for several at once. */
-import type { Vec3 } from "../model/geometry";
-import type { BoxItem, EditDraft, ShapeItem, Status, TagItem } from "../model/protocol";
-import { freshId } from "./tool";
+import { add, scale, type Vec3 } from "../model/geometry";
+import type { BoxItem, EditDraft, ImageJson, ShapeItem, Status, TagItem } from "../model/protocol";
+import { middleOf } from "./box";
+import { STATUSES } from "./statuses";
+import { freshId, together } from "./tool";
 
 export type Annotation = BoxItem | ShapeItem | TagItem;
 export type Drawn = BoxItem | ShapeItem;
 
 export const SORTS = ["drawn", "name", "label", "kind", "slice", "status"] as const;
 export type Sort = (typeof SORTS)[number];
-
-export const STATUSES: Readonly<Record<Status, string>> = {
-  "": "No status", todo: "To do", doing: "In work", done: "Done", flagged: "Flagged",
-};
 
 const KIND_TITLES: Readonly<Record<string, string>> = {
   points: "Points", "open-freehand": "Line", freehand: "Freehand", curve: "Polyline", "closed-spline": "Closed spline",
@@ -33,17 +31,20 @@ export function titleOf(item: Annotation): string {
   return item.value === null ? item.label : `${item.label}: ${String(item.value)}`;
 }
 
-/** Continuous index (k, j, i) of the middle of an item; null where it has no place. */
-export function placeOf(item: Annotation, toIndex: (world: Vec3) => Vec3): Vec3 | null {
-  if (item.type === "box") {
-    const [a, b] = item.index;
-    return [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2, (a[2] + b[2]) / 2];
+/** Where an item lies in its image: continuous index (k, j, i) of its middle, and frame; null where it has no place. */
+export function placeOf(
+  item: Annotation, { shape, frames }: Pick<ImageJson, "shape" | "frames">, toIndex: (world: Vec3) => Vec3,
+): { readonly index: Vec3; readonly frame: number | null } | null {
+  if (item.type === "box") return { index: middleOf(item.index), frame: item.frame };
+  if (item.type === "shape") {
+    const index = toIndex(scale(item.points.reduce(add), 1 / item.points.length));
+    return { index: item.slice === null ? index : [item.slice, index[1], index[2]], frame: item.frame };
   }
-  if (item.type === "tag") return null;
-  const n = item.points.length;
-  const sum = item.points.reduce<Vec3>((at, p) => [at[0] + p[0], at[1] + p[1], at[2] + p[2]], [0, 0, 0]);
-  const index = toIndex([sum[0] / n, sum[1] / n, sum[2] / n]);
-  return item.slice === null ? index : [item.slice, index[1], index[2]];
+  if (item.index === null) return null;
+  // Where an image has no frames in time, those of a clip are its slices.
+  const time = item.scope === "frame" && frames > 1;
+  const middle = (n: 0 | 1 | 2): number => (shape[n] - 1) / 2;
+  return { index: [time ? middle(0) : item.index, middle(1), middle(2)], frame: time ? item.index : null };
 }
 
 export interface Entry {
@@ -71,21 +72,15 @@ export function arranged(entries: readonly Entry[], filter: string, sort: Sort):
     .map(({ one }) => one);
 }
 
-/** One edit of several as one step; a single one stays as it is. */
-function together(edits: readonly EditDraft[], name: string): EditDraft | null {
-  if (edits.length < 2) return edits[0] ?? null;
-  return { kind: "batch", edits, name, tool: "list" };
-}
-
 const many = (n: number): string => (n === 1 ? "annotation" : `${n} annotations`);
 
 export function removal(items: readonly Annotation[]): EditDraft | null {
-  return together(items.map((item) => ({ kind: "remove", item, tool: "list" })), `Delete ${many(items.length)}`);
+  return together(items.map((item) => ({ kind: "remove", item, tool: "list" })), `Delete ${many(items.length)}`, "list");
 }
 
 function changed(items: readonly Drawn[], change: Partial<Drawn>, name: string): EditDraft | null {
   const edits = items.map((old): EditDraft => ({ kind: "put", item: { ...old, ...change } as Drawn, old, tool: "list" }));
-  return together(edits, name);
+  return together(edits, name, "list");
 }
 
 /** Lock or unlock; what is so already is left alone. */
@@ -106,7 +101,7 @@ export function rating(items: readonly Drawn[], status: Status): EditDraft | nul
 export function relabelling(items: readonly Annotation[], label: string): EditDraft | null {
   const others = items.filter((item) => item.label !== label);
   const edits = others.map((old): EditDraft => ({ kind: "put", item: { ...old, label }, old, tool: "list" }));
-  return together(edits, `Label of ${many(others.length)}`);
+  return together(edits, `Label of ${many(others.length)}`, "list");
 }
 
 /** Join into one lesion, or take apart what is one lesion already. */

@@ -183,6 +183,11 @@ export interface Tool {
   cursor(pointer: Pointer | null, host: ToolHost): string;
 }
 
+/** One edit for several: none of nothing, a single one as it is. */
+export function together(edits: readonly EditDraft[], name: string, tool: string): EditDraft | null {
+  return edits.length > 1 ? { kind: "batch", edits, name, tool } : (edits[0] ?? null);
+}
+
 /** A fresh id, also where the page is not served securely and randomUUID is missing. */
 export function freshId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

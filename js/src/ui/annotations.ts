@@ -1,7 +1,7 @@
 /** The list of all annotations: find, go to, choose several, rename, lock, hide, join, delete. */
 import type { Status } from "../model/protocol";
 import {
-  arranged, isDrawn, kindTitle, linking, locking, naming, placeOf, rating, removal, relabelling, SORTS, STATUSES, titleOf,
+  arranged, isDrawn, kindTitle, linking, locking, naming, placeOf, rating, removal, relabelling, SORTS, titleOf,
   type Annotation, type Drawn, type Entry, type Sort,
 } from "../tools/annotations";
 import { hitBox, shownBoxes } from "../tools/box";
@@ -10,6 +10,8 @@ import { onSlice, type Pointer } from "../tools/tool";
 import { h, listen, setAttribute, setText } from "./dom";
 import { icon } from "./icons";
 import { attachMenu, type MenuItem } from "./menu";
+import { typeName } from "./rename";
+import { STATUS_ICONS, STATUSES } from "../tools/statuses";
 import type { Pane } from "./pane";
 import type { Scene } from "./scene";
 
@@ -22,7 +24,6 @@ const MARGIN = 6;
 const SORT_TITLES: Readonly<Record<Sort, string>> = {
   drawn: "As drawn", name: "Name", label: "Label", kind: "Kind", slice: "Slice", status: "Status",
 };
-const STATUS_MARKS: Readonly<Record<Status, string>> = { "": "", todo: "○", doing: "◐", done: "●", flagged: "⚑" };
 
 /** All boxes, shapes and tags of the document. */
 export function entriesOf(scene: Scene): Entry[] {
@@ -31,10 +32,13 @@ export function entriesOf(scene: Scene): Entry[] {
 }
 
 function sliceOf(scene: Scene, item: Annotation): number | null {
-  if (item.type === "tag") return item.scope === "slice" ? item.index : null;
+  const at = placed(scene, item)?.index;
+  return at ? Math.round(at[0]) : null;
+}
+
+function placed(scene: Scene, item: Annotation): ReturnType<typeof placeOf> {
   const image = scene.imageById(item.image) ?? scene.main;
-  const at = placeOf(item, (world) => scene.geometryOf(image).toIndex(world));
-  return at && Math.round(at[0]);
+  return placeOf(item, image, (world) => scene.geometryOf(image).toIndex(world));
 }
 
 /** The drawn annotation under the pointer. */
@@ -46,15 +50,8 @@ export function annotationUnder(pane: Pane, pointer: Pointer): Drawn | null {
 
 /** Show an annotation: its image, its slice, its frame. */
 export function goToAnnotation(scene: Scene, item: Annotation): void {
-  const image = scene.imageById(item.image) ?? scene.main;
-  if (item.type === "tag") {
-    if (item.scope === "frame" && item.index !== null) scene.view.set({ frame: item.index });
-    if (item.scope !== "slice" || item.index === null) return;
-    const { shape } = scene.geometryOf(image);
-    return scene.goTo(image, [item.index, (shape[1] - 1) / 2, (shape[2] - 1) / 2], null, item.label);
-  }
-  const at = placeOf(item, (world) => scene.geometryOf(image).toIndex(world));
-  if (at) scene.goTo(image, at, item.frame, item.label);
+  const place = placed(scene, item);
+  if (place) scene.goTo(scene.imageById(item.image) ?? scene.main, place.index, place.frame, item.label);
 }
 
 /** Go `by` annotations further, in the order of the document, and choose that one. */
@@ -108,7 +105,7 @@ export function annotationMenu(scene: Scene, items: readonly Annotation[], renam
   const locked = drawn.length > 0 && drawn.every((item) => item.locked);
   const oneLesion = first !== undefined && first.lesion !== "" && drawn.every(({ lesion }) => lesion === first.lesion);
   const statuses = (Object.keys(STATUSES) as Status[]).map((status, n): MenuItem => ({
-    id: `status-${status || "none"}`, title: STATUSES[status], checked: drawn.every((item) => item.status === status),
+    id: `status-${status || "none"}`, title: STATUSES[status] || "no status", checked: drawn.every((item) => item.status === status),
     ...(n === 0 ? { heading: "Status" } : {}), run: () => apply(rating(drawn, status)),
   }));
   return [
@@ -216,7 +213,7 @@ export class AnnotationList {
     const marks = [
       hidden.includes(item.id) ? icon("eyeoff") : null,
       isDrawn(item) && item.locked ? icon("lock") : null,
-      status ? h("span", { class: "nbannot-anno-status", title: STATUSES[status], "aria-label": STATUSES[status] }, STATUS_MARKS[status]) : null,
+      status ? h("span", { class: "nbannot-anno-status", role: "img", title: STATUSES[status], "aria-label": STATUSES[status] }, icon(STATUS_ICONS[status])) : null,
     ].filter((one) => one !== null);
     const row = h(
       "div",
@@ -298,23 +295,13 @@ export class AnnotationList {
   rename(item: Drawn): void {
     const name = this.#spacer.querySelector(`[data-nbannot-annotation="${CSS.escape(item.id)}"] .nbannot-name`);
     if (!name) return;
-    const input = h("input", { class: "nbannot-name", value: item.name, "aria-label": "Name of the annotation", maxlength: 200 });
     this.#editing = item.id;
-    const finish = (keep: boolean): void => {
-      if (this.#editing !== item.id) return;
+    typeName(name, item.name, "Name of the annotation", (text) => {
       this.#editing = null;
-      const edit = keep ? naming(item, input.value.trim()) : null;
+      const edit = text === null ? null : naming(item, text);
       if (edit) this.scene.apply(edit);
       this.#again();
       this.#list.focus();
-    };
-    input.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.key === "Enter" || event.key === "Escape") finish(event.key === "Enter");
     });
-    input.addEventListener("blur", () => finish(true));
-    name.replaceWith(input);
-    input.focus();
-    input.select();
   }
 }

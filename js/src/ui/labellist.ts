@@ -2,13 +2,14 @@
 import type { LabelItem, MaskItem, Status } from "../model/protocol";
 import { addLabel, freeName, labelUse, nameProblem, putLabel, removeLabel, renameLabel, type Named } from "../tools/labels";
 import type { Dialogs } from "./dialog";
+import { typeName } from "./rename";
 import { h, listen, setAttribute } from "./dom";
 import { icon } from "./icons";
 import { editLabel } from "./formsmodule";
 import { stylePopup } from "./maskstyle";
 import { attachPopup } from "./menu";
 import type { Scene } from "./scene";
-import { cycleStatus, STATUS_ICONS, STATUSES, statusOf } from "./statuses";
+import { cycleStatus, STATUS_ICONS, STATUSES, statusOf } from "../tools/statuses";
 import { countVoxels, drawnSlice } from "./voxels";
 
 /** From so many labels on they can be searched. */
@@ -209,23 +210,13 @@ export class LabelList {
   #rename(label: LabelItem): void {
     const name = this.#rows.get(label.id)?.element.querySelector(".nbannot-name");
     if (!name) return;
-    const input = h("input", { class: "nbannot-name", value: label.name, "aria-label": "Name of the label", maxlength: 200 });
     this.#editing = label.id;
-    const finish = (keep: boolean): void => {
-      if (this.#editing !== label.id) return;
+    typeName(name, label.name, "Name of the label", (text) => {
       this.#editing = null;
       this.#rows.delete(label.id);
-      if (keep) this.#setName(label, input.value.trim());
+      if (text !== null) this.#setName(label, text);
       this.draw();
-    };
-    input.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.key === "Enter" || event.key === "Escape") finish(event.key === "Enter");
     });
-    input.addEventListener("blur", () => finish(true));
-    name.replaceWith(input);
-    input.focus();
-    input.select();
   }
 
   #setName(old: LabelItem, name: string): void {

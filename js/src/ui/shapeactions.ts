@@ -2,26 +2,24 @@
 import type { ShapeAction } from "../commands";
 import type { BoxItem, EditDraft, ShapeItem } from "../model/protocol";
 import { withAxis } from "../model/geometry";
-import { copiedTo, fixed, movedBy, pulledTo, putShape, together, TOOL } from "../tools/shapes/edits";
+import { copiedTo, fixed, movedBy, pulledTo, putShape, TOOL } from "../tools/shapes/edits";
 import { removePoint } from "../tools/shapes/index";
 import { FORMS } from "../tools/shapes/kinds";
-import { freshId } from "../tools/tool";
+import { isDrawn, locking, type Drawn } from "../tools/annotations";
+import { freshId, together } from "../tools/tool";
 import { chosen, removeAnnotations } from "./annotations";
 import type { Pane } from "./pane";
 import type { Scene } from "./scene";
 
-type Marked = BoxItem | ShapeItem;
+type Marked = Drawn;
 /** How far a duplicate lies from what it was made of, px. */
 const APART = 14;
 
-/** The selected boxes and shapes, in the order of the selection. */
-export function selectedItems(scene: Scene): Marked[] {
-  const { boxes, shapes } = scene.source.document;
-  return scene.selection.flatMap((id) => [...shapes, ...boxes].find((one) => one.id === id) ?? []);
-}
+/** The chosen boxes and shapes. */
+const selectedItems = (scene: Scene): Marked[] => chosen(scene).filter(isDrawn);
 
 /** Why an item must stay, or null. */
-export function heldFast(scene: Scene, item: Marked): string | null {
+function heldFast(scene: Scene, item: Marked): string | null {
   if (item.type === "shape") return fixed(scene, item);
   if (item.locked) return "This box is locked. Unlock it to change it.";
   const label = scene.labels.find(({ name }) => name === item.label);
@@ -38,7 +36,7 @@ function free<T extends Marked>(scene: Scene, items: readonly T[]): T[] {
 const isShape = (item: Marked): item is ShapeItem => item.type === "shape";
 
 function applyAll(scene: Scene, edits: readonly EditDraft[], name: string): void {
-  const edit = together(edits, name);
+  const edit = together(edits, name, TOOL);
   if (edit) scene.apply(edit);
 }
 
@@ -108,8 +106,8 @@ function lock(scene: Scene): void {
   const items = selectedItems(scene);
   if (items.length === 0) return scene.toast("Select a shape first.");
   const locked = !items.every((item) => item.locked);
-  const edits = items.filter((item) => item.locked !== locked).map((item): EditDraft => ({ kind: "put", item: { ...item, locked }, old: item, tool: TOOL }));
-  applyAll(scene, edits, locked ? "Lock shapes" : "Unlock shapes");
+  const edit = locking(items, locked);
+  if (edit) scene.apply(edit);
   scene.toast(locked ? "Locked." : "Unlocked.");
 }
 

@@ -25,11 +25,6 @@ function valueDigits(value: number, spread: number): string {
   return digits < 0 ? showNumber(value) : value.toFixed(digits).replace("-", "−");
 }
 
-/** The lines beside a shape or box; values that are on their way are "…". */
-export function statisticsText(item: ShapeItem | BoxItem, image: Measured): readonly string[] {
-  return measuresText(measure(item, image));
-}
-
 /** Measures as lines: sizes, then values, then what a reader should know. */
 export function measuresText(found: Measures): readonly string[] {
   const { unit } = found;

@@ -22,11 +22,6 @@ export function fixed(host: Pick<ToolHost, "labels">, item: ShapeItem): string |
 
 export const putShape = (item: ShapeItem, old?: ShapeItem): EditDraft => ({ kind: "put", item, ...(old ? { old } : {}), tool: TOOL });
 
-/** One edit for what was done to several. */
-export function together(edits: readonly EditDraft[], name: string): EditDraft | null {
-  return edits.length > 1 ? { kind: "batch", edits, name, tool: TOOL } : (edits[0] ?? null);
-}
-
 /** A new shape of the shown image, in a plane of it (or free in space: no normal). */
 export function makeShape(
   host: ToolHost, frame: Frame, kind: ShapeItem["kind"], label: string, points: readonly Vec3[], more: Partial<ShapeItem> = {},

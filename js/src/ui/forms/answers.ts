@@ -1,13 +1,12 @@
 /** The part of the panel with questions and answers: the selected item, the case, and what is missing. */
-import { add, scale } from "../../model/geometry";
 import { allows, defaults, problems, segmentKey, type Answered, type Problem } from "../../model/schema";
-import type { Attributes, EditDraft, ImageJson, Item, LabelItem, Status, TagItem } from "../../model/protocol";
-import { middleOf } from "../../tools/box";
+import type { Attributes, EditDraft, Item, LabelItem, Status, TagItem } from "../../model/protocol";
+import { placeOf } from "../../tools/annotations";
+import { STATUSES } from "../../tools/statuses";
 import { freshId } from "../../tools/tool";
 import { AttributeForm } from "./attributes";
 import { h, listen } from "../dom";
 import type { Scene } from "../scene";
-import { STATUSES } from "../statuses";
 import { drawnSlice } from "../voxels";
 
 type TagPlace = Pick<TagItem, "scope" | "image" | "index" | "lesion">;
@@ -33,20 +32,6 @@ export function answering(subject: Pick<Subject, "label" | "item" | "place">, an
   if (!place) return null;
   const tag: TagItem = { type: "tag", id: freshId(), label: label.name, value: null, ...place, attributes: { ...defaults(label.attributes), ...answers } };
   return { kind: "put", item: tag, tool };
-}
-
-/** Where the item of a problem lies: image, index (k, j, i) and frame; null for what has no place. */
-function placeOf(scene: Scene, item: Answered): { image: ImageJson; index: readonly [number, number, number]; frame: number | null } | null {
-  const image = scene.imageById(item.image) ?? scene.main;
-  if (item.type === "box") return { image, index: middleOf(item.index), frame: item.frame };
-  if (item.type === "shape") {
-    const index = scene.geometryOf(image).toIndex(scale(item.points.reduce(add), 1 / item.points.length));
-    return { image, index: item.slice === null ? index : [item.slice, index[1], index[2]], frame: item.frame };
-  }
-  if (item.index === null) return null;
-  const [k, j, i] = image.shape;
-  const frame = item.scope === "frame" && image.frames > 1;
-  return { image, index: [frame ? (k - 1) / 2 : item.index, (j - 1) / 2, (i - 1) / 2], frame: frame ? item.index : null };
 }
 
 /** Questions about the selected item or segment, about the case, and the list of what is missing. */
@@ -257,8 +242,9 @@ export class AnswersPanel {
     const { scene } = this;
     const { boxes, shapes, tags } = scene.source.document;
     const item = [...boxes, ...shapes, ...tags].find(({ id }) => id === problem.item);
-    const place = item ? placeOf(scene, item) : null;
-    if (place) scene.goTo(place.image, [...place.index], place.frame, problem.label);
+    const image = scene.imageById(item?.image ?? "") ?? scene.main;
+    const place = item ? placeOf(item, image, (world) => scene.geometryOf(image).toIndex(world)) : null;
+    if (place) scene.goTo(image, place.index, place.frame, problem.label);
     const owner = this.#ownerOf(problem);
     if (item && item.type !== "tag") scene.selected = item.id;
     else this.#showSegment(owner, problem);

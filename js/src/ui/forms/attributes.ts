@@ -1,4 +1,5 @@
 /** The form of the answers about one thing: a field for each attribute that is asked about. */
+import { same } from "../../model/same";
 import { asked, rangeText, withoutUnasked } from "../../model/schema";
 import type { AttributeJson, Attributes, AttributeValue } from "../../model/protocol";
 import { h, setAttribute, setText } from "../dom";
@@ -53,9 +54,10 @@ export class AttributeForm {
       this.element.replaceChildren(...this.#fields.map(({ row }) => row), ...this.#strays(question));
       if (question.disabled) for (const one of this.element.querySelectorAll<HTMLInputElement>("input, select, button")) one.disabled = true;
     }
-    const shown = new Set(asked(question.attributes, question.answers));
+    // By name: a state that came anew holds other objects of the same attributes.
+    const shown = new Set(asked(question.attributes, question.answers).map(({ name }) => name));
     for (const field of this.#fields) {
-      field.row.hidden = !shown.has(field.one);
+      field.row.hidden = !shown.has(field.one.name);
       field.show(question.answers[field.one.name]);
       this.#say(field, question.notes?.get(field.one.name) ?? "", false);
     }
@@ -194,4 +196,3 @@ export class AttributeForm {
   }
 }
 
-const same = (a: AttributeValue | null, b: AttributeValue | null): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -90,11 +90,6 @@ def mask_from_contours(
     return _even_odd(rings, (shape[0], shape[1]))
 
 
-def fill_polygons(rings: Sequence[ArrayLike], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the pixels whose centres lie inside polygons of (row, column) points, by the even-odd rule."""
-    return _even_odd([np.asarray(ring, dtype=np.float64) for ring in rings], shape)
-
-
 def _even_odd(rings: Sequence[Points], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Count the edges that a ray along a row crosses, for all rows at once."""
     crossed = np.zeros((shape[0], shape[1] + 1), dtype=bool)

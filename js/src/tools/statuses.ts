@@ -1,6 +1,6 @@
 /** How far the work on something is, in words and as an icon. */
-import type { MaskItem, Status } from "../model/protocol";
-import type { EditDraft } from "../model/protocol";
+import type { EditDraft, MaskItem, Status } from "../model/protocol";
+import { together } from "./tool";
 
 export const STATUSES: Readonly<Record<Status, string>> = { "": "", todo: "to do", doing: "in work", done: "done", flagged: "flagged" };
 
@@ -26,5 +26,5 @@ export function cycleStatus(masks: readonly MaskItem[], label: string): EditDraf
     const segments = old.segments.map((one) => (one.label === label ? { ...one, status: next } : one));
     return { kind: "put", item: { ...old, segments }, old, tool: "status" };
   });
-  return edits.length === 1 ? edits[0]! : { kind: "batch", edits, name: `${label}: ${STATUSES[next] || "no status"}`, tool: "status" };
+  return together(edits, `${label}: ${STATUSES[next] || "no status"}`, "status");
 }
