@@ -389,3 +389,26 @@ def test_label_sets() -> None:
         Label("liver", "red")
     with pytest.raises(UnknownLabelError, match="There are: liver, lesion"):
         labels["spleen"]
+
+
+def test_another_document_is_added_as_one_step() -> None:
+    image = Image(np.zeros((2, 3, 4), np.int16), Geometry(np.eye(4), (2, 3, 4)))
+    here = Document(image, labels=["liver"], author="a")
+    there = Document(image, labels=["liver", "cyst"], author="b")
+    there.masks["liver"][0, 1, 1:3] = 1
+    there.add(Box("cyst", ((0, 0, 0), (0, 1, 1))))
+    here.add(there)
+    here.add(there)
+    assert [label.name for label in here.labels] == ["liver", "cyst"]
+    assert here.masks.keys() == ["liver", "liver (2)", "cyst", "liver (3)", "cyst (2)"]
+    np.testing.assert_array_equal(here.masks["liver (3)"].array, there.masks["liver"].array)
+    assert not here.masks["liver"].array.any()
+    assert len({box.id for box in here.boxes}) == 2
+    assert {edit.origin for edit in here.history} == {"import"}
+    here.undo()
+    here.undo()
+    assert here.masks.keys() == ["liver"] and not here.boxes and len(here.labels) == 1
+    here.redo()
+    assert int(here.masks["liver (2)"].array.sum()) == 2
+    with pytest.raises(EditError, match="does not have"):
+        Document(Image(np.zeros((1, 1, 1), np.int16), Geometry(np.eye(4), (1, 1, 1)))).add(there)

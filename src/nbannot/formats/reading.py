@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import overload
 
 from nbannot.errors import (
     FormatError,
@@ -16,8 +17,10 @@ from nbannot.errors import (
     UnknownItemError,
 )
 from nbannot.formats.dicom import Found, read_dicom
+from nbannot.formats.labels import read_labels
 from nbannot.formats.nifti import is_nifti, read_nifti
 from nbannot.formats.raster import is_raster, read_raster
+from nbannot.model.document import Document
 from nbannot.model.image import Image, Images
 
 _MANY = 8
@@ -25,49 +28,89 @@ _MANY = 8
 PathLike = str | os.PathLike[str]
 
 
-def read(path: PathLike | Iterable[PathLike], *, series: str | None = None) -> Image | Images:
-    """Return the image, or the images by name, of a file, a folder or a list of files.
+@overload
+def read(path: PathLike | Iterable[PathLike], *, series: str | None = None) -> Image | Images: ...
 
-    DICOM (folders are searched through), NIfTI, PNG and JPEG are told apart by their content.
-    DICOM slices are put in order by their positions; what forms no regular grid becomes a Stack,
-    with a warning that names the files. Pixels are read when they are needed.
+
+@overload
+def read(
+    path: PathLike, *, image: Image | Images | Sequence[Image], resample: bool = False, masks: bool = False
+) -> Document: ...
+
+
+def read(
+    path: PathLike | Iterable[PathLike],
+    *,
+    series: str | None = None,
+    image: Image | Images | Sequence[Image] | None = None,
+    resample: bool = False,
+    masks: bool = False,
+) -> Image | Images | Document:
+    """Return the image, or the images by name, of a file, folder or list of files; or annotations.
+
+    With ``image`` the path holds annotations of that image or those images; `Document.add` takes them.
+    Content tells formats apart. DICOM slices are put in order by their positions; what forms no regular
+    grid becomes a Stack, with a warning that names the files. Pixels are read when they are needed.
 
     Parameters
     ----------
     path
         A file, a folder, or several files.
     series
-        Name of the one image to return when there are several; its id or Series Instance UID
-        will do as well.
+        Name, id or Series Instance UID of the one image to return when there are several.
+    image
+        What the annotations were made on.
+    resample
+        Let a mask on another grid be resampled to its image (nearest neighbour, noted).
+    masks
+        Let outlines become masks (of voxels whose centres lie inside) instead of polygons.
 
     Returns
     -------
-    Image | Images
-        One image, or a mapping of several by name.
+    Image | Images | Document
+        One image, or a mapping of several by name; with ``image`` a document.
 
     Raises
     ------
-    FormatError
-        When there is no image, or the one file named is damaged or of another kind.
-    GeometryError
-        When slices contradict each other.
-    UnknownItemError
-        When no image is named `series`.
+    FormatError, GeometryError, UnknownItemError
+        When nothing can be read, or the one file named is damaged or of another kind; when slices
+        contradict each other, or a mask does not fit its image; when no image is named `series`.
 
     Warns
     -----
-    SeveralSeriesWarning
-        When several images are returned.
-    GeometryWarning
-        When an image is usable but not a regular, complete grid.
     NbannotWarning
-        When damaged files were left out.
+        SeveralSeriesWarning: several images; GeometryWarning: no regular, complete grid; else: damaged
+        files were left out, or parts of annotations were changed or not read.
     """
+    if image is not None:
+        return _read_labels(path, image, resample=resample, masks=masks)
     files, uri, alone = _files(path)
     found = _read_one(files[0], uri) if alone else _read_many(files, uri)
     if not found.images:
         raise _nothing(found, uri)
     return _chosen(found, series, uri)
+
+
+def _read_labels(
+    path: PathLike | Iterable[PathLike],
+    image: Image | Images | Sequence[Image],
+    *,
+    resample: bool,
+    masks: bool,
+) -> Document:
+    if not isinstance(path, (str, os.PathLike)):
+        raise FormatError("Annotations are read from one file or folder at a time")
+    name = os.fspath(path)
+    if not Path(name).exists():
+        raise FormatError(f"There is no file or folder {name}", hint="Check the path.")
+    images = (
+        [image]
+        if isinstance(image, Image)
+        else list(image.values())
+        if isinstance(image, Images)
+        else list(image)
+    )
+    return read_labels(name, images, resample=resample, masks=masks)
 
 
 def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[str], str, bool]:

@@ -1,21 +1,55 @@
-"""One way out: `write` stores an image or a mask in a format chosen by the suffix."""
+"""One way out: `write` stores images, masks and whole documents, in a format chosen by name or suffix."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from nbannot.errors import FormatError, GeometryError, NbannotError
 from nbannot.formats.dicom.segmentation import write_segmentation
 from nbannot.formats.nifti import write_nifti
+from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
 
+Writable = Image | Mask | Document
 
-def write(path: str | os.PathLike[str], item: Image | Mask, *, labels: Iterable[Label] = ()) -> None:
-    """Write an image or a mask as NIfTI, or a mask as DICOM SEG, and check it by reading it.
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A format that is written.
+
+    Parameters
+    ----------
+    kind
+        Its name for ``kind=``.
+    suffixes
+        Endings of file names that choose it (lower case); the first format that fits counts.
+    takes
+        What it can hold.
+    write
+        Called with the path, the thing, the labels by name, and further options.
+    """
+
+    kind: str
+    suffixes: tuple[str, ...]
+    takes: tuple[type, ...]
+    write: Callable[..., None]
+
+
+def write(
+    path: str | os.PathLike[str],
+    item: Writable,
+    *,
+    kind: str = "",
+    labels: Iterable[Label] = (),
+    **options: Any,
+) -> None:
+    """Write an image, a mask or a document of annotations, and check it by reading it.
 
     Every value and its place in the world are kept. A file of that name is replaced only when the
     new one is complete.
@@ -23,40 +57,65 @@ def write(path: str | os.PathLike[str], item: Image | Mask, *, labels: Iterable[
     Parameters
     ----------
     path
-        Ends with ``.nii``, ``.nii.gz``, or for a mask ``.dcm``.
+        Its ending chooses the format: for images and masks ``.nii``, ``.nii.gz``; for masks ``.dcm``
+        (DICOM SEG).
     item
-        What to write. A SEG refers to the DICOM instances its image was read from.
+        What to write. DICOM refers to the instances that the image was read from.
+    kind
+        Name of the format where the ending leaves a choice, e.g. "seg".
     labels
-        For a SEG: labels with the codes and colours of the segments, e.g. ``document.labels``.
+        Labels with the codes and colours of a mask's segments, e.g. ``document.labels``; a document
+        brings its own.
+    **options
+        What the format offers besides (see docs/formats.md).
 
     Raises
     ------
     FormatError
-        When the suffix is not known, the disk is full, or a SEG is asked for without DICOM sources.
+        When no format fits, the disk is full, or DICOM is asked for without DICOM sources.
     GeometryError
-        When NIfTI is asked for and the planes form no regular grid.
+        When the format cannot hold the geometry.
     """
     name = os.fspath(path)
+    output = _output(name, item, kind)
+    named = {label.name: label for label in (item.labels if isinstance(item, Document) else labels)}
     try:
-        if name.lower().endswith(".dcm") and isinstance(item, Mask):
-            write_segmentation(name, item, labels)
-        elif name.lower().endswith((".nii", ".nii.gz")):
-            _write_nifti(name, item)
-        else:
-            raise FormatError(
-                f"No format is known for {name}",
-                hint="Use a name that ends with .nii or .nii.gz, or for a mask .dcm.",
-            )
+        output.write(name, item, named, **options)
     except NbannotError:
         raise
     except OSError as cause:
         raise FormatError(f"{name} cannot be written: {cause.strerror}") from cause
 
 
-def _write_nifti(name: str, item: Image | Mask) -> None:
+def _output(name: str, item: Writable, kind: str) -> Output:
+    fits = [one for one in OUTPUTS if isinstance(item, one.takes) and (not kind or one.kind == kind)]
+    for one in fits:
+        if kind or name.lower().endswith(one.suffixes):
+            return one
+    what = type(item).__name__.lower()
+    endings = dict.fromkeys(
+        suffix for one in OUTPUTS if isinstance(item, one.takes) for suffix in one.suffixes
+    )
+    raise FormatError(
+        f"No format is known for the {what} in {name}" + (f" as {kind!r}" if kind else ""),
+        hint=f"For a {what} use a name that ends with {', '.join(endings)}.",
+    )
+
+
+def _write_nifti(name: str, item: Image | Mask, labels: dict[str, Label]) -> None:
     if not isinstance(item.geometry, Geometry):
         raise GeometryError(
             f"{item.name!r} is a stack of planes without a regular grid, which NIfTI cannot hold"
         )
     times = item.frame_times if isinstance(item, Image) else None
     write_nifti(name, item.array, item.geometry, times)
+
+
+def _write_seg(name: str, item: Mask, labels: dict[str, Label]) -> None:
+    write_segmentation(name, item, labels.values())
+
+
+OUTPUTS: tuple[Output, ...] = (
+    Output("nifti", (".nii", ".nii.gz"), (Image, Mask), _write_nifti),
+    Output("seg", (".dcm",), (Mask,), _write_seg),
+)

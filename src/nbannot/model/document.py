@@ -32,7 +32,8 @@ from nbannot.model.checks import (
 )
 from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty
 from nbannot.model.image import Image
-from nbannot.model.items import Items, counted
+from nbannot.model.items import Items, counted, place
+from nbannot.model.joining import joining
 from nbannot.model.labels import Label, LabelSet, new_id
 from nbannot.model.listening import Callback, Kind, Listening
 from nbannot.model.masks import Change, Mask, MaskInfo, Segment
@@ -64,6 +65,8 @@ class Document:
     ----------
     edited
         Signal ``(edit, revision)``, emitted after each edit while ``lock`` is held.
+    notes
+        What a file that the document was read from said besides, or could not be read of it.
     journal
         Called with ``(edit, revision)`` before anyone hears of an edit; when it raises, the edit is
         taken back and refused.
@@ -88,6 +91,7 @@ class Document:
             raise EditError("A document needs at least one image")
         self.id = id or new_id()
         self.author = author if author is not None else getpass.getuser()
+        self.notes: tuple[str, ...] = ()
         self.revision = 0
         self.lock = RLock()
         self.journal: Callable[[Edit, int], None] | None = None
@@ -230,12 +234,15 @@ class Document:
                 mask.array[clip_index(edit.box, flat)] = new.astype(mask.array.dtype)
                 self._record_change(mask, (edit.box, edit.runs), edit)
 
-    def add(self, item: Item | Mask | str) -> Edit:
+    def add(self, item: Item | Mask | Document | str) -> Edit:
         """Add a label (or its name), box, shape, tag or mask, or replace the one of the same id.
 
         Labels that a mask's segments name are added with it. A new box, shape or tag without
-        attributes begins with the defaults of its label.
+        attributes begins with the defaults of its label. Of another document, e.g. one that was read
+        from a file, everything is added as one edit (see `nbannot.model.joining`).
         """
+        if isinstance(item, Document):
+            return self.apply(joining(self, item, {one.id for one in self.images}, item.images[0]))
         if isinstance(item, str):
             item = Label(item)
         if not isinstance(item, Mask):
@@ -520,7 +527,7 @@ class Document:
             checked = check_shape(self, item)
         else:
             checked = check_tag(self, item)
-        old, at = _place(self._kind(checked), checked, edit.at)
+        old, at = place(self._kind(checked), checked, edit.at)
         return replace(edit, item=checked, old=old, at=at)
 
     def _put_mask(self, edit: Put) -> Put:
@@ -529,7 +536,7 @@ class Document:
         if mask is None:
             mask = self._retired.pop(info.id, None) or Mask.from_info(info, self.image(info.image))
             mask.describe(info)
-            _, at = _place(self._masks, mask, edit.at)
+            _, at = place(self._masks, mask, edit.at)
             self._adopt(mask)
             return replace(edit, item=mask.info, old=None, at=at)
         old = mask.info
@@ -577,17 +584,3 @@ class Document:
         if id in self._masks:
             return self._masks[id].info
         raise UnknownItemError(f"The document holds no item {id!r}")
-
-
-def _place(items: dict[str, Any], item: Any, at: int | None) -> tuple[Any, int]:
-    """Put an item at its place; return what was there before, and where."""
-    old = items.get(item.id)
-    if old is not None:
-        items[item.id] = item
-        return old, list(items).index(item.id)
-    order = list(items.items())
-    place = len(order) if at is None else min(max(at, 0), len(order))
-    order.insert(place, (item.id, item))
-    items.clear()
-    items.update(order)
-    return None, place

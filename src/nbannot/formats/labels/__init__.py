@@ -1,0 +1,58 @@
+"""Annotations from files: told apart by content, put on the images they were made on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbannot.errors import FormatError
+from nbannot.formats.labels.findings import Findings
+from nbannot.model.document import Document
+from nbannot.model.image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFormat:
+    """A format of annotations.
+
+    Parameters
+    ----------
+    name
+        As users know it, e.g. "DICOM SEG".
+    matches
+        Whether a path (a file or folder) with these first 512 bytes is of this format.
+    read
+        Reads the path into findings, or raises FormatError or GeometryError.
+    """
+
+    name: str
+    matches: Callable[[str, bytes], bool]
+    read: Callable[[str, Findings], None]
+
+
+# First match counts: the special before the general.
+FORMATS: tuple[LabelFormat, ...] = ()
+
+
+def read_labels(path: str, images: Sequence[Image], *, resample: bool, masks: bool) -> Document:
+    """Return the annotations in a file or folder as a document on the images.
+
+    Raises
+    ------
+    FormatError
+        When the format is not known, or the file is damaged or holds nothing that can be read.
+    GeometryError
+        When a mask does not fit its image.
+    """
+    start = b""
+    if Path(path).is_file():
+        with Path(path).open("rb") as file:
+            start = file.read(512)
+    for form in FORMATS:
+        if form.matches(path, start):
+            findings = Findings(path, images, resample=resample, masks=masks)
+            form.read(path, findings)
+            return findings.document()
+    known = ", ".join(dict.fromkeys(form.name for form in FORMATS))
+    raise FormatError(f"{path} holds no annotations of a known format", hint=f"Known: {known}.")
