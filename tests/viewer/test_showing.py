@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nbannot.errors import GeometryError, MaskError, UnknownItemError, ViewerError
+from nbannot.errors import EditError, GeometryError, MaskError, UnknownItemError, ViewerError
+from nbannot.model.annotations import Box
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image
@@ -53,6 +54,26 @@ def viewer() -> Iterator[Viewer]:
     viewer = Viewer(Document(images, labels=["a", "b", "c"], masks=masks))
     yield viewer
     viewer.close()
+
+
+def test_an_image_is_added_to_a_living_viewer(viewer: Viewer) -> None:
+    heat = volume("heat", frame="1.1")
+    viewer.add_image(heat)
+    viewer.add_image(heat)
+    assert [one.id for one in viewer.document.images].count("heat") == 1
+    viewer.overlay(heat)
+    viewer.document.add(Box("a", ((0, 0, 0), (0, 1, 1)), image="heat"))
+    assert [layer.image for layer in viewer.layers] == [heat] and not viewer.document.can_redo
+
+
+def test_nothing_is_drawn_on_a_guest_of_a_kept_session(viewer: Viewer) -> None:
+    viewer.document.journal = lambda edit, revision: None
+    viewer.add_image(volume("heat", frame="1.1"))
+    with pytest.raises(EditError, match="no part of the case"):
+        viewer.document.add(Box("a", ((0, 0, 0), (0, 1, 1)), image="heat"))
+    with pytest.raises(EditError, match="no part of the case"):
+        viewer.document.add(Mask("d", viewer.document.image("heat")))
+    assert viewer.document.add(Box("a", ((0, 0, 0), (0, 1, 1)))) and viewer.document.revision == 1
 
 
 def test_layers_are_added_changed_ordered_and_removed(viewer: Viewer) -> None:
@@ -167,7 +188,7 @@ def test_colour_maps_and_units(viewer: Viewer) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Viewer], object], type[Exception], str]] = {
-    "foreign": (lambda v: v.overlay(volume("else")), ViewerError, "does not have the image.*made with"),
+    "foreign": (lambda v: v.overlay(volume("else")), ViewerError, "does not have the image.*add_image"),
     "itself": (lambda v: v.overlay("base"), ViewerError, "over itself"),
     "frames of reference": (
         lambda v: v.overlay("prior"),

@@ -65,6 +65,8 @@ class Document:
     ----------
     edited
         Signal ``(edit, revision)``, emitted after each edit while ``lock`` is held.
+    extended
+        Signal ``(image)``, emitted when an image was added with `add_image`.
     notes
         What a file that the document was read from said besides, or could not be read of it.
     journal
@@ -73,6 +75,7 @@ class Document:
     """
 
     edited = Signal(Edit, int)
+    extended = Signal(Image)
 
     def __init__(
         self,
@@ -101,6 +104,7 @@ class Document:
         self._shapes: dict[str, Shape] = {}
         self._tags: dict[str, Tag] = {}
         self._retired: dict[str, Mask] = {}
+        self._guests: set[str] = set()
         self._history: list[Edit] = []
         self._by_id: dict[str, Edit] = {}
         self._undo: list[Edit] = []
@@ -124,15 +128,10 @@ class Document:
             self._adopt(mask)
 
     def __repr__(self) -> str:
-        parts = {
-            "image": len(self.images),
-            "label": len(self._labels),
-            "mask": len(self._masks),
-            "box": len(self._boxes),
-            "shape": len(self._shapes),
-            "tag": len(self._tags),
-        }
-        return f"Document({', '.join(map(counted, parts.values(), parts))}, revision {self.revision})"
+        held = {"image": self.images, "label": self._labels, "mask": self._masks, "box": self._boxes,
+                "shape": self._shapes, "tag": self._tags}  # fmt: skip
+        parts = ", ".join(counted(len(items), kind) for kind, items in held.items())
+        return f"Document({parts}, revision {self.revision})"
 
     @property
     def labels(self) -> Items[Label]:
@@ -186,6 +185,18 @@ class Document:
             if id in ("", image.id):
                 return image
         raise UnknownItemError(f"The document has no image {id!r}")
+
+    def add_image(self, image: Image) -> None:
+        """Show one more image in every viewer of the document; this is not part of the history.
+
+        In a session of a project it is a guest: shown, but not kept, so nothing can be drawn on it.
+        """
+        with self.lock:
+            if any(one.id == image.id for one in self.images):
+                return
+            self.images = (*self.images, image)
+            self._guests.add(image.id)
+        self.extended.emit(image)
 
     def seen(self, id: str) -> bool:
         """Whether an edit of this id was applied."""
@@ -517,6 +528,8 @@ class Document:
 
     def _put(self, edit: Put) -> Put:
         item = edit.item
+        if self.journal is not None and not isinstance(item, Label) and item.image in self._guests:
+            raise EditError("The image is no part of the case", hint="Draw on an image of the case.")
         if isinstance(item, MaskInfo):
             return self._put_mask(replace(edit, item=check_mask(self, item)))
         if isinstance(item, Label):

@@ -126,6 +126,7 @@ class Channel:
         self._operating = operating or Operating(document, dict)
         self._operating.connect(self._post)
         document.edited.connect(self._on_edited)
+        document.extended.connect(self._on_extended)
 
     def close(self) -> None:
         """Stop serving; nothing is sent afterwards."""
@@ -136,6 +137,7 @@ class Channel:
             self._queued.clear()
             self._changed.notify_all()
         self._document.edited.disconnect(self._on_edited, missing_ok=True)
+        self._document.extended.disconnect(self._on_extended, missing_ok=True)
         worker, self._worker = self._worker, None
         if worker is not None and worker is not current_thread():
             worker.join(timeout=10)
@@ -207,6 +209,14 @@ class Channel:
         if not known:
             self._post({"type": "resend", "tab": tab, "from": None})
         elif missed:
+            self._push(_HELLO, tab)
+
+    def _on_extended(self, image: Image) -> None:
+        if self._spool is not None:
+            self._spool.add(image)
+        with self._document.lock:
+            tabs = list(self._lanes)
+        for tab in tabs:
             self._push(_HELLO, tab)
 
     def _state(self, tab: str) -> None:

@@ -55,6 +55,13 @@ class Comparing:
     def _image(self, image: Image | str | None) -> Image:
         return self.image if image is None else showing.image_of(self.document, image)
 
+    def add_image(self, image: Image) -> None:
+        """Show one more image beside those that the viewer was made with.
+
+        In a session of a project it is shown, but not kept, so nothing can be drawn on it.
+        """
+        self.document.add_image(image)
+
     # Spaces --------------------------------------------------------------------------------------
 
     def register(
@@ -128,7 +135,7 @@ class Comparing:
         Parameters
         ----------
         image
-            An image of this viewer.
+            An image of this viewer (see `add_image`).
         over
             The image below; None is the one shown.
         colormap

@@ -67,7 +67,7 @@ def image_of(document: Document, image: Image | str) -> Image:
         raise ViewerError(f"{len(named)} images have this name", hint="Give the image itself.")
     raise ViewerError(
         "This viewer does not have the image",
-        hint="A viewer's images are those it was made with: nb.Viewer([first, second]).",
+        hint="Add it first: viewer.add_image(image).",
     )
 
 

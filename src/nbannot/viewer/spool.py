@@ -183,6 +183,10 @@ class Spool:
         """Where the browser finds the slices: url (below the server's base URL) and nonce."""
         return {"url": f"{URL}/{self.token}", "nonce": self.nonce} if self._folder else None
 
+    def add(self, image: Image) -> None:
+        """Publish one more image."""
+        self._images = {**self._images, image.id: image}
+
     def focus(self, places: Sequence[Place]) -> None:
         """Publish from these slices (image, frame, slice) outwards, the first most wanted; the newest call wins."""
         known = [place for place in places if place[0] in self._images]
