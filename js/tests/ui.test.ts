@@ -5,7 +5,7 @@ import { frameDelay } from "../src/ui/player";
 import { WheelSteps } from "../src/ui/pointer";
 import { autoWindow, fullWindow } from "../src/ui/percentiles";
 import { presetsOf } from "../src/ui/presets";
-import { edgeLetters, opposite, placeText, scaleBar, showNumber, slicePlace } from "../src/ui/readout";
+import { edgeLetters, opposite, placeText, scaleBar, showEnd, showNumber, slicePlace } from "../src/ui/readout";
 import { image, plain } from "./tools_help";
 
 describe("presets", () => {
@@ -31,6 +31,7 @@ describe("presets", () => {
 describe("words on the picture", () => {
   it("show numbers short and right", () => {
     expect([-842, 0, 1.23456, 0.00001234, 12345.678, NaN].map(showNumber)).toEqual(["−842", "0", "1.235", "1.23e−5".replace("−", "−"), "12350", "NaN"]);
+    expect([showEnd(-1.42e-6, 7, 3), showEnd(1.42e-6, 1e-5, 3), showEnd(6.99951, 7, 3)]).toEqual(["0", "1.42e−6", "7"]);
   });
 
   it("name the edges, by geometry or as the file says", () => {

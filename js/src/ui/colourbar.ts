@@ -7,7 +7,7 @@ import { whyNotOver } from "./over";
 import type { Screen } from "./overlay";
 import type { Pane } from "./pane";
 import { windowBounds } from "./presets";
-import { shorten, showNumber } from "./readout";
+import { shorten, showEnd } from "./readout";
 import { colormapOf, isLight, tableOf } from "./tables";
 import { unitOf } from "./units";
 
@@ -47,7 +47,7 @@ function barOf(pane: Pane, image: ImageJson, name: string, base: boolean): Bar {
   const { table, window } = tableOf(image, value, name, base);
   const { lower, upper } = window ?? windowBounds(image, pane.scene.window(image));
   const unit = unitOf(image, value);
-  const show = (x: number): string => showNumber(Number((x * unit.factor).toPrecision(3)));
+  const show = (x: number): string => showEnd(x * unit.factor, (upper - lower) * unit.factor, 3);
   return {
     id: image.id, name: shorten(image.name || image.modality), table,
     lower: show(lower), upper: show(upper), unit: unit.name,

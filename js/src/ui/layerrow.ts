@@ -10,7 +10,7 @@ import { setLayers } from "./layers";
 import { whyNotOver } from "./over";
 import { fullWindow } from "./percentiles";
 import { windowBetween, windowBounds } from "./presets";
-import { showNumber } from "./readout";
+import { showEnd, showNumber } from "./readout";
 import type { Scene } from "./scene";
 import { colormapOf, tableOf } from "./tables";
 import { unitOf } from "./units";
@@ -70,8 +70,9 @@ class WindowControl {
     const { factor, name, kind } = unitOf(image, scene.view.value);
     const { lower, upper } = this.#bounds;
     this.#bar.draw(image, scene.window(image), this.#domain(), table);
-    this.#lower.show(showNumber(Number((lower * factor).toPrecision(4))));
-    this.#upper.show(showNumber(Number((upper * factor).toPrecision(4))));
+    const span = (upper - lower) * factor;
+    this.#lower.show(showEnd(lower * factor, span, 4));
+    this.#upper.show(showEnd(upper * factor, span, 4));
     setText(this.#unit, name);
     if (this.#units && this.#units.value !== kind) this.#units.value = kind;
   }

@@ -23,6 +23,11 @@ export function showNumber(value: number): string {
   return text.replace("-", MINUS);
 }
 
+/** An end of a range with so many digits; what is nothing beside the range is 0, not rounding's rest. */
+export function showEnd(value: number, span: number, digits: number): string {
+  return showNumber(Math.abs(value) < 1e-4 * Math.abs(span) ? 0 : Number(value.toPrecision(digits)));
+}
+
 /** A stored value of an image with the unit it is shown in. */
 export function valueText(value: number, unit: Unit): string {
   return `${showNumber(value * unit.factor)}${unit.name === "" ? "" : ` ${unit.name}`}`;
