@@ -30,7 +30,7 @@ from nbannot.model.checks import (
     check_shape,
     check_tag,
 )
-from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty
+from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty, pack
 from nbannot.model.image import Image
 from nbannot.model.items import Items, counted
 from nbannot.model.labels import Label, LabelSet, new_id
@@ -438,6 +438,7 @@ class Document:
             self._redo.clear()
             self._undo.append(recorded)
         self.edited.emit(recorded, self.revision)
+        pack(recorded)
 
     def _refresh_touched(self, edit: Edit) -> None:
         if isinstance(edit, Batch):

@@ -132,3 +132,12 @@ def is_empty(edit: Edit) -> bool:
     if isinstance(edit, Batch):
         return all(is_empty(part) for part in edit.edits)
     return isinstance(edit, Put) and edit.item == edit.old
+
+
+def pack(edit: Edit) -> None:
+    """Hold the large changes of voxels in an edit compressed; its value stays the same."""
+    if isinstance(edit, Paint):
+        edit.runs.pack()
+    elif isinstance(edit, Batch):
+        for part in edit.edits:
+            pack(part)
