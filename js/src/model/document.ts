@@ -62,6 +62,9 @@ interface Pending {
   undone: boolean;
 }
 
+/** Number of what is shown but not sent. */
+const PROPOSED = Infinity;
+
 type Lists = { label: LabelItem[]; mask: MaskItem[]; box: BoxItem[]; shape: ShapeItem[]; tag: TagItem[] };
 
 export class DocumentMirror {
@@ -106,14 +109,17 @@ export class DocumentMirror {
   }
   get canRedo(): boolean {
     // What is on its way counts: else a redo right after an undo would be ignored.
-    return this.#pending.reduce(
+    return this.#sent.reduce(
       (can, { command }) => (command?.kind === "undo" || command?.kind === "jump" ? true : command?.kind === "redo" && can),
       this.#canRedo,
     );
   }
   /** Number of edits that the host has not acknowledged. */
   get unsaved(): number {
-    return this.#pending.length;
+    return this.#sent.length;
+  }
+  get #sent(): readonly Pending[] {
+    return this.#pending.filter((one) => one.seq !== PROPOSED);
   }
 
   label(id: string): LabelItem | undefined {
@@ -153,6 +159,21 @@ export class DocumentMirror {
     this.#requireOutbox().send(seq, kept);
     this.#emit({ type: "changed", local: true });
     return edit;
+  }
+
+  /** Show an edit that is not sent, such as the mask that a stroke needs; the returned function takes it back. */
+  propose(draft: EditDraft): () => void {
+    const edit = complete(draft, { id: "", author: this.author });
+    const proposed: Pending = { seq: PROPOSED, command: null, draft: edit, applied: this.#do(edit), undone: true };
+    this.#pending.push(proposed);
+    this.#emit({ type: "changed", local: true });
+    return () => {
+      if (!this.#pending.includes(proposed)) return;
+      this.#rollback();
+      this.#pending = this.#pending.filter((one) => one !== proposed);
+      this.#reapply();
+      this.#emit({ type: "changed", local: true });
+    };
   }
 
   /** Take over an edit that another page could not deliver; it keeps its id. */
@@ -255,8 +276,9 @@ export class DocumentMirror {
       this.#touch(edit);
     } else {
       this.#rollback();
-      this.#touch(edit);
       this.#do(edit);
+      // After it: the edit may bring the mask.
+      this.#touch(edit);
       if (seq !== null) this.#pending = this.#pending.filter((one) => one.seq !== seq);
       this.#reapply();
     }

@@ -29,10 +29,11 @@ from nbannot.model.checks import (
     check_references,
     check_shape,
     check_tag,
+    locked_values,
 )
-from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty, pack
+from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty, pack, painted
 from nbannot.model.image import Image
-from nbannot.model.items import Items, counted
+from nbannot.model.items import Items, counted, place
 from nbannot.model.labels import Label, LabelSet, new_id
 from nbannot.model.listening import Callback, Kind, Listening
 from nbannot.model.masks import Change, Mask, MaskInfo, Segment
@@ -242,12 +243,15 @@ class Document:
             return self.apply(Put(self._begun(item)))
         with self.lock:
             missing = [s.label for s in item.segments if s.label not in self.labels]
+            edits: list[Edit] = [*(Put(Label(name)) for name in missing), Put(item.info)]
+            # Voxels of a locked label, or of none, are recorded by themselves, as any change in place.
+            if not item.unknown_values(np.array(item.used_values())) and not locked_values(self, item):
+                edits += painted(item)
             array, item.array = item.array, np.zeros_like(item.array)
             item.forget()
             self._retired[item.id] = item
-            edits: list[Edit] = [Put(Label(name)) for name in missing]
             try:
-                recorded = self.apply(Batch((*edits, Put(item.info)), f"add mask {item.name}"))
+                recorded = self.apply(Batch(tuple(edits), f"add mask {item.name}"))
             except BaseException:
                 del self._retired[item.id]
                 raise
@@ -462,11 +466,25 @@ class Document:
             names = [f"{mask.name} {value}" for value in unknown]
             segments = (*mask.segments, *map(Segment, unknown, names))
             labels = [Put(Label(name)) for name in names if name not in self.labels]
-            self.apply(Batch((*labels, Put(replace(mask.info, segments=segments))), "new segments"))
-            return self._record_change(mask, change, paint)
+            puts = Batch((*labels, Put(replace(mask.info, segments=segments))), "new segments")
+            if locked_values(self, mask):
+                self.apply(puts)
+                return self._record_change(mask, change, paint)
+            before, done = mask.info, self._batch(puts)
+            try:
+                check_references(self, done)
+                return self._record_change(
+                    mask, change, replace(done, edits=(*done.edits, paint), tool="array")
+                )
+            except BaseException:
+                # What is in the array stays, and waits to be recorded.
+                mask.describe(before)
+                for part in done.edits[:-1]:
+                    self._perform(part.inverse())
+                raise
 
-    def _record_change(self, mask: Mask, change: Change, paint: Paint) -> Edit:
-        recorded = self._sign(paint)
+    def _record_change(self, mask: Mask, change: Change, edit: Edit) -> Edit:
+        recorded = self._sign(edit)
         self._note(recorded)
         mask.absorb(change[0])
         self._announce(recorded)
@@ -521,7 +539,7 @@ class Document:
             checked = check_shape(self, item)
         else:
             checked = check_tag(self, item)
-        old, at = _place(self._kind(checked), checked, edit.at)
+        old, at = place(self._kind(checked), checked, edit.at)
         return replace(edit, item=checked, old=old, at=at)
 
     def _put_mask(self, edit: Put) -> Put:
@@ -530,7 +548,7 @@ class Document:
         if mask is None:
             mask = self._retired.pop(info.id, None) or Mask.from_info(info, self.image(info.image))
             mask.describe(info)
-            _, at = _place(self._masks, mask, edit.at)
+            _, at = place(self._masks, mask, edit.at)
             self._adopt(mask)
             return replace(edit, item=mask.info, old=None, at=at)
         old = mask.info
@@ -578,17 +596,3 @@ class Document:
         if id in self._masks:
             return self._masks[id].info
         raise UnknownItemError(f"The document holds no item {id!r}")
-
-
-def _place(items: dict[str, Any], item: Any, at: int | None) -> tuple[Any, int]:
-    """Put an item at its place; return what was there before, and where."""
-    old = items.get(item.id)
-    if old is not None:
-        items[item.id] = item
-        return old, list(items).index(item.id)
-    order = list(items.items())
-    place = len(order) if at is None else min(max(at, 0), len(order))
-    order.insert(place, (item.id, item))
-    items.clear()
-    items.update(order)
-    return None, place

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.labels import Label
-from nbannot.model.masks import MaskInfo
-from nbannot.model.runs import Bounds, Runs
+from nbannot.model.masks import Mask, MaskInfo
+from nbannot.model.runs import Bounds, Runs, difference
 from nbannot.model.shapes import Shape
 
 Item = Label | MaskInfo | Box | Shape | Tag
@@ -141,3 +143,9 @@ def pack(edit: Edit) -> None:
     elif isinstance(edit, Batch):
         for part in edit.edits:
             pack(part)
+
+
+def painted(mask: Mask) -> list[Paint]:
+    """Return the edit that paints what a mask holds into an empty one; none where it holds nothing."""
+    change = difference(np.zeros_like(mask.array), mask.array)
+    return [] if change is None else [Paint(mask.id, *change)]

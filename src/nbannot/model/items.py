@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from nbannot.errors import UnknownItemError, UnknownLabelError
 from nbannot.model.annotations import Box, Tag
@@ -62,3 +62,17 @@ class Items(Generic[T]):
         """Return the names (labels, masks) or ids (boxes, shapes, tags)."""
         named = self._kind in ("label", "mask")
         return [str(getattr(item, "name", "")) if named else item.id for item in self]
+
+
+def place(items: dict[str, Any], item: Any, at: int | None) -> tuple[Any, int]:
+    """Put an item at its place; return what was there before, and where."""
+    old = items.get(item.id)
+    if old is not None:
+        items[item.id] = item
+        return old, list(items).index(item.id)
+    order = list(items.items())
+    place = len(order) if at is None else min(max(at, 0), len(order))
+    order.insert(place, (item.id, item))
+    items.clear()
+    items.update(order)
+    return None, place

@@ -3,12 +3,13 @@
 A run is ``gap, length, old, new``, each an unsigned LEB128 varint; gap counts the unchanged
 voxels since the previous run, inside a box in C order.
 
-What a history keeps of large changes is packed: its four columns, each compressed by itself (zstd). They are a
+What a history keeps of large changes is packed: its four columns, each compressed by itself (zlib). They are a
 quarter of the bytes, and the inverse of a change shares them with it.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -153,21 +154,15 @@ class Runs:
         data = self._data
         if data is None or len(data) < PACKED_FROM:
             return
-        import zstandard
-
         table = np.ascontiguousarray(decode_varints(data).reshape(-1, 4).T)
-        press = zstandard.ZstdCompressor(level=3).compress
-        # A copy of each: zstandard's own bytes keep the room they might have needed.
-        gaps, lengths, old, new = (bytes(memoryview(press(encode_varints(column)))) for column in table)
+        gaps, lengths, old, new = (zlib.compress(encode_varints(column)) for column in table)
         self._columns = gaps, lengths, old, new
         self._data = None
 
     def _column(self, n: int) -> Index:
         if self._columns is None:
             return decode_varints(self.data).reshape(-1, 4)[:, n]
-        import zstandard
-
-        return decode_varints(zstandard.ZstdDecompressor().decompress(self._columns[n]))
+        return decode_varints(zlib.decompress(self._columns[n]))
 
     def _gaps(self) -> Index:
         """Return (count, 4): gap, length, old, new."""
