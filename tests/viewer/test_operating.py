@@ -110,6 +110,12 @@ def test_an_operation_is_shown_first_and_applied_as_one_edit(document: Document,
     ended = tab.wait("operate_ended", 1)[0]
     assert ((mask.array == 1) == inside).all() and len(document.history) == 1
     assert ended["edit"] == document.history[0].id and document.history[0].tool == "op:threshold"
+    assert document.history[0].origin == "hand" and document.history[0].author == "ann"
+    tab.send("history")
+    [row] = tab.wait("steps")[0]["rows"]
+    assert (row["origin"], row["tool"]) == ("hand", "op:threshold")
+    assert list(nb.table(document, "history")["origin"]) == ["hand"]
+    assert list(nb.table(document, "provenance")["source"]) == ["op:threshold"]
     other = make_document()
     nb.ops.threshold(other.masks["liver"], lo=60, hi=80)
     assert (other.masks["liver"].array == mask.array).all()
@@ -293,7 +299,9 @@ def test_an_own_tool_works_on_the_slice_and_is_recorded(
     array = document.masks["liver"].array
     assert (array[2] == expected).all() and not array[[0, 1, 3, 4]].any()
     [edit] = document.history
-    assert (edit.tool, edit.origin, edit.author) == ("tool:bright 1", "python", "ann")
+    assert (edit.tool, edit.origin, edit.author) == ("tool:bright 1", "hand", "ann")
+    shares = nb.table(document, "provenance")
+    assert list(shares["source"]) == ["tool:bright 1"] and shares["voxels"].sum() == expected.sum()
 
 
 @pytest.mark.parametrize("preview", [True, False])

@@ -29,9 +29,9 @@ class Edit:
     time
         When, in seconds since 1970 (UTC).
     origin
-        "hand", "python", "import" or "model:NAME VERSION".
+        Who asked for it: "hand", "python", "import" or "model:NAME VERSION".
     tool
-        Name of the tool or function.
+        Name of the tool or function; "op:NAME" for operations, "tool:NAME VERSION" for a user's own tools.
     undoes
         Id of the edit that this one takes back, if it does.
     """

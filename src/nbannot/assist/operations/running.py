@@ -114,10 +114,15 @@ class Preview:
         k, j, i = (slice(a, b) for a, b in zip(*self.box, strict=True))
         return k, j, i
 
-    def apply(self) -> Edit | None:
+    def apply(self, *, origin: str = "python") -> Edit | None:
         """Make it one edit and return it; None when it would change nothing.
 
         In a document the edit is the one recorded.
+
+        Parameters
+        ----------
+        origin
+            What the record says of who asked for it: "python", or "hand" for a person in the viewer.
 
         Raises
         ------
@@ -128,31 +133,30 @@ class Preview:
             return None
         mask, tool = self.mask, f"op:{self.operation}"
         document = owner(mask)
+        edit: Edit
         if document is None:
             edit = Paint(mask.id, self.box, self.runs, tool=tool)
             if self.names:
                 mask.describe(replace(mask.info, segments=self._segments()))
-            self._write(tool)
+            with mask.edit() as array:
+                np.copyto(array[self._where], self.labels, where=self.changed, casting="unsafe")
             return edit
         with document.lock:
-            if self.names:
-                return document.apply(self._batch(document, tool))
+            mask.refresh()
             before = document.revision
-            self._write(tool)
-            return document.history[-1] if document.revision > before else None
-
-    def _write(self, tool: str) -> None:
-        with self.mask.edit(tool=tool) as array:
-            np.copyto(array[self._where], self.labels, where=self.changed, casting="unsafe")
+            edit = document.apply(self._edit(document, tool, origin))
+            return edit if document.revision > before else None
 
     def _segments(self) -> tuple[Segment, ...]:
         return (*self.mask.segments, *(Segment(value, name) for value, name in self.names.items()))
 
-    def _batch(self, document: Document, tool: str) -> Batch:
-        labels = [Put(Label(name)) for name in self.names.values() if name not in document.labels]
-        info = replace(self.mask.info, segments=self._segments())
-        paint = Paint(self.mask.id, self.box, self.runs, tool=tool)
-        return Batch((*labels, Put(info), paint), self.operation, tool=tool)
+    def _edit(self, document: Document, tool: str, origin: str) -> Edit:
+        parts: list[Edit] = []
+        if self.names:
+            parts += [Put(Label(name)) for name in self.names.values() if name not in document.labels]
+            parts.append(Put(replace(self.mask.info, segments=self._segments())))
+        parts.append(Paint(self.mask.id, self.box, self.runs, tool=tool, origin=origin))
+        return parts[0] if len(parts) == 1 else Batch(tuple(parts), self.operation, tool=tool, origin=origin)
 
 
 def owner(mask: Mask) -> Document | None:
