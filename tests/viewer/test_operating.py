@@ -180,6 +180,29 @@ def test_rules_of_painting_limit_an_operation(document: Document, view: dict[str
     assert ((new == 1) == expected).all()
 
 
+@pytest.mark.parametrize(
+    ("rule", "hidden", "kept"),
+    [("all", True, False), ("visible", True, True), ("visible", False, False), ("none", False, True)],
+)
+def test_the_rule_of_strokes_says_what_an_operation_overwrites(
+    document: Document, view: dict[str, Any], tab: Tab, rule: str, hidden: bool, kept: bool
+) -> None:
+    document.masks["lesion"].paint(np.s_[:2])
+    view["rules"] = {"overwrite": rule}
+    view["hidden"] = [document.labels["lesion"].id] if hidden else []
+    tab.operate(1, "threshold", document, params={"lo": 60}, rules=True)
+    message, _ = tab.wait("operated", 1)
+    inside = document.image().array >= 60
+    assert message["taken"] == ({} if kept else {"lesion": inside[:2].sum()})
+    tab.send("operate_apply", rid=1)
+    tab.wait("operate_ended", 1)
+    assert ((document.masks["liver"].array == 1) == inside).all()
+    assert (document.masks["lesion"].array[:2] == (1 if kept else ~inside[:2])).all()
+    assert (document.revision, document.history[-1].origin) == (2, "hand")
+    document.undo()
+    assert document.masks["lesion"].array[:2].all() and not document.masks["liver"].array.any()
+
+
 def test_large_previews_come_slice_by_slice(
     document: Document, tab: Tab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -361,6 +361,9 @@ class Operating:
                         options.setdefault("inside", (mask, segment.value))
         if rules.get("overwrite") == "none":
             options["overwrite"] = "none"
+        if rules.get("overwrite") == "visible":
+            hidden = self._view().get("hidden") or ()
+            options["overwrite"] = [one.name for one in self._document.labels if one.id not in hidden]
         return options
 
     def _show(self, ready: _Ready) -> None:
@@ -375,7 +378,7 @@ class Operating:
             "image": found.mask.image.id, "box": found.box, "count": found.count, "erased": erased,
             "erase": ready.erased, "shape": list(found.mask.array.shape),
             "names": {str(value): names.get(int(value), "") for value in np.unique(new) if value},
-            "color": fresh.color if fresh else None, "runs": None, "slices": None,
+            "taken": found.taken, "color": fresh.color if fresh else None, "runs": None, "slices": None,
         }  # fmt: skip
         runs = found.runs
         if len(runs.data) <= MAX_RUNS:
