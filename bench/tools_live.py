@@ -8,9 +8,11 @@ without what the mask itself keeps of its slices.
 
 from __future__ import annotations
 
+import os
 import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from measure import Row, machine, markdown
@@ -48,11 +50,20 @@ def ball(n: int) -> np.ndarray:
     return ((k - 150) / 60) ** 2 + ((j - 256) / 75) ** 2 + ((i - 256) / 75) ** 2 < wave
 
 
-def measured(name: str, gesture: Callable[[Document, Mask, int], object], steps: int) -> Row:
+def measured(
+    name: str,
+    gesture: Callable[[Document, Mask, int], object],
+    steps: int,
+    image: nb.Image | None = None,
+    organ: np.ndarray | None = None,
+) -> Row:
     """Make gestures, undo all of them, and return what the history has kept, in percent of the mask."""
-    image = nb.Image(np.zeros(SHAPE, np.int16), nb.Geometry(np.diag([1.0, 0.8, 0.8, 1.0]), SHAPE))
-    document = nb.Document(image, labels=["organ"])
-    mask = document.masks["organ"]
+    if image is None:
+        image = nb.Image(np.zeros(SHAPE, np.int16), nb.Geometry(np.diag([1.0, 0.8, 0.8, 1.0]), SHAPE))
+    mask = nb.Mask(
+        "organ", image, array=np.zeros(SHAPE, np.uint8) if organ is None else organ.astype(np.uint8)
+    )
+    document = nb.Document(image, masks=[mask])
     gesture(document, mask, 0)
     document.undo()
     kept = sum(len(data) for data in mask._recorded.values())
@@ -77,6 +88,39 @@ def run(*, quick: bool) -> list[Row]:
     return [
         measured("Brush strokes", lambda document, mask, _: document.apply(stroke(mask, chance)), STEPS),
         measured("An organ painted anew", lambda _d, mask, n: repaint(mask, n), 2 if quick else 10),
+        *real(quick),
+    ]
+
+
+def real(quick: bool) -> list[Row]:
+    """Measure operations on the vertebrae of a real CT (`shared/data`), scaled to the size of a whole body."""
+    from scipy import ndimage
+
+    named = os.environ.get("NBANNOT_TEST_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder /= "nifti_totalsegmentator"
+    if not folder.is_dir():
+        return []
+    small = np.asarray(nb.read(folder / "ct.nii.gz").array, np.float32)
+    bones = np.asarray(nb.read(folder / "ct_vertebrae_labels.nii.gz").array) > 0
+    scale = [large / n for large, n in zip(SHAPE, small.shape, strict=True)]
+    values = ndimage.zoom(small, scale, order=1).astype(np.int16)
+    organ = ndimage.zoom(bones.astype(np.float32), scale, order=1) > 0.5
+    image = nb.Image(values, nb.Geometry(np.diag([1.0, 0.8, 0.8, 1.0]), SHAPE), modality="CT", unit="HU")
+    works: dict[str, tuple[Callable[[Mask, int], object], int]] = {
+        "smooth 3 mm, another size each time": (lambda mask, n: nb.ops.smooth(mask, 3 + 0.8 * (n % 3)), 6),
+        "margin of 2 mm, to and fro": (lambda mask, n: nb.ops.margin(mask, 2 if n % 2 else -2), 4),
+        "threshold, another limit each time": (lambda mask, n: nb.ops.threshold(mask, 150 + 10 * n), 4),
+    }
+    return [
+        measured(
+            f"Vertebrae of a real CT, {name}",
+            lambda _, mask, n, f=f: f(mask, n),
+            2 if quick else steps,
+            image,
+            organ,
+        )
+        for name, (f, steps) in works.items()
     ]
 
 

@@ -12,7 +12,7 @@ import type { HttpPart } from "./channel/parts";
 import type { Slice } from "./channel/requests";
 import type { Wire } from "./channel/wire";
 import type { DocumentMirror, Outbox } from "./model/document";
-import type { Command, Edit, EditedMessage, FocusMessage, HeaderRow, HostMessage, ImageJson, InfoRow, StateMessage, WireError } from "./model/protocol";
+import type { Command, EditedMessage, FocusMessage, HeaderRow, HostMessage, ImageJson, InfoRow, KeptEdit, StateMessage, WireError } from "./model/protocol";
 
 export type Status = "connecting" | "ready" | "busy" | "disconnected" | "skew";
 
@@ -149,7 +149,7 @@ export class Channel implements Outbox {
     return { seq, id: `${this.tab}:${seq}` };
   }
 
-  send(seq: number, edit: Edit | Command): void {
+  send(seq: number, edit: KeptEdit | Command): void {
     const { json, buffers } = encodeEdit(edit);
     const size = buffers.reduce((sum, bytes) => sum + bytes.length, 0);
     if (size > MAX_EDIT_BYTES) {

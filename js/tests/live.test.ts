@@ -6,7 +6,7 @@ import { DocumentMirror } from "../src/model/document";
 import { emptyRuns, encodeRuns, type Command } from "../src/model/protocol";
 import { Form, readSlices, type FormContext } from "../src/ui/live/forms";
 import { originText, timeText } from "../src/ui/live/history";
-import { changeText, needsPlace } from "../src/ui/live/operations";
+import { changeText, needsPlace, takenText } from "../src/ui/live/operations";
 import { previewLayer } from "../src/ui/live/preview";
 import type { Scene } from "../src/ui/scene";
 import { FakeHost, MASK } from "./host";
@@ -67,6 +67,7 @@ describe("words", () => {
     expect(changeText(1234, 0, 1)).toBe("+1,234 voxels (1.23 ml)");
     expect(changeText(5, 5, null)).toBe("−5 voxels");
     expect(changeText(3, 1, null)).toBe("+2 voxels, −1 voxel");
+    expect([takenText({}), takenText({ liver: 1200, vein: 1 })]).toEqual(["", "; takes 1,200 voxels from liver, 1 voxel from vein"]);
   });
 
   it("of a step", () => {
@@ -80,7 +81,7 @@ describe("words", () => {
 describe("the preview", () => {
   const message: OperatedMessage = {
     type: "operated", tab: "T", rid: 1, mask: "m1", image: "img", shape: [4, 6, 5], box: [[1, 0, 0], [2, 6, 5]],
-    count: 8, erased: 4, erase: 2, names: { 1: "liver" }, color: null, runs: 2, slices: null,
+    count: 8, erased: 4, erase: 2, names: { 1: "liver" }, taken: { lesion: 1200, vein: 1 }, color: null, runs: 2, slices: null,
   };
   const runs = { ...emptyRuns(2), start: Uint32Array.of(0, 10), length: Uint32Array.of(4, 4), old: Uint32Array.of(0, 1), new: Uint32Array.of(1, 0) };
 

@@ -113,6 +113,11 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
     pointAt: (world) => view.set({ cursor: world }),
     apply(edit) {
       edits.push(edit);
+      for (const one of edit.kind === "batch" ? edit.edits : []) {
+        if (one.kind !== "put" || one.item.type !== "mask") continue;
+        fake.masks.push(one.item);
+        stores.set(one.item.id, new MaskStore(geometry.shape, one.item.dtype));
+      }
       if (edit.kind === "put" && edit.item.type === "shape") {
         const { item } = edit;
         fake.shapes = [...fake.shapes.filter(({ id }) => id !== item.id), item];
@@ -120,6 +125,19 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
       if (edit.kind !== "put" || edit.item.type !== "mask") return;
       fake.masks.push(edit.item);
       stores.set(edit.item.id, new MaskStore(geometry.shape, edit.item.dtype));
+    },
+    propose(edit) {
+      if (edit.kind !== "put" || edit.item.type !== "mask") throw new Error("only masks are proposed");
+      const { item } = edit;
+      fake.masks.push(item);
+      stores.set(item.id, new MaskStore(geometry.shape, item.dtype));
+      let shown = true;
+      return () => {
+        if (!shown) return;
+        shown = false;
+        fake.masks = fake.masks.filter((one) => one !== item);
+        stores.delete(item.id);
+      };
     },
     draft: (box) => (fake.shownDraft = box),
     toast: (text) => toasts.push(text),

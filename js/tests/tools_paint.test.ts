@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Vec3 } from "../src/model/geometry";
 import { MaskStore, paintRuns } from "../src/model/masks";
-import type { PaintEdit } from "../src/model/protocol";
+import type { BatchEdit, MaskItem, PaintEdit, PutEdit } from "../src/model/protocol";
+import { RULES } from "../src/state/rules";
+import { bucket } from "../src/tools/bucket";
 import { sliceFrame } from "../src/tools/frame";
 import { brush, eraser } from "../src/tools/paint";
+import { scissors } from "../src/tools/scissors";
 import { fakeHost, GRIDS, label, mask, plain, pointAt, random, type Fake } from "./tools_help";
 
 const content = (store: MaskStore): number[] => {
@@ -119,11 +122,50 @@ describe("painting", () => {
     expect([...locked.edits, ...hidden.edits]).toEqual([]);
   });
 
-  it("makes the mask of a label that has none on this image", () => {
+  it("makes the mask of a label that has none on this image, in the same edit", () => {
+    for (const work of [
+      (fake: Fake) => stroke(fake, brush, "axial"),
+      (fake: Fake) => bucket.begin(pointAt(sliceFrame(plain, "axial", 3), [3, 5, 6]), fake),
+      (fake: Fake) => {
+        fake.view.set({ rules: { ...RULES, outline: "rectangle" } });
+        stroke(fake, scissors, "axial");
+      },
+    ]) {
+      const host = fakeHost(plain, [label("a")], []);
+      host.view.set({ rules: { ...RULES, tolerance: 1000 } });
+      work(host);
+      expect(host.toasts).toEqual([]);
+      expect(host.edits.map((one) => one.kind)).toEqual(["batch"]);
+      const edits = (host.edits[0] as BatchEdit).edits;
+      expect(edits.map((one) => one.kind)).toEqual(["put", "paint"]);
+      expect(edits[0]).toMatchObject({ item: { type: "mask", image: "img", segments: [{ value: 1, label: "a" }] } });
+      const item = (edits[0] as PutEdit).item as MaskItem;
+      const [paint] = paints(host);
+      expect(paint!.mask).toBe(item.id);
+      expect(paint!.runs.old.every((value) => value === 0)).toBe(true);
+      expect(host.masks).toEqual([item]);
+      // The second stroke finds the mask.
+      stroke(host, brush, "coronal");
+      expect(host.edits.map((one) => one.kind)).toEqual(["batch", "paint"]);
+    }
+  });
+
+  it("shows a new mask while the stroke goes on, and makes none where nothing comes of it", () => {
     const host = fakeHost(plain, [label("a")], []);
+    const frame = sliceFrame(plain, "axial", 4);
+    const gesture = brush.begin(pointAt(frame, [4, 5, 6]), host)!;
+    expect(host.masks).toHaveLength(1);
+    expect(content(host.stores.get(host.masks[0]!.id)!).includes(1)).toBe(true);
+    gesture.cancel();
+    expect(host.masks).toEqual([]);
+    host.view.set({ rules: { ...RULES, range: [9000, 9001] } });
     stroke(host, brush, "axial");
-    expect(host.edits.map((one) => one.kind)).toEqual(["put", "paint"]);
-    expect(host.edits[0]).toMatchObject({ item: { type: "mask", image: "img", segments: [{ value: 1, label: "a" }] } });
+    expect(host.toasts[0]).toContain("9000");
+    bucket.begin(pointAt(frame, [4, 5, 6]), host);
+    host.view.set({ rules: { ...RULES, area: "inside" } });
+    stroke(host, brush, "axial");
+    expect(host.toasts.at(-1)).toContain("Choose the segment");
+    expect([host.masks, host.edits]).toEqual([[], []]);
   });
 
   it("leaves slices alone that have not arrived, and says so", () => {

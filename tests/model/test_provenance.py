@@ -19,7 +19,7 @@ from nbannot.model.runs import difference
 from nbannot.model.tables import table
 
 SHAPE = (4, 5, 6)
-SOURCES = ("hand", "python", "import", "model:Net 1", "model:Net 2", "op:grow")
+SOURCES = ("hand", "python", "import", "model:Net 1", "model:Net 2", "op:grow", "tool:bright 1")
 
 
 def make(start: np.ndarray | None = None) -> Document:
@@ -34,8 +34,9 @@ def paint(document: Document, new: np.ndarray, source: str) -> Paint | None:
     change = difference(mask.array, new)
     if change is None:
         return None
-    tool = source if source.startswith("op:") else "brush"
-    origin = "hand" if source.startswith("op:") else source
+    computed = source.startswith(("op:", "tool:"))
+    tool = source if computed else "brush"
+    origin = "hand" if computed else source
     return Paint(mask.id, *change, origin=origin, tool=tool)
 
 

@@ -110,6 +110,12 @@ def test_an_operation_is_shown_first_and_applied_as_one_edit(document: Document,
     ended = tab.wait("operate_ended", 1)[0]
     assert ((mask.array == 1) == inside).all() and len(document.history) == 1
     assert ended["edit"] == document.history[0].id and document.history[0].tool == "op:threshold"
+    assert document.history[0].origin == "hand" and document.history[0].author == "ann"
+    tab.send("history")
+    [row] = tab.wait("steps")[0]["rows"]
+    assert (row["origin"], row["tool"]) == ("hand", "op:threshold")
+    assert list(nb.table(document, "history")["origin"]) == ["hand"]
+    assert list(nb.table(document, "provenance")["source"]) == ["op:threshold"]
     other = make_document()
     nb.ops.threshold(other.masks["liver"], lo=60, hi=80)
     assert (other.masks["liver"].array == mask.array).all()
@@ -172,6 +178,29 @@ def test_rules_of_painting_limit_an_operation(document: Document, view: dict[str
     expected = (array >= 70) & (array <= 90)
     expected[2:] = False
     assert ((new == 1) == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("rule", "hidden", "kept"),
+    [("all", True, False), ("visible", True, True), ("visible", False, False), ("none", False, True)],
+)
+def test_the_rule_of_strokes_says_what_an_operation_overwrites(
+    document: Document, view: dict[str, Any], tab: Tab, rule: str, hidden: bool, kept: bool
+) -> None:
+    document.masks["lesion"].paint(np.s_[:2])
+    view["rules"] = {"overwrite": rule}
+    view["hidden"] = [document.labels["lesion"].id] if hidden else []
+    tab.operate(1, "threshold", document, params={"lo": 60}, rules=True)
+    message, _ = tab.wait("operated", 1)
+    inside = document.image().array >= 60
+    assert message["taken"] == ({} if kept else {"lesion": inside[:2].sum()})
+    tab.send("operate_apply", rid=1)
+    tab.wait("operate_ended", 1)
+    assert ((document.masks["liver"].array == 1) == inside).all()
+    assert (document.masks["lesion"].array[:2] == (1 if kept else ~inside[:2])).all()
+    assert (document.revision, document.history[-1].origin) == (2, "hand")
+    document.undo()
+    assert document.masks["lesion"].array[:2].all() and not document.masks["liver"].array.any()
 
 
 def test_large_previews_come_slice_by_slice(
@@ -293,7 +322,9 @@ def test_an_own_tool_works_on_the_slice_and_is_recorded(
     array = document.masks["liver"].array
     assert (array[2] == expected).all() and not array[[0, 1, 3, 4]].any()
     [edit] = document.history
-    assert (edit.tool, edit.origin, edit.author) == ("tool:bright 1", "python", "ann")
+    assert (edit.tool, edit.origin, edit.author) == ("tool:bright 1", "hand", "ann")
+    shares = nb.table(document, "provenance")
+    assert list(shares["source"]) == ["tool:bright 1"] and shares["voxels"].sum() == expected.sum()
 
 
 @pytest.mark.parametrize("preview", [True, False])

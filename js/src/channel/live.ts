@@ -65,6 +65,8 @@ export interface OperatedMessage {
   readonly erase: number;
   /** Labels of the values that voxels would get. */
   readonly names: Readonly<Record<string, string>>;
+  /** Voxels that other masks would lose, by label. */
+  readonly taken: Readonly<Record<string, number>>;
   readonly color: string | null;
   readonly runs: number | null;
   readonly slices: readonly number[] | null;

@@ -1,6 +1,7 @@
 /** The browser's copy of the document: the host's state with our unacknowledged edits on top. */
 
 import { MaskStore } from "./masks";
+import { packed, unpacked } from "./packing";
 import { decodeEdit, isCommand } from "./protocol";
 import type {
   BoxItem,
@@ -11,6 +12,7 @@ import type {
   EditedMessage,
   ImageJson,
   Item,
+  KeptEdit,
   LabelItem,
   MaskItem,
   PaintEdit,
@@ -28,7 +30,7 @@ import { same } from "./same";
 export interface Outbox {
   /** Number and id of the next edit. */
   reserve(): { readonly seq: number; readonly id: string };
-  send(seq: number, edit: Edit | Command): void;
+  send(seq: number, edit: KeptEdit | Command): void;
   /** Ask the host for its whole state again. */
   resync(): void;
 }
@@ -50,14 +52,18 @@ export type DocumentEvent =
 
 interface Pending {
   readonly seq: number;
-  readonly sent: Edit | Command;
+  /** The command it is; null for an edit. */
+  readonly command: Command | null;
   /** What to show until the host answers; null where only the host can know. */
-  readonly draft: Edit | null;
+  readonly draft: KeptEdit | null;
   /** What was really done here, with the old values; null where nothing could be done. */
-  applied: Edit | null;
+  applied: KeptEdit | null;
   /** Set once a later undo of ours takes this edit back. */
   undone: boolean;
 }
+
+/** Number of what is shown but not sent. */
+const PROPOSED = Infinity;
 
 type Lists = { label: LabelItem[]; mask: MaskItem[]; box: BoxItem[]; shape: ShapeItem[]; tag: TagItem[] };
 
@@ -103,14 +109,17 @@ export class DocumentMirror {
   }
   get canRedo(): boolean {
     // What is on its way counts: else a redo right after an undo would be ignored.
-    return this.#pending.reduce(
-      (can, { sent }) => (sent.kind === "undo" || sent.kind === "jump" ? true : sent.kind === "redo" && can),
+    return this.#sent.reduce(
+      (can, { command }) => (command?.kind === "undo" || command?.kind === "jump" ? true : command?.kind === "redo" && can),
       this.#canRedo,
     );
   }
   /** Number of edits that the host has not acknowledged. */
   get unsaved(): number {
-    return this.#pending.length;
+    return this.#sent.length;
+  }
+  get #sent(): readonly Pending[] {
+    return this.#pending.filter((one) => one.seq !== PROPOSED);
   }
 
   label(id: string): LabelItem | undefined {
@@ -145,18 +154,35 @@ export class DocumentMirror {
     const { seq, id } = this.#requireOutbox().reserve();
     const edit = complete(draft, { id, author: this.author });
     const applied = this.#do(edit);
-    this.#pending.push({ seq, sent: edit, draft: edit, applied, undone: false });
-    this.#requireOutbox().send(seq, edit);
+    const kept = packed(edit);
+    this.#pending.push({ seq, command: null, draft: kept, applied: packed(applied, kept), undone: false });
+    this.#requireOutbox().send(seq, kept);
     this.#emit({ type: "changed", local: true });
     return edit;
+  }
+
+  /** Show an edit that is not sent, such as the mask that a stroke needs; the returned function takes it back. */
+  propose(draft: EditDraft): () => void {
+    const edit = complete(draft, { id: "", author: this.author });
+    const proposed: Pending = { seq: PROPOSED, command: null, draft: edit, applied: this.#do(edit), undone: true };
+    this.#pending.push(proposed);
+    this.#emit({ type: "changed", local: true });
+    return () => {
+      if (!this.#pending.includes(proposed)) return;
+      this.#rollback();
+      this.#pending = this.#pending.filter((one) => one !== proposed);
+      this.#reapply();
+      this.#emit({ type: "changed", local: true });
+    };
   }
 
   /** Take over an edit that another page could not deliver; it keeps its id. */
   adopt(edit: Edit | Command): void {
     const { seq } = this.#requireOutbox().reserve();
-    const draft: Edit | null = isCommand(edit) ? null : edit;
-    this.#pending.push({ seq, sent: edit, draft, applied: this.#try(draft), undone: false });
-    this.#requireOutbox().send(seq, edit);
+    const command = isCommand(edit) ? edit : null;
+    const draft = isCommand(edit) ? null : packed(edit);
+    this.#pending.push({ seq, command, draft, applied: this.#try(draft), undone: false });
+    this.#requireOutbox().send(seq, draft ?? edit);
     this.#emit({ type: "changed", local: true });
   }
 
@@ -183,7 +209,7 @@ export class DocumentMirror {
   #ask(command: (id: string) => Command): void {
     const { seq, id } = this.#requireOutbox().reserve();
     const sent = command(id);
-    this.#pending.push({ seq, sent, draft: null, applied: null, undone: true });
+    this.#pending.push({ seq, command: sent, draft: null, applied: null, undone: true });
     this.#requireOutbox().send(seq, sent);
     this.#emit({ type: "changed", local: true });
   }
@@ -191,11 +217,11 @@ export class DocumentMirror {
   #command(kind: "undo" | "redo"): void {
     const { seq, id } = this.#requireOutbox().reserve();
     const target = kind === "undo" ? [...this.#pending].reverse().find((one) => one.draft && !one.undone) : undefined;
-    const draft = target?.applied ? inverse(target.applied) : null;
+    const draft = target?.applied ? packed(inverse(unpacked(target.applied))) : null;
     if (target) target.undone = true;
     const sent: Command = { kind, id };
     // Shown before the host answers; it corrects us where somebody else's edit came between.
-    this.#pending.push({ seq, sent, draft, applied: this.#try(draft), undone: true });
+    this.#pending.push({ seq, command: sent, draft, applied: this.#try(draft), undone: true });
     this.#requireOutbox().send(seq, sent);
     this.#emit({ type: "changed", local: true });
   }
@@ -245,13 +271,14 @@ export class DocumentMirror {
     this.#canRedo = message.can_redo;
     const edit = decodeEdit(message.edit, buffers);
     const first = this.#pending[0];
-    if (first && first.seq === seq && first.applied && sameEffect(first.applied, edit)) {
+    if (first && first.seq === seq && first.applied && sameEffect(unpacked(first.applied), edit)) {
       this.#pending.shift();
       this.#touch(edit);
     } else {
       this.#rollback();
-      this.#touch(edit);
       this.#do(edit);
+      // After it: the edit may bring the mask.
+      this.#touch(edit);
       if (seq !== null) this.#pending = this.#pending.filter((one) => one.seq !== seq);
       this.#reapply();
     }
@@ -335,7 +362,7 @@ export class DocumentMirror {
 
   #rollback(): void {
     for (const one of [...this.#pending].reverse()) {
-      if (one.applied) this.#try(inverse(one.applied));
+      if (one.applied) this.#takeBack(one.applied);
       one.applied = null;
     }
   }
@@ -345,11 +372,19 @@ export class DocumentMirror {
   }
 
   /** Apply what can be applied: an edit of ours may have lost its mask or item to a remote edit. */
-  #try(edit: Edit | null): Edit | null {
+  #try(draft: KeptEdit | null): KeptEdit | null {
     try {
-      return edit && this.#do(edit);
+      return draft && packed(this.#do(unpacked(draft)), draft);
     } catch {
       return null;
+    }
+  }
+
+  #takeBack(applied: KeptEdit): void {
+    try {
+      this.#do(inverse(unpacked(applied)));
+    } catch {
+      // What it was made in is gone.
     }
   }
 

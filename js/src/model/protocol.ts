@@ -29,6 +29,12 @@ export interface Runs {
   readonly new: Uint32Array;
 }
 
+/** Runs as the bytes that travel. */
+export interface PackedRuns {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly count: number;
+}
+
 export interface PutEdit extends EditMeta {
   readonly kind: "put";
   readonly item: Item;
@@ -54,6 +60,13 @@ export interface BatchEdit extends EditMeta {
   readonly name: string;
 }
 export type Edit = PutEdit | RemoveEdit | PaintEdit | BatchEdit;
+
+/** An edit whose large runs are packed (packing.ts). */
+export type KeptEdit =
+  | PutEdit
+  | RemoveEdit
+  | (Omit<PaintEdit, "runs"> & { readonly runs: Runs | PackedRuns })
+  | (Omit<BatchEdit, "edits"> & { readonly edits: readonly KeptEdit[] });
 
 type Fill = "old" | "at" | keyof EditMeta;
 type Drafted<E> = Omit<E, Fill> & Partial<Pick<E, Fill & keyof E>>;
@@ -415,9 +428,9 @@ export function emptyRuns(count = 0): Runs {
 }
 
 /** Return the JSON form of an edit and the buffers that belong to it. */
-export function encodeEdit(edit: Edit | Command): { json: EditJson; buffers: Uint8Array<ArrayBuffer>[] } {
+export function encodeEdit(edit: KeptEdit | Command): { json: EditJson; buffers: Uint8Array<ArrayBuffer>[] } {
   const buffers: Uint8Array<ArrayBuffer>[] = [];
-  const encode = (one: Edit | Command): EditJson => {
+  const encode = (one: KeptEdit | Command): EditJson => {
     switch (one.kind) {
       case "undo":
       case "redo":
@@ -427,8 +440,9 @@ export function encodeEdit(edit: Edit | Command): { json: EditJson; buffers: Uin
       case "paint": {
         const { runs, stale, ...rest } = one;
         if (stale) return { ...rest, stale };
-        buffers.push(encodeRuns(runs));
-        return { ...rest, count: runs.start.length, buffer: buffers.length - 1 };
+        const { bytes, count } = "bytes" in runs ? runs : { bytes: encodeRuns(runs), count: runs.start.length };
+        buffers.push(bytes);
+        return { ...rest, count, buffer: buffers.length - 1 };
       }
       case "batch":
         return { ...one, edits: one.edits.map(encode) };

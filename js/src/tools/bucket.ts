@@ -72,6 +72,7 @@ export const bucket: Tool = {
     }
     const work = workOf(host, false);
     if (work) fillFrom(pointer, host, work);
+    work?.fresh?.drop();
     return null;
   },
 };

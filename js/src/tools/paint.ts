@@ -112,12 +112,13 @@ function beginStroke(pointer: Pointer, host: ToolHost, erase: boolean, all: bool
       const changes = stroke.result();
       // The document applies the edit itself and must find the old values.
       stroke.revert();
-      commit(host, changes, erase ? "eraser" : "brush", erase ? "Erase" : "Paint");
+      commit(host, work, changes, erase ? "eraser" : "brush", erase ? "Erase" : "Paint");
       if (stroke.missing || work.gate.missing) host.toast(STILL_LOADING);
       else if (!done) tellWhy(host, work.gate, adaptive !== null);
     },
     cancel: () => {
       stroke.revert();
+      work.fresh?.drop();
       host.repaint();
     },
   };

@@ -1,6 +1,6 @@
 /** What the rules of painting allow: which voxels may change, and in which masks. */
 import type { SliceStore } from "../model/masks";
-import type { LabelItem, MaskItem } from "../model/protocol";
+import type { EditDraft, LabelItem, MaskItem } from "../model/protocol";
 import { maskOf, newMask, obstacle } from "./labels";
 import type { MaskVoxels, ToolHost } from "./tool";
 
@@ -114,6 +114,13 @@ export class Gate {
   }
 }
 
+/** A mask that a gesture makes; it is shown, and becomes part of the gesture's edit. */
+export interface Fresh {
+  readonly put: EditDraft;
+  /** Show it no more; twice does no harm. */
+  drop(): void;
+}
+
 /** What a gesture may change: masks in which it writes, the first being the label's own. */
 export interface Work {
   readonly label: LabelItem;
@@ -121,6 +128,7 @@ export interface Work {
   readonly gate: Gate;
   /** Whether the other masks lose what the first one gets. */
   readonly exclusive: boolean;
+  readonly fresh: Fresh | null;
 }
 
 const valuesOf = (mask: MaskItem, names: ReadonlySet<string>): Set<number> =>
@@ -145,13 +153,15 @@ class Names {
   }
 }
 
-/** The mask and value of a label on the shown image, made when `make` and there is none. */
-function segmentOf(host: ToolHost, label: LabelItem, make: boolean): { mask: MaskItem; value: number } | null {
-  let mask = maskOf(host.masks, label.name);
-  if (!mask && make) {
-    mask = newMask(label.name, host.image.id);
-    host.apply({ kind: "put", item: mask, tool: "brush" });
-  }
+/** A new mask for a label, shown until the gesture that needs it is over. */
+function freshMask(host: ToolHost, label: LabelItem): Fresh {
+  const put: EditDraft = { kind: "put", item: newMask(label.name, host.image.id) };
+  return { put, drop: host.propose(put) };
+}
+
+/** The mask and value of a label on the shown image. */
+function segmentOf(host: ToolHost, label: LabelItem): { mask: MaskItem; value: number } | null {
+  const mask = maskOf(host.masks, label.name);
   const segment = mask?.segments.find((one) => one.label === label.name);
   return mask && segment ? { mask, value: segment.value } : null;
 }
@@ -167,7 +177,7 @@ function gateOf(host: ToolHost, own: { mask: MaskItem; value: number } | null, n
   if (rules.area === "inside") {
     const label = host.labels.find((one) => one.id === rules.area_label);
     if (!label) return "Choose the segment to work inside of.";
-    const there = segmentOf(host, label, false);
+    const there = segmentOf(host, label);
     const voxels = there && host.voxels(there.mask.id);
     if (!there || !voxels) return `"${label.name}" has no voxels on this image.`;
     inside = new Holder(voxels, new Set([there.value]));
@@ -219,14 +229,16 @@ export function mayDraw(host: ToolHost): LabelItem | null {
 export function workOf(host: ToolHost, erase: boolean, all = false): Work | null {
   const label = mayDraw(host);
   if (!label) return null;
+  const fresh = erase || maskOf(host.masks, label.name) ? null : freshMask(host, label);
   const refuse = (why: string): null => {
+    fresh?.drop();
     host.toast(why);
     return null;
   };
-  const own = segmentOf(host, label, !erase);
+  const own = segmentOf(host, label);
   const names = new Names(host);
   const targets = erase ? erasers(host, own, all, names) : own ? writers(host, label, own, names) : [];
   if (targets.length === 0) return refuse(erase ? `"${label.name}" has nothing to erase here.` : "The mask is not here yet.");
   const gate = gateOf(host, own, names, erase);
-  return typeof gate === "string" ? refuse(gate) : { label, targets, gate, exclusive: !erase };
+  return typeof gate === "string" ? refuse(gate) : { label, targets, gate, exclusive: !erase, fresh };
 }

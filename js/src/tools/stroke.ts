@@ -3,7 +3,7 @@ import { RunBuilder } from "../model/masks";
 import type { EditDraft, IndexBox, Runs } from "../model/protocol";
 import type { Region } from "./region";
 import type { Target, Work } from "./rules";
-import type { MaskVoxels, ToolHost } from "./tool";
+import { together, type MaskVoxels, type ToolHost } from "./tool";
 
 /** A change of one mask. */
 export interface Change {
@@ -228,12 +228,13 @@ export class Stroke {
   }
 }
 
-/** Make changes one edit of the document; false where there are none. */
-export function commit(host: ToolHost, changes: readonly Change[], tool: string, name: string): boolean {
-  const edits = changes.map(({ target, box, runs }): EditDraft => ({ kind: "paint", mask: target.mask.id, box, runs, tool }));
-  if (edits.length === 1) host.apply(edits[0]!);
-  else if (edits.length > 1) host.apply({ kind: "batch", edits, name, tool });
-  return edits.length > 0;
+/** Make changes one edit of the document, with the mask made for them; false where there are none. */
+export function commit(host: ToolHost, { fresh }: Work, changes: readonly Change[], tool: string, name: string): boolean {
+  fresh?.drop();
+  const paints = changes.map(({ target, box, runs }): EditDraft => ({ kind: "paint", mask: target.mask.id, box, runs, tool }));
+  const edit = together(fresh && paints.length > 0 ? [{ ...fresh.put, tool }, ...paints] : paints, name, tool);
+  if (edit) host.apply(edit);
+  return edit !== null;
 }
 
 export const STILL_LOADING = "Some slices are still loading; they were left as they are.";
@@ -241,7 +242,7 @@ export const STILL_LOADING = "Some slices are still loading; they were left as t
 /** Change a region in one step, and say so where nothing or not all of it could be changed. */
 export function changeOnce(host: ToolHost, region: Region | null, work: Work, tool: string, name: string): boolean {
   const { changes, missing } = region ? changesOf(region, work) : { changes: [], missing: false };
-  const done = commit(host, changes, tool, name);
+  const done = commit(host, work, changes, tool, name);
   if (missing) host.toast(STILL_LOADING);
   else if (!done) host.toast(work.gate.why ?? "Nothing changes here.");
   return done;

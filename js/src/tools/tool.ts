@@ -144,6 +144,8 @@ export interface ToolHost {
   /** CSS px. */
   readonly size: Pair;
   apply(edit: EditDraft): void;
+  /** Show an edit that is not made yet; the returned function takes it back. */
+  propose(edit: EditDraft): () => void;
   draft(box: BoxDraft | null): void;
   cutLine(line: CutLine | null): void;
   /** A shape while it is drawn or changed, shown instead of the document's. */

@@ -448,6 +448,10 @@ export class Pane implements ToolHost {
     this.scene.apply(edit);
   }
 
+  propose(edit: EditDraft): () => void {
+    return this.scene.source.document.propose(edit);
+  }
+
   draft(box: BoxDraft | null): void {
     this.scene.draft(box);
   }

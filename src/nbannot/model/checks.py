@@ -52,10 +52,15 @@ class Holder(Protocol):
         ...
 
 
+def locked_values(document: Holder, mask: Mask) -> dict[int, str]:
+    """Return the values of a mask that stand for locked labels, with these labels."""
+    locked = {label.name for label in document.labels if label.locked}
+    return {s.value: s.label for s in mask.segments if s.label in locked}
+
+
 def check_locked(document: Holder, mask: Mask, runs: Runs) -> None:
     """Refuse a change of voxels that are, or become, of a locked label."""
-    locked = {label.name for label in document.labels if label.locked}
-    values = {s.value: s.label for s in mask.segments if s.label in locked}
+    values = locked_values(document, mask)
     if not values:
         return
     table = runs.table()

@@ -29,8 +29,9 @@ from nbannot.model.checks import (
     check_references,
     check_shape,
     check_tag,
+    locked_values,
 )
-from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty
+from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty, pack, painted
 from nbannot.model.image import Image
 from nbannot.model.items import Items, counted, place
 from nbannot.model.joining import joining
@@ -38,6 +39,7 @@ from nbannot.model.labels import Label, LabelSet, new_id
 from nbannot.model.listening import Callback, Kind, Listening
 from nbannot.model.masks import Change, Mask, MaskInfo, Segment
 from nbannot.model.removal import label_removal
+from nbannot.model.renaming import label_renaming
 from nbannot.model.runs import Runs, clip_index
 from nbannot.model.shapes import Shape
 from nbannot.model.timeline import Step, steps_of, way
@@ -260,12 +262,15 @@ class Document:
             return self.apply(Put(self._begun(item)))
         with self.lock:
             missing = [s.label for s in item.segments if s.label not in self.labels]
+            edits: list[Edit] = [*(Put(Label(name)) for name in missing), Put(item.info)]
+            # Voxels of a locked label, or of none, are recorded by themselves, as any change in place.
+            if not item.unknown_values(np.array(item.used_values())) and not locked_values(self, item):
+                edits += painted(item)
             array, item.array = item.array, np.zeros_like(item.array)
             item.forget()
             self._retired[item.id] = item
-            edits: list[Edit] = [Put(Label(name)) for name in missing]
             try:
-                recorded = self.apply(Batch((*edits, Put(item.info)), f"add mask {item.name}"))
+                recorded = self.apply(Batch(tuple(edits), f"add mask {item.name}"))
             except BaseException:
                 del self._retired[item.id]
                 raise
@@ -317,20 +322,7 @@ class Document:
     def rename(self, label: str, name: str) -> Edit:
         """Rename a label everywhere it is used, as one edit."""
         with self.lock:
-            old = self.labels[label]
-            edits: list[Edit] = [Put(replace(old, name=name))]
-            for mask in self.masks:
-                if any(s.label == old.name for s in mask.segments):
-                    segments = tuple(
-                        replace(s, label=name) if s.label == old.name else s for s in mask.segments
-                    )
-                    title = name if mask.name == old.name else mask.name
-                    edits.append(Put(replace(mask.info, name=title, segments=segments)))
-            for child in self.labels:
-                if child.parent == old.name:
-                    edits.append(Put(replace(child, parent=name)))
-            edits += self._relabelled(old.name, name)
-            return self.apply(Batch(tuple(edits), f"rename {old.name} to {name}"))
+            return self.apply(label_renaming(self, self.labels[label], name))
 
     def undo(self, *, id: str = "") -> Edit | None:
         """Take back the last edit that is not undone; None when there is none.
@@ -409,17 +401,6 @@ class Document:
         edits = [self._record_pending(mask) for mask in self.masks]
         return [edit for edit in edits if edit is not None]
 
-    def _relabelled(self, old: str, name: str) -> list[Edit]:
-        """Return the edits that give another label to boxes, shapes and tags, locked ones too."""
-        edits: list[Edit] = []
-        for item in (*self.boxes, *self.shapes, *self.tags):
-            if item.label != old:
-                continue
-            if not isinstance(item, Tag) and item.locked:
-                edits.append(Put(replace(item, locked=False)))
-            edits.append(Put(replace(item, label=name)))
-        return edits
-
     # How an edit becomes recorded.
 
     def _take_back(self, stack: list[Edit], id: str) -> Edit | None:
@@ -456,6 +437,7 @@ class Document:
             self._redo.clear()
             self._undo.append(recorded)
         self.edited.emit(recorded, self.revision)
+        pack(recorded)
 
     def _refresh_touched(self, edit: Edit) -> None:
         if isinstance(edit, Batch):
@@ -479,11 +461,25 @@ class Document:
             names = [f"{mask.name} {value}" for value in unknown]
             segments = (*mask.segments, *map(Segment, unknown, names))
             labels = [Put(Label(name)) for name in names if name not in self.labels]
-            self.apply(Batch((*labels, Put(replace(mask.info, segments=segments))), "new segments"))
-            return self._record_change(mask, change, paint)
+            puts = Batch((*labels, Put(replace(mask.info, segments=segments))), "new segments")
+            if locked_values(self, mask):
+                self.apply(puts)
+                return self._record_change(mask, change, paint)
+            before, done = mask.info, self._batch(puts)
+            try:
+                check_references(self, done)
+                return self._record_change(
+                    mask, change, replace(done, edits=(*done.edits, paint), tool="array")
+                )
+            except BaseException:
+                # What is in the array stays, and waits to be recorded.
+                mask.describe(before)
+                for part in done.edits[:-1]:
+                    self._perform(part.inverse())
+                raise
 
-    def _record_change(self, mask: Mask, change: Change, paint: Paint) -> Edit:
-        recorded = self._sign(paint)
+    def _record_change(self, mask: Mask, change: Change, edit: Edit) -> Edit:
+        recorded = self._sign(edit)
         self._note(recorded)
         mask.absorb(change[0])
         self._announce(recorded)

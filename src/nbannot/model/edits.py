@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.labels import Label
-from nbannot.model.masks import MaskInfo
-from nbannot.model.runs import Bounds, Runs
+from nbannot.model.masks import Mask, MaskInfo
+from nbannot.model.runs import Bounds, Runs, difference
 from nbannot.model.shapes import Shape
 
 Item = Label | MaskInfo | Box | Shape | Tag
@@ -27,9 +29,9 @@ class Edit:
     time
         When, in seconds since 1970 (UTC).
     origin
-        "hand", "python", "import" or "model:NAME VERSION".
+        Who asked for it: "hand", "python", "import" or "model:NAME VERSION".
     tool
-        Name of the tool or function.
+        Name of the tool or function; "op:NAME" for operations, "tool:NAME VERSION" for a user's own tools.
     undoes
         Id of the edit that this one takes back, if it does.
     """
@@ -132,3 +134,18 @@ def is_empty(edit: Edit) -> bool:
     if isinstance(edit, Batch):
         return all(is_empty(part) for part in edit.edits)
     return isinstance(edit, Put) and edit.item == edit.old
+
+
+def pack(edit: Edit) -> None:
+    """Hold the large changes of voxels in an edit compressed; its value stays the same."""
+    if isinstance(edit, Paint):
+        edit.runs.pack()
+    elif isinstance(edit, Batch):
+        for part in edit.edits:
+            pack(part)
+
+
+def painted(mask: Mask) -> list[Paint]:
+    """Return the edit that paints what a mask holds into an empty one; none where it holds nothing."""
+    change = difference(np.zeros_like(mask.array), mask.array)
+    return [] if change is None else [Paint(mask.id, *change)]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from nbannot.errors import EditError
 from nbannot.model.checks import Holder
-from nbannot.model.edits import Batch, Edit, Paint, Put
+from nbannot.model.edits import Batch, Edit, Put, painted
 from nbannot.model.image import Image
 from nbannot.model.labels import new_id
 from nbannot.model.masks import Mask
-from nbannot.model.runs import difference
 
 
 def joining(document: Holder, other: Holder, known: set[str], first: Image) -> Batch:
@@ -73,6 +70,7 @@ def _mask(mask: Mask, id: str, image: str, taken: set[str]) -> list[Edit]:
     while name in taken:
         name, number = f"{mask.name} ({number})", number + 1
     taken.add(name)
-    edits: list[Edit] = [Put(replace(mask.info, id=id, name=name, image=image))]
-    change = difference(np.zeros_like(mask.array), mask.array)
-    return edits if change is None else [*edits, Paint(id, *change)]
+    return [
+        Put(replace(mask.info, id=id, name=name, image=image)),
+        *(replace(paint, mask=id) for paint in painted(mask)),
+    ]

@@ -16,7 +16,7 @@ from nbannot.model.attributes import Status, check_status
 from nbannot.model.geometry import Grid
 from nbannot.model.image import Image
 from nbannot.model.labels import new_id
-from nbannot.model.runs import Bounds, Runs, clip_index, difference
+from nbannot.model.runs import Bounds, Runs, clip_index, difference, table_of, voxels_of
 
 LabelArray = NDArray[Any]
 MaskDtype = Literal["uint8", "uint16"]
@@ -309,17 +309,20 @@ class Mask:
         low, high = bounds
         inside = all(0 <= a <= b <= n for a, b, n in zip(low, high, self.array.shape, strict=True))
         sizes = [b - a for a, b in zip(low, high, strict=True)]
-        if not inside or runs.extent > int(np.prod(sizes)):
+        table = runs.table()
+        if not inside or (runs.count and table[-1, :2].sum() > int(np.prod(sizes))):
             raise MaskError(f"The edit reaches outside mask {self.name!r} of {self.array.shape}")
         if runs.count == 0:
             return runs
-        flat, _, new = runs.voxels()
+        flat, _, new = voxels_of(table)
         self.check_values(new)
         where = clip_index(bounds, flat)
         old = self.array[where]
         self.array[where] = new.astype(self.array.dtype)
         self.absorb(bounds)
-        return Runs.of_voxels(flat, old, new)
+        done = table_of(flat, old, new)
+        # Nearly always the same: then nothing is encoded, and an undo shares what the edit holds.
+        return runs if np.array_equal(done, table) else Runs.of_table(done)
 
     def describe(self, info: MaskInfo) -> None:
         """Take another name or segments; the array becomes uint16 where it must."""

@@ -30,7 +30,7 @@ class Share:
     mask, value
         Id of the mask, value of the segment.
     source
-        "hand", "python", "import", "model:NAME VERSION", "op:NAME", or "start".
+        "hand", "python", "import", "model:NAME VERSION", "op:NAME", "tool:NAME VERSION", or "start".
     voxels, share
         How many of the segment's voxels are as this source made them, and their part of all.
     made
@@ -92,16 +92,17 @@ class ModelEdit:
 
 
 def source_of(edit: Edit, part: Edit | None = None) -> str:
-    """Return what made an edit: its origin, or "op:NAME" where an operation of no model did.
+    """Return what made an edit: its origin, or "op:NAME" or "tool:NAME VERSION" where a function did.
 
-    A part of a batch may name an origin of its own.
+    Models keep their origin. A person who asks for an operation in the viewer has not drawn its voxels. A part
+    of a batch may name an origin of its own.
     """
     origin = edit.origin
     if part is not None and part.origin != "python":
         origin = part.origin
     tools = (part.tool if part is not None else "", edit.tool)
-    operation = next((tool for tool in tools if tool.startswith("op:")), "")
-    return operation if operation and not origin.startswith("model:") else origin
+    computed = next((tool for tool in tools if tool.startswith(("op:", "tool:"))), "")
+    return computed if computed and not origin.startswith("model:") else origin
 
 
 def standing(history: Iterable[Edit]) -> list[Edit]:

@@ -2,11 +2,14 @@
 
 A run is ``gap, length, old, new``, each an unsigned LEB128 varint; gap counts the unchanged
 voxels since the previous run, inside a box in C order.
+
+What a history keeps of large changes is packed: its four columns, each compressed by itself (zlib). They are a
+quarter of the bytes, and the inverse of a change shares them with it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zlib
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,11 @@ from nbannot.errors import EditError
 
 Index = NDArray[np.int64]
 Bounds = tuple[tuple[int, int, int], tuple[int, int, int]]
+_Columns = tuple[bytes, bytes, bytes, bytes]
+"""Gaps, lengths, old and new values, each as compressed varints."""
+
+PACKED_FROM = 1 << 13
+"""Runs of fewer bytes stay as they are: an ordinary stroke is not worth the work."""
 
 
 def encode_varints(values: Index) -> bytes:
@@ -61,44 +69,111 @@ def decode_varints(data: bytes) -> Index:
     return values
 
 
-@dataclass(frozen=True, slots=True)
 class Runs:
-    """Changed voxels inside a box, as ``count`` encoded runs."""
+    """Changed voxels inside a box, as ``count`` encoded runs.
 
-    data: bytes = b""
-    count: int = 0
+    A value that does not change. Large ones can be held compressed: see `pack`.
 
-    def __post_init__(self) -> None:
+    Raises
+    ------
+    EditError
+        When ``data`` do not hold ``count`` runs.
+    """
+
+    __slots__ = ("_columns", "_count", "_data")
+
+    def __init__(self, data: bytes = b"", count: int = 0) -> None:
         # A cheap check that catches torn messages: four numbers a run, each ends below 0x80.
-        raw = np.frombuffer(self.data, dtype=np.uint8)
-        if int((raw < 0x80).sum()) != 4 * self.count or (raw.size and raw[-1] >= 0x80):
-            raise EditError(f"The run data do not hold {self.count} runs")
+        raw = np.frombuffer(data, dtype=np.uint8)
+        if int((raw < 0x80).sum()) != 4 * count or (raw.size and raw[-1] >= 0x80):
+            raise EditError(f"The run data do not hold {count} runs")
+        self._count = count
+        self._data: bytes | None = data
+        self._columns: _Columns | None = None
+
+    @classmethod
+    def _of_columns(cls, columns: _Columns, count: int) -> Runs:
+        runs = cls()
+        runs._count, runs._columns, runs._data = count, columns, None
+        return runs
+
+    @classmethod
+    def of_table(cls, table: Index) -> Runs:
+        """Return the runs of a table as `table` gives it."""
+        gaps = table.copy()
+        gaps[1:, 0] -= (table[:, 0] + table[:, 1])[:-1]
+        return cls(encode_varints(gaps.ravel()), len(table))
 
     @classmethod
     def of(cls, start: Index, length: Index, old: Index, new: Index) -> Runs:
         """Return the runs with these starts, lengths (voxels), old and new values."""
-        table = np.empty((start.size, 4), dtype=np.int64)
-        table[:, 0] = start
-        table[1:, 0] -= (start + length)[:-1]
-        table[:, 1], table[:, 2], table[:, 3] = length, old, new
-        return cls(encode_varints(table.ravel()), int(start.size))
+        return cls.of_table(np.stack((start, length, old, new), axis=1))
 
     @classmethod
     def of_voxels(cls, flat: Index, old: NDArray[Any], new: NDArray[Any]) -> Runs:
         """Return the runs of single voxels at ascending flat offsets; unchanged ones are left out."""
-        changed = old != new
-        flat, old, new = flat[changed], old[changed], new[changed]
-        if flat.size == 0:
-            return cls()
-        breaks = (np.diff(flat) != 1) | (np.diff(old.astype(np.int64)) != 0)
-        breaks |= np.diff(new.astype(np.int64)) != 0
-        first = np.concatenate(([0], np.flatnonzero(breaks) + 1))
-        length = np.diff(np.concatenate((first, [flat.size])))
-        return cls.of(flat[first], length, old[first].astype(np.int64), new[first].astype(np.int64))
+        return cls.of_table(table_of(flat, old, new))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Runs):
+            return NotImplemented
+        if self is other or (self._columns is not None and self._columns is other._columns):
+            return True
+        return self._count == other._count and self.data == other.data
+
+    def __hash__(self) -> int:
+        return hash((self.data, self._count))
+
+    def __repr__(self) -> str:
+        return f"Runs({self._count} runs)"
+
+    def __reduce__(self) -> tuple[type[Runs], tuple[bytes, int]]:
+        return Runs, (self.data, self._count)
+
+    @property
+    def count(self) -> int:
+        """Number of runs."""
+        return self._count
+
+    @property
+    def data(self) -> bytes:
+        """The runs as varints."""
+        # Another thread may pack meanwhile: it fills the columns before it lets go of the data.
+        data = self._data
+        return encode_varints(self._gaps().ravel()) if data is None else data
+
+    @property
+    def held(self) -> int:
+        """Bytes that the runs take; an inverse of packed runs takes none of its own."""
+        if self._columns is None:
+            return len(self.data)
+        return sum(len(column) for column in self._columns)
+
+    def pack(self) -> None:
+        """Hold the runs compressed, where they are large; for what is kept and seldom read."""
+        data = self._data
+        if data is None or len(data) < PACKED_FROM:
+            return
+        table = np.ascontiguousarray(decode_varints(data).reshape(-1, 4).T)
+        gaps, lengths, old, new = (zlib.compress(encode_varints(column)) for column in table)
+        self._columns = gaps, lengths, old, new
+        self._data = None
+
+    def _column(self, n: int) -> Index:
+        if self._columns is None:
+            return decode_varints(self.data).reshape(-1, 4)[:, n]
+        return decode_varints(zlib.decompress(self._columns[n]))
+
+    def _gaps(self) -> Index:
+        """Return (count, 4): gap, length, old, new."""
+        data = self._data
+        if data is not None:
+            return decode_varints(data).reshape(-1, 4)
+        return np.stack([self._column(n) for n in range(4)], axis=1)
 
     def table(self) -> Index:
         """Return (count, 4): start, length, old, new."""
-        table = decode_varints(self.data).reshape(-1, 4)
+        table = self._gaps()
         gaps = table[:, 0].copy()
         gaps[1:] += table[:-1, 1]
         table[:, 0] = np.cumsum(gaps)
@@ -106,30 +181,51 @@ class Runs:
 
     def voxels(self) -> tuple[Index, Index, Index]:
         """Return flat offsets, old and new values of every voxel."""
-        table = self.table()
-        length = table[:, 1]
-        total = int(length.sum())
-        begin = np.repeat(np.cumsum(length) - length, length)
-        flat = np.repeat(table[:, 0], length) + np.arange(total) - begin
-        return flat, np.repeat(table[:, 2], length), np.repeat(table[:, 3], length)
+        return voxels_of(self.table())
 
     def inverse(self) -> Runs:
         """Return the runs with old and new exchanged."""
-        table = decode_varints(self.data).reshape(-1, 4)
-        return Runs(encode_varints(np.ascontiguousarray(table[:, [0, 1, 3, 2]]).ravel()), self.count)
+        if self._columns is not None:
+            gaps, lengths, old, new = self._columns
+            return Runs._of_columns((gaps, lengths, new, old), self._count)
+        table = self._gaps()
+        return Runs(encode_varints(np.ascontiguousarray(table[:, [0, 1, 3, 2]]).ravel()), self._count)
 
     @property
     def extent(self) -> int:
         """Flat offset just after the last voxel."""
-        if self.count == 0:
-            return 0
-        table = decode_varints(self.data).reshape(-1, 4)
-        return int(table[:, :2].sum())
+        return int(self._column(0).sum() + self._column(1).sum())
 
     @property
     def size(self) -> int:
         """Number of changed voxels."""
-        return int(decode_varints(self.data).reshape(-1, 4)[:, 1].sum())
+        return int(self._column(1).sum())
+
+
+def table_of(flat: Index, old: NDArray[Any], new: NDArray[Any]) -> Index:
+    """Return (n, 4) start, length, old, new of single voxels at ascending flat offsets.
+
+    Unchanged voxels are left out.
+    """
+    changed = old != new
+    flat, old, new = flat[changed], old[changed], new[changed]
+    if flat.size == 0:
+        return np.zeros((0, 4), dtype=np.int64)
+    breaks = (np.diff(flat) != 1) | (np.diff(old.astype(np.int64)) != 0)
+    breaks |= np.diff(new.astype(np.int64)) != 0
+    first = np.concatenate(([0], np.flatnonzero(breaks) + 1))
+    length = np.diff(np.concatenate((first, [flat.size])))
+    columns = (flat[first], length, old[first].astype(np.int64), new[first].astype(np.int64))
+    return np.stack(columns, axis=1)
+
+
+def voxels_of(table: Index) -> tuple[Index, Index, Index]:
+    """Return flat offsets, old and new values of every voxel of a table of runs."""
+    length = table[:, 1]
+    total = int(length.sum())
+    begin = np.repeat(np.cumsum(length) - length, length)
+    flat = np.repeat(table[:, 0], length) + np.arange(total) - begin
+    return flat, np.repeat(table[:, 2], length), np.repeat(table[:, 3], length)
 
 
 def difference(old: NDArray[Any], new: NDArray[Any], k0: int = 0) -> tuple[Bounds, Runs] | None:

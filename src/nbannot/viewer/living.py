@@ -110,7 +110,7 @@ class Living:
         ``mask``, ``segment``, ``label``, ``selected`` and ``progress(done, text)``. It returns an
         array of the mask or of the slice (bool: where the label is now; numbers: values of the
         mask), a `Shape`, `Box` or `Tag` or several, or None. That becomes one edit with the tool
-        ``tool:NAME VERSION`` and the origin "python".
+        ``tool:NAME VERSION`` and the origin "hand": a person asked for it.
 
         Parameters
         ----------

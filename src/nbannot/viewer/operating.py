@@ -273,7 +273,7 @@ class Operating:
             found = self._in_place(mask, tool)
         if isinstance(found, Preview):
             return _Ready(task, found, tool.recorded, state, erased=_erased(found))
-        return None if found is None else replace(found, tool=tool.recorded, origin="python")
+        return None if found is None else replace(found, tool=tool.recorded, origin="hand")
 
     def _in_place(self, mask: Mask, tool: OwnTool) -> Preview | None:
         """Take what a tool wrote into the mask itself as its result."""
@@ -361,6 +361,9 @@ class Operating:
                         options.setdefault("inside", (mask, segment.value))
         if rules.get("overwrite") == "none":
             options["overwrite"] = "none"
+        if rules.get("overwrite") == "visible":
+            hidden = self._view().get("hidden") or ()
+            options["overwrite"] = [one.name for one in self._document.labels if one.id not in hidden]
         return options
 
     def _show(self, ready: _Ready) -> None:
@@ -375,7 +378,7 @@ class Operating:
             "image": found.mask.image.id, "box": found.box, "count": found.count, "erased": erased,
             "erase": ready.erased, "shape": list(found.mask.array.shape),
             "names": {str(value): names.get(int(value), "") for value in np.unique(new) if value},
-            "color": fresh.color if fresh else None, "runs": None, "slices": None,
+            "taken": found.taken, "color": fresh.color if fresh else None, "runs": None, "slices": None,
         }  # fmt: skip
         runs = found.runs
         if len(runs.data) <= MAX_RUNS:
@@ -405,20 +408,16 @@ class Operating:
         document, found, mask = self._document, ready.found, ready.found.mask
         with document.lock:
             if ready.label is not None:
-                paint = Paint(mask.id, found.box, found.runs, tool=ready.tool)
+                paint = Paint(mask.id, found.box, found.runs, tool=ready.tool, origin="hand")
                 parts = (Put(ready.label), Put(mask.info), paint)
-                return document.apply(Batch(parts, ready.label.name, tool=ready.tool)).id
+                return document.apply(Batch(parts, ready.label.name, tool=ready.tool, origin="hand")).id
             document.refresh()
             if mask.id not in {one.id for one in document.masks} or mask.fingerprint() != ready.state:
                 raise EditError("The mask was changed since this was previewed", hint="Preview it again.")
             if ready.tool.startswith("op:"):
-                edit = found.apply()
+                edit = found.apply(origin="hand")
                 return None if edit is None else edit.id
-            before = document.revision
-            with mask.edit(tool=ready.tool) as array:
-                k, j, i = (slice(a, b) for a, b in zip(*found.box, strict=True))
-                np.copyto(array[k, j, i], found.labels, where=found.changed, casting="unsafe")
-            return document.history[-1].id if document.revision > before else None
+            return document.apply(Paint(mask.id, found.box, found.runs, tool=ready.tool, origin="hand")).id
 
     def _told(self, task: _Task, error: Exception) -> Json:
         """Return an error for the browser; a user's own one also goes to the kernel's error stream."""

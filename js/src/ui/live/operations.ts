@@ -37,6 +37,12 @@ export function changeText(count: number, erased: number, voxelMm3: number | nul
   return [count - erased > 0 ? part("+", count - erased) : "", erased > 0 ? part("−", erased) : ""].filter(Boolean).join(", ");
 }
 
+/** "; takes 120 voxels from liver"; nothing where no other mask loses any. */
+export function takenText(taken: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(taken).map(([label, n]) => `${whole.format(n)} ${n === 1 ? "voxel" : "voxels"} from ${label}`);
+  return parts.length > 0 ? `; takes ${parts.join(", ")}` : "";
+}
+
 /** Mm³ of a voxel; null where it has none. */
 function voxelVolume(geometry: GridGeometry): number | null {
   if (geometry.kind !== "grid") return null;
@@ -181,7 +187,7 @@ class Operations implements OperationsPart {
     this.#watched = message.mask;
     this.#version = message.mask === null ? -1 : scene.source.document.mask(message.mask)?.store.version ?? -1;
     const geometry = scene.geometryOf(scene.imageById(message.image) ?? scene.main);
-    const text = changeText(message.count, message.erased, voxelVolume(geometry));
+    const text = changeText(message.count, message.erased, voxelVolume(geometry)) + takenText(message.taken);
     this.#set("ready", this.#toolTitle ? `${this.#toolTitle}: ${text}` : text);
     if (this.element.contains(this.element.ownerDocument.activeElement) && this.element.ownerDocument.activeElement === this.#preview) this.#apply.focus();
     scene.repaint();
@@ -377,7 +383,7 @@ class Operations implements OperationsPart {
   /** Whether the rules of the painting tools leave anything out. */
   get #restricted(): boolean {
     const { rules } = this.host.scene.view.value as { readonly rules?: { readonly range?: unknown; readonly area?: string; readonly overwrite?: string } };
-    return rules !== undefined && (Boolean(rules.range) || (rules.area ?? "everywhere") !== "everywhere" || rules.overwrite === "none");
+    return rules !== undefined && (Boolean(rules.range) || (rules.area ?? "everywhere") !== "everywhere" || (rules.overwrite ?? "all") !== "all");
   }
 
   #here(): Place {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict
 
 import numpy as np
 
 from nbannot.assist.operations.catalogue import OPERATIONS
-from nbannot.assist.operations.forms import Operation
+from nbannot.assist.operations.forms import Operation, Parameter
 from nbannot.assist.operations.grids import Array, Box, Flags, box_of, joined
 from nbannot.assist.operations.intensity import inside_range
 from nbannot.assist.operations.job import Job, Labels, Region, chosen, index_points, segment_value
@@ -46,7 +46,9 @@ class Options(TypedDict, total=False):
     slices
         (first, last) k, inclusive: other slices stay as they are.
     overwrite
-        "all", or "none": voxels of the mask's other segments stay.
+        Which other labels lose the voxels that the result adds, in the mask and, in a document, in other
+        masks of the image: "all" (as strokes do), "none", or the names of those that may. In other masks the
+        segments that are read stay (those worked on with ``into``, and operands), and so does the same label.
     frame
         Frame of the image whose values are read.
     index, world
@@ -63,11 +65,37 @@ class Options(TypedDict, total=False):
     inside: Any
     outside: Any
     slices: tuple[int, int] | None
-    overwrite: Literal["all", "none"]
+    overwrite: Literal["all", "none"] | Collection[str]
     frame: int
     index: Any
     world: Any
     progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Take:
+    """Another mask that loses voxels to the result.
+
+    Parameters
+    ----------
+    mask
+        The mask.
+    values
+        Its values that lose voxels.
+    same
+        Values of the result whose labels the mask has too: they take nothing from it.
+    """
+
+    mask: Mask
+    values: tuple[int, ...]
+    same: tuple[int, ...]
+
+    def flags(self, where: Box, labels: Array, changed: Flags) -> Flags:
+        """Return which voxels of a box it loses."""
+        adds = changed & (labels != 0)
+        if self.same:
+            adds &= ~np.isin(labels, self.same)
+        return np.asarray(adds & np.isin(self.mask.array[where], self.values))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +116,8 @@ class Preview:
         Which voxels of the box would change.
     names
         Names of the segments that would be new, by value.
+    takes
+        What other masks would lose to the voxels added.
     """
 
     operation: str
@@ -96,6 +126,7 @@ class Preview:
     labels: Array
     changed: Flags
     names: Mapping[int, str] = field(default_factory=dict)
+    takes: tuple[Take, ...] = ()
 
     @property
     def count(self) -> int:
@@ -110,14 +141,31 @@ class Preview:
         return Runs.of_voxels(flat, old.ravel()[flat], self.labels.ravel()[flat])
 
     @property
+    def taken(self) -> dict[str, int]:
+        """How many voxels other masks would lose, by label."""
+        lost: dict[str, int] = {}
+        for take in self.takes:
+            old = np.asarray(take.mask.array[self._where])[take.flags(self._where, self.labels, self.changed)]
+            for segment in take.mask.segments:
+                count = int(np.count_nonzero(old == segment.value))
+                if count:
+                    lost[segment.label] = lost.get(segment.label, 0) + count
+        return lost
+
+    @property
     def _where(self) -> Box:
         k, j, i = (slice(a, b) for a, b in zip(*self.box, strict=True))
         return k, j, i
 
-    def apply(self) -> Edit | None:
+    def apply(self, *, origin: str = "python") -> Edit | None:
         """Make it one edit and return it; None when it would change nothing.
 
         In a document the edit is the one recorded.
+
+        Parameters
+        ----------
+        origin
+            What the record says of who asked for it: "python", or "hand" for a person in the viewer.
 
         Raises
         ------
@@ -128,31 +176,36 @@ class Preview:
             return None
         mask, tool = self.mask, f"op:{self.operation}"
         document = owner(mask)
+        edit: Edit
         if document is None:
             edit = Paint(mask.id, self.box, self.runs, tool=tool)
             if self.names:
                 mask.describe(replace(mask.info, segments=self._segments()))
-            self._write(tool)
+            with mask.edit() as array:
+                np.copyto(array[self._where], self.labels, where=self.changed, casting="unsafe")
             return edit
         with document.lock:
-            if self.names:
-                return document.apply(self._batch(document, tool))
+            mask.refresh()
             before = document.revision
-            self._write(tool)
-            return document.history[-1] if document.revision > before else None
-
-    def _write(self, tool: str) -> None:
-        with self.mask.edit(tool=tool) as array:
-            np.copyto(array[self._where], self.labels, where=self.changed, casting="unsafe")
+            edit = document.apply(self._edit(document, tool, origin))
+            return edit if document.revision > before else None
 
     def _segments(self) -> tuple[Segment, ...]:
         return (*self.mask.segments, *(Segment(value, name) for value, name in self.names.items()))
 
-    def _batch(self, document: Document, tool: str) -> Batch:
-        labels = [Put(Label(name)) for name in self.names.values() if name not in document.labels]
-        info = replace(self.mask.info, segments=self._segments())
-        paint = Paint(self.mask.id, self.box, self.runs, tool=tool)
-        return Batch((*labels, Put(info), paint), self.operation, tool=tool)
+    def _edit(self, document: Document, tool: str, origin: str) -> Edit:
+        parts: list[Edit] = []
+        if self.names:
+            parts += [Put(Label(name)) for name in self.names.values() if name not in document.labels]
+            parts.append(Put(replace(self.mask.info, segments=self._segments())))
+        parts.append(Paint(self.mask.id, self.box, self.runs, tool=tool, origin=origin))
+        for take in self.takes:
+            flat = np.flatnonzero(take.flags(self._where, self.labels, self.changed))
+            if flat.size:
+                old = np.asarray(take.mask.array[self._where]).ravel()[flat]
+                runs = Runs.of_voxels(flat, old, np.zeros_like(old))
+                parts.append(Paint(take.mask.id, self.box, runs, tool=tool, origin=origin))
+        return parts[0] if len(parts) == 1 else Batch(tuple(parts), self.operation, tool=tool, origin=origin)
 
 
 def owner(mask: Mask) -> Document | None:
@@ -246,8 +299,9 @@ class _Run:
 
     def _check(self) -> None:
         entry, options = self.entry, self.options
-        if options.get("overwrite", "all") not in ("all", "none"):
-            raise OperationError('overwrite is "all" or "none"')
+        overwrite = options.get("overwrite", "all")
+        if isinstance(overwrite, str) and overwrite not in ("all", "none"):
+            raise OperationError(f'overwrite={overwrite!r} is not "all", "none" or a list of labels')
         where = options.get("where")
         ends = [] if where is None else [float(end) for end in where if end is not None]
         if ends != sorted(ends) or len(where or (0, 0)) != 2:
@@ -321,8 +375,7 @@ class _Run:
         changed = labels != old
         if self.locked:
             changed &= ~np.isin(old, self.locked) & ~np.isin(labels, self.locked)
-        if self.options.get("overwrite") == "none":
-            changed &= (old == 0) | (labels == 0) | self._mine(old)
+        self._spare(changed, old, labels, box)
         tight = box_of(changed)
         if tight is None:
             return self._nothing()
@@ -338,8 +391,58 @@ class _Run:
         low = (k.start, j.start, i.start)
         return Preview(
             self.entry.name, self.target, (low, (k.stop, j.stop, i.stop)), np.ascontiguousarray(labels),
-            np.ascontiguousarray(changed), names,
+            np.ascontiguousarray(changed), names, self._takes(names),
         )  # fmt: skip
+
+    def _may_lose(self, label: str) -> bool:
+        """Return whether a label may lose voxels to the result."""
+        overwrite = self.options.get("overwrite", "all")
+        return overwrite == "all" if isinstance(overwrite, str) else label in overwrite
+
+    def _others(self) -> list[Mask]:
+        """Return the other masks of the image in the document."""
+        if self.document is None:
+            return []
+        image = self.target.image.id
+        return [mask for mask in self.document.masks if mask.image.id == image and mask.id != self.target.id]
+
+    def _spare(self, changed: Flags, old: Array, labels: Array, box: Box) -> None:
+        """Leave the voxels unchanged that other segments keep."""
+        overwrite = self.options.get("overwrite", "all")
+        if overwrite == "none":
+            changed &= (old == 0) | (labels == 0) | self._mine(old)
+        elif overwrite != "all":
+            kept = [one.value for one in self.target.segments if one.label not in overwrite]
+            changed &= ~np.isin(old, kept) | (labels == 0) | self._mine(old)
+        locked = {label.name for label in self.document.labels if label.locked} if self.document else set()
+        for mask in self._others():
+            # Nothing lies over a locked label, unless labels may overlap.
+            fixed = [s.value for s in mask.segments if s.label in locked and self._may_lose(s.label)]
+            if fixed:
+                changed &= (labels == 0) | ~np.isin(mask.array[box], fixed)
+
+    def _takes(self, names: Mapping[int, str]) -> tuple[Take, ...]:
+        """Return what other masks lose."""
+        locked = {label.name for label in self.document.labels if label.locked} if self.document else set()
+        read = {(self.mask.id, self.value)} | {
+            (mask.id, value) for mask, value in map(self._operand, self.entry.parameters) if mask is not None
+        }
+        written = {**{s.value: s.label for s in self.target.segments}, **names}
+        takes = []
+        for mask in self._others():
+            values = tuple(
+                s.value
+                for s in mask.segments
+                if s.label not in locked and self._may_lose(s.label) and (mask.id, s.value) not in read
+            )
+            own = {s.label for s in mask.segments}
+            if values:
+                takes.append(Take(mask, values, tuple(v for v, label in written.items() if label in own)))
+        return tuple(takes)
+
+    def _operand(self, parameter: Parameter) -> tuple[Mask | None, int]:
+        given = self.params.get(parameter.name) if parameter.type == "segment" else None
+        return (None, 0) if given is None else chosen(self.mask, given)
 
     def _mine(self, old: Array) -> Flags:
         """Return where the segment that the result goes to already is."""
