@@ -495,7 +495,28 @@ describe("livewire", () => {
     for (const p of flat(item, frame)) expect(Math.abs(Math.hypot(...p) - 150)).toBeLessThan(3);
     expect(areaOf(flat(item, frame)).area / (Math.PI * 150 ** 2)).toBeCloseTo(1, 1);
 
+    // Anchors find the edge within 5 pixels, but where Shift is held or no edge is near; a double click stays one anchor.
+    const beside = (angle: number, off: number): Pair => [(150 + off) * Math.cos(angle), (150 + off) * Math.sin(angle)];
+    const anchors = [[0, 4], [1.5, -4], [3, 4], [4.5, 3]] as const;
+    for (const [angle, off] of anchors) press(fake, "livewire", frame, beside(angle, off), beside(angle, off), more);
+    press(fake, "livewire", frame, beside(4.5, 3), beside(4.5, 3), more);
+    expect(fake.drawing).toBeNull();
+    const snapped = flat(made(fake), frame);
+    expect(Math.max(...snapped.map((p) => Math.abs(Math.hypot(...p) - 150)))).toBeLessThan(2);
+    for (const [angle, off] of anchors) {
+      expect(Math.min(...snapped.map((p) => far(p, beside(angle, 0))))).toBeLessThan(3);
+      expect(Math.min(...snapped.map((p) => far(p, beside(angle, off))))).toBeGreaterThan(1.5);
+    }
+    fake.shapes = [];
+    for (const [angle, off] of anchors) press(fake, "livewire", frame, beside(angle, off), beside(angle, off), { ...more, shift: true });
+    press(fake, "livewire", frame, beside(0, 4), beside(0, 4), { ...more, shift: true });
+    const exact = flat(made(fake), frame);
+    for (const [angle, off] of anchors) expect(Math.min(...exact.map((p) => far(p, beside(angle, off))))).toBeLessThan(1e-3);
+
     const tracer = new Tracer(frame, geometry.shape, 1, value);
+    expect(far(tracer.snap([149.2, 3.2], 1), [149.2, 3.2])).toBeLessThan(1.2);
+    const flatPlace = new Tracer(frame, geometry.shape, 1, ([, j]) => (j < 40 ? 9 : 0)).snap([10.3, 20.4], 8);
+    expect(flatPlace).toEqual([10.3, 20.4]);
     tracer.anchor([-240, -240]);
     const times = Array.from({ length: 40 }, (_, n) => {
       const start = performance.now();

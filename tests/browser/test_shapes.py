@@ -179,7 +179,8 @@ def draw_outlines(lab: Lab, at: Plane, to: Places) -> None:
     at.key("Shift+Y")
     at.click(*to.spline, to.spline[0])
     at.key("Shift+L")
-    at.click(*to.wire)
+    # Held, Shift keeps the anchors from going to edges.
+    at.click(*to.wire, modifiers="Shift")
     at.key("Enter")
     at.key("Shift+U")
     at.click(*to.curve[:-1])
