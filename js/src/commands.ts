@@ -272,7 +272,7 @@ export function keyName(event: KeyLike): string {
 const NAMES: Readonly<Record<string, string>> = {
   contextmenu: "Menu", arrowup: "↑", arrowdown: "↓", arrowleft: "←", arrowright: "→", pageup: "Page Up",
   pagedown: "Page Down", home: "Home", end: "End", space: "Space", delete: "Del",
-  backspace: "Backspace", escape: "Esc", ctrl: "Ctrl", alt: "Alt", shift: "Shift",
+  backspace: "Backspace", enter: "Enter", insert: "Insert", escape: "Esc", ctrl: "Ctrl", alt: "Alt", shift: "Shift",
 };
 
 /** A key as people read it: "Ctrl+Shift+Z". */
