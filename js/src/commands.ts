@@ -74,7 +74,7 @@ export interface CommandTarget {
 }
 
 /** What can be done with a shape while it is drawn ("finish") or selected. */
-export type ShapeAction = "finish" | "next" | "previous" | "duplicate" | "lock" | "hide" | "snap";
+export type ShapeAction = "finish" | "next" | "previous" | "duplicate" | "lock" | "hide" | "snap" | "between";
 
 export const GROUPS = ["Tools", "Shapes", "Look", "Move", "Labels", "General"] as const;
 
@@ -138,6 +138,7 @@ const SHAPE_ROWS: readonly Row[] = [
   ["shape.previous", "Copy to the previous slice", "ctrl+arrowup", (t) => t.shape("previous")],
   ["shape.duplicate", "Duplicate", "ctrl+d", (t) => t.shape("duplicate")],
   ["shape.snap", "Pull to this slice", "ctrl+enter", (t) => t.shape("snap")],
+  ["shape.between", "Fill between slices", "", (t) => t.shape("between")],
   ["shape.lock", "Lock or unlock", "shift+k", (t) => t.shape("lock")],
   ["shape.hide", "Hide (nothing selected: show all)", "shift+n", (t) => t.shape("hide")],
   ["shape.left", "Move left by 1 px", "shift+arrowleft", (t) => t.nudge(-1, 0)],
@@ -271,7 +272,7 @@ export function keyName(event: KeyLike): string {
 const NAMES: Readonly<Record<string, string>> = {
   contextmenu: "Menu", arrowup: "↑", arrowdown: "↓", arrowleft: "←", arrowright: "→", pageup: "Page Up",
   pagedown: "Page Down", home: "Home", end: "End", space: "Space", delete: "Del",
-  backspace: "Backspace", escape: "Esc", ctrl: "Ctrl", alt: "Alt", shift: "Shift",
+  backspace: "Backspace", enter: "Enter", insert: "Insert", escape: "Esc", ctrl: "Ctrl", alt: "Alt", shift: "Shift",
 };
 
 /** A key as people read it: "Ctrl+Shift+Z". */

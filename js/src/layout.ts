@@ -30,6 +30,8 @@ export const GAP = 2;
 export const ONE_COLUMN = 520;
 /** From this ratio on the axial view is large, with the other two stacked beside it. */
 export const WIDE = 1.5;
+/** The row of options and hints, which is always there. */
+const BAR = 33;
 const MIN_ROW = 220;
 
 const row = (...parts: LayoutTree[]): LayoutTree => ({ row: parts });
@@ -173,7 +175,7 @@ function mprTree(width: number, height: number): LayoutTree {
 /** The height the panes need at a width: one column needs more than the widget's own. */
 export function neededHeight(arrangement: Arrangement, maximized: string | null, width: number, height: number): number {
   const count = maximized === null ? arrangement.panes.length : 1;
-  return count > 1 && width < ONE_COLUMN ? Math.max(height, count * MIN_ROW + (count - 1) * GAP) : height;
+  return count > 1 && width < ONE_COLUMN ? Math.max(height, BAR + count * MIN_ROW + (count - 1) * GAP) : height;
 }
 
 /**

@@ -3,6 +3,9 @@ import type { ShapeItem, TagItem } from "../src/model/protocol";
 import {
   arranged, kindTitle, linking, locking, naming, placeOf, rating, relabelling, removal, titleOf, type Annotation, type Entry,
 } from "../src/tools/annotations";
+import { LiveRoad } from "../src/channel/live";
+import { fillBetween, outlinesBetween } from "../src/ui/between";
+import type { Scene } from "../src/ui/scene";
 import { boxItem } from "./tools_help";
 
 const shape = (id: string, more: Partial<ShapeItem> = {}): ShapeItem => ({
@@ -77,5 +80,39 @@ describe("edits of several annotations", () => {
     const old = { ...box, lesion: "x" };
     expect(linking([old, ruler])).toMatchObject({ kind: "put", item: { id: "r", lesion: "x" } });
     expect(linking([old])).toMatchObject({ kind: "put", item: { id: "b", lesion: "" } });
+  });
+});
+
+describe("fill between outlines", () => {
+  const outline = (id: string, z: number, more: Partial<ShapeItem> = {}): ShapeItem =>
+    shape(id, { kind: "polygon", points: [[0, 0, z], [4, 0, z], [4, 4, z]], normal: [0, 0, 1], ...more });
+  const shapes = [
+    outline("a", 0), outline("b", 6, { normal: [0, 0, -1] }), outline("c", 0, { normal: [0, 1, 0] }), outline("d", 2, { lesion: "L" }),
+    outline("e", 2, { label: "node" }), outline("f", 2, { frame: 1 }), shape("r"),
+  ];
+
+  it("takes those chosen, and of one alone all that belong to it", () => {
+    expect(outlinesBetween([shapes[0]!], shapes).map(({ id }) => id)).toEqual(["a", "b"]);
+    expect(outlinesBetween([shapes[0]!, shapes[3]!], shapes).map(({ id }) => id)).toEqual(["a", "d"]);
+    expect(outlinesBetween([], shapes)).toEqual([]);
+  });
+
+  it("asks Python and says what came of it", () => {
+    const sent: { rid?: number; shapes?: readonly string[] }[] = [];
+    const toasts: string[] = [];
+    const road = new LiveRoad("T", { send: (message) => void sent.push(message as object), onMessage: () => () => undefined }, () => undefined);
+    const scene = { selection: ["r"], source: { document: { shapes }, channel: { live: road } }, toast: (text: string) => void toasts.push(text) };
+    fillBetween(scene as unknown as Scene);
+    scene.selection = ["r", "a"];
+    const ended = { type: "operate_ended", tab: "T", edit: null, error: null } as const;
+    for (const more of [{ edit: "e" as never }, { nothing: true }, { error: { kind: "E", message: "No", hint: "Do." } }]) {
+      fillBetween(scene as unknown as Scene);
+      expect(sent.at(-1)).toMatchObject({ type: "operate", op: "fill_between_shapes", shapes: ["a", "b"] });
+      const rid = sent.at(-1)!.rid!;
+      road.receive({ ...ended, rid: rid + 1 }, []);
+      road.receive({ ...ended, ...more, rid }, []);
+      road.receive({ ...ended, ...more, rid }, []);
+    }
+    expect(toasts).toEqual(["Select an outline first.", "Filled between the slices.", "There is nothing to fill between.", "No. Do."]);
   });
 });

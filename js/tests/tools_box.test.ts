@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Vec3 } from "../src/model/geometry";
-import { box, boxOutline, boxPoint, boxShown, HANDLES, hitBox, middleOf, moveBox, ordered, resizeBox } from "../src/tools/box";
+import { box, boxOutline, boxPoint, boxShown, HANDLES, hitBox, middleOf, resizeBox } from "../src/tools/box";
+import { moveBox, ordered } from "../src/tools/group";
 import { sliceFrame } from "../src/tools/frame";
 import { boxItem, fakeHost, GRIDS, label, plain, pointAt, random, VIEWS, type Fake } from "./tools_help";
 

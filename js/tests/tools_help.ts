@@ -68,6 +68,7 @@ export interface Fake extends ToolHost {
   boxes: BoxItem[];
   shapes: ShapeItem[];
   sketched: ShapeItem | null;
+  carried: readonly (BoxItem | ShapeItem)[];
   typing: Typing | null;
 }
 
@@ -78,7 +79,7 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
   const view = new ViewStore({}, () => undefined);
   const fake: Fake = {
     view, geometry, labels, masks, stores, edits, toasts, image: image(geometry), time: view.value.frame, boxes: [], shapes: [], seats: new Seats(),
-    shownDraft: null, shownCut: null, sketched: null, typing: null, point: null, drawing: null, selection: [],
+    shownDraft: null, shownCut: null, sketched: null, carried: [], typing: null, point: null, drawing: null, selection: [],
     values: Array.from({ length: geometry.shape[0] < 100 ? geometry.shape[0] : 0 }, (_, k) =>
       Int16Array.from({ length: geometry.shape[1] * geometry.shape[2] }, (_n, at) => k * 3 + at)),
     get store() {
@@ -96,6 +97,7 @@ export function fakeHost(geometry: GridGeometry, labels: LabelItem[], masks: Mas
     },
     reader: () => () => 0,
     sketch: (shape) => (fake.sketched = shape),
+    carry: (items) => (fake.carried = items),
     type: (typing) => (fake.typing = typing),
     voxels: (id) => stores.get(id),
     activeLabel: () => fake.labels.find((one) => one.id === view.value.label) ?? fake.labels[0] ?? null,

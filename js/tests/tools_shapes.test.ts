@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { dot, subtract, type Vec3 } from "../src/model/geometry";
-import type { EditDraft, ShapeItem, ShapeKind } from "../src/model/protocol";
+import type { BoxItem, EditDraft, ShapeItem, ShapeKind } from "../src/model/protocol";
 import { SHAPE_TOOLS, type ShapeToolName } from "../src/state/shapetools";
 import { freeFrame, sliceFrame, type Frame, type Pair } from "../src/tools/frame";
 import { catmullRom, crossesItself, far, nearestOn, thin, thinClosed } from "../src/tools/shapes/flat";
@@ -11,7 +11,7 @@ import { shapeTools } from "../src/tools/shapes/index";
 import { bidirectional, circleOf, ellipseOf, FORMS, rectangleOf } from "../src/tools/shapes/kinds";
 import { seatOf } from "../src/tools/shapes/seat";
 import { costsOf, Tracer, Wave } from "../src/tools/shapes/wire";
-import { fakeHost, GRIDS, label, plain, pointIn, random, VIEWS, type Fake } from "./tools_help";
+import { boxItem, fakeHost, GRIDS, label, plain, pointIn, random, VIEWS, type Fake } from "./tools_help";
 
 const UPRIGHT = [0.18, -0.11, 0.05, 0.976] as const;
 const planesOf = (geometry: (typeof GRIDS)[number][1]): Frame[] => [
@@ -245,6 +245,50 @@ describe("changing", () => {
     expect(fake.point).toEqual({ id: item.id, n: 2 });
   });
 
+  it("moves all that is selected together, boxes too, in one edit; what is locked stays", () => {
+    const fake = host();
+    const edge: Pair = [(A[0] + C[0]) / 2, (A[1] + C[1]) / 2];
+    const one = shape(fake, "polygon", [A, C, B, D]);
+    const point = shape(fake, "points", [[-3, 2]]);
+    const away = makeShape(fake, sliceFrame(plain, "axial", 5), "ruler", "lesion", [[0, 0], [1, 1]].map((p) => sliceFrame(plain, "axial", 5).toWorld(p as [number, number])));
+    const locked = shape(fake, "ruler", [[3, 3], [4, 4]], { locked: true });
+    fake.shapes = [...fake.shapes, away];
+    fake.boxes = [boxItem([[3, 2, 2], [3, 4, 4]], { label: "lesion" })];
+    fake.selection = [one.id, point.id, away.id, locked.id, "box"];
+    const gesture = shapeTools.select.begin(pointIn(frame, edge), fake)!;
+    gesture.move(pointIn(frame, [edge[0] + 1, edge[1] + 0.8]));
+    expect(fake.carried.map(({ id }) => id)).toEqual(["box", one.id, point.id, away.id]);
+    expect(fake.edits).toEqual([]);
+    gesture.end(pointIn(frame, [edge[0] + 1, edge[1] + 0.8]));
+    expect(fake.carried).toEqual([]);
+    expect(fake.edits).toHaveLength(1);
+    const [batch] = fake.edits as [EditDraft & { kind: "batch" }];
+    const items = batch.edits.map((edit) => (edit as EditDraft & { kind: "put" }).item);
+    expect((items[0] as BoxItem).index).toEqual([[3, 3, 4], [3, 5, 6]]);
+    const by = (item: ShapeItem, was: ShapeItem): Pair => {
+      const [to, from] = [frame.toPlane(item.points[0]!), frame.toPlane(was.points[0]!)];
+      return [to[0] - from[0], to[1] - from[1]];
+    };
+    [one, point, away].forEach((was, n) => expectNear([by(items[n + 1] as ShapeItem, was)], [[1, 0.8]]));
+    expect(fake.toasts).toEqual(["1 of 5 are locked and stay. 1 on other slices moved along."]);
+    // From the point, from the box, and given up.
+    press(fake, "select", frame, [-3, 2], [-3.5, 2]);
+    expect((fake.edits.at(-1) as EditDraft & { kind: "batch" }).edits).toHaveLength(4);
+    const corner = frame.fromIndex([3, 2, 3]);
+    press(fake, "select", frame, corner, [corner[0] + 1, corner[1]]);
+    expect(fake.edits.at(-1)).toMatchObject({ kind: "batch", name: "Move 4 annotations" });
+    shapeTools.select.begin(pointIn(frame, edge), fake)!.cancel();
+    expect(fake.edits).toHaveLength(3);
+    // A click takes the one alone; Shift adds a box and takes it away.
+    press(fake, "select", frame, edge);
+    expect(fake.selection).toEqual([one.id]);
+    press(fake, "select", frame, corner, corner, { shift: true });
+    expect(fake.selection).toEqual([one.id, "box"]);
+    press(fake, "select", frame, corner, corner, { shift: true });
+    expect(fake.selection).toEqual([one.id]);
+    expect(fake.edits).toHaveLength(3);
+  });
+
   it("adds a point on an edge of the selected outline and takes one away with Alt", () => {
     const fake = host();
     const item = shape(fake, "polygon", [A, C, B, D]);
@@ -451,7 +495,28 @@ describe("livewire", () => {
     for (const p of flat(item, frame)) expect(Math.abs(Math.hypot(...p) - 150)).toBeLessThan(3);
     expect(areaOf(flat(item, frame)).area / (Math.PI * 150 ** 2)).toBeCloseTo(1, 1);
 
+    // Anchors find the edge within 5 pixels, but where Shift is held or no edge is near; a double click stays one anchor.
+    const beside = (angle: number, off: number): Pair => [(150 + off) * Math.cos(angle), (150 + off) * Math.sin(angle)];
+    const anchors = [[0, 4], [1.5, -4], [3, 4], [4.5, 3]] as const;
+    for (const [angle, off] of anchors) press(fake, "livewire", frame, beside(angle, off), beside(angle, off), more);
+    press(fake, "livewire", frame, beside(4.5, 3), beside(4.5, 3), more);
+    expect(fake.drawing).toBeNull();
+    const snapped = flat(made(fake), frame);
+    expect(Math.max(...snapped.map((p) => Math.abs(Math.hypot(...p) - 150)))).toBeLessThan(2);
+    for (const [angle, off] of anchors) {
+      expect(Math.min(...snapped.map((p) => far(p, beside(angle, 0))))).toBeLessThan(3);
+      expect(Math.min(...snapped.map((p) => far(p, beside(angle, off))))).toBeGreaterThan(1.5);
+    }
+    fake.shapes = [];
+    for (const [angle, off] of anchors) press(fake, "livewire", frame, beside(angle, off), beside(angle, off), { ...more, shift: true });
+    press(fake, "livewire", frame, beside(0, 4), beside(0, 4), { ...more, shift: true });
+    const exact = flat(made(fake), frame);
+    for (const [angle, off] of anchors) expect(Math.min(...exact.map((p) => far(p, beside(angle, off))))).toBeLessThan(1e-3);
+
     const tracer = new Tracer(frame, geometry.shape, 1, value);
+    expect(far(tracer.snap([149.2, 3.2], 1), [149.2, 3.2])).toBeLessThan(1.2);
+    const flatPlace = new Tracer(frame, geometry.shape, 1, ([, j]) => (j < 40 ? 9 : 0)).snap([10.3, 20.4], 8);
+    expect(flatPlace).toEqual([10.3, 20.4]);
     tracer.anchor([-240, -240]);
     const times = Array.from({ length: 40 }, (_, n) => {
       const start = performance.now();

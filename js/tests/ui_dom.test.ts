@@ -87,13 +87,20 @@ describe("keys", () => {
 it("help names every command", () => {
   let closed = 0;
   const hooks = { close: () => closed++, change: () => undefined, say: () => undefined };
-  const help = buildHelp(new Keymap(), hooks, abort.signal);
+  const keys = new Keymap();
+  const help = buildHelp(keys, hooks, abort.signal);
   for (const one of COMMANDS) {
     if (!/_\d$/.test(one.id)) expect(help.textContent).toContain(one.title);
   }
   expect(help.textContent).toContain("Alt+1 … 9");
   help.querySelector("button")!.click();
   expect(closed).toBe(1);
+  expect(help.textContent).not.toContain("Your tools");
+  keys.setTools([{ name: "grow", title: "Grow by 3 mm", key: "f8" }, { name: "plain", title: "Clean up", key: "" }, { name: "taken", title: "Taken key", key: "b" }]);
+  const own = [...help.querySelectorAll("section")].find((one) => one.querySelector("h4")?.textContent === "Your tools")!;
+  expect([...own.querySelectorAll(".nbannot-help-row")].map((one) => [...one.children].map((part) => part.textContent))).toEqual([
+    ["F8", "Grow by 3 mm"], ["no key", "Clean up"], ["no key", "Taken key"],
+  ]);
 });
 
 describe("the editor of keys", () => {

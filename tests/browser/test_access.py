@@ -188,4 +188,22 @@ def test_a_touch_screen(lab_server: Server, browser: Browser) -> None:
         undo = page.locator('[data-nbannot-command="edit.undo"]')
         undo.tap()
         lab.until(lambda: lab.run_python("print(int((mask.array > 0).sum()))") == "0", "a tap undoes")
+        canvas.scroll_into_view_if_needed()
+        page.locator('[data-nbannot-menu="shapes"]').tap()
+        page.locator('[data-nbannot-item="tool.ruler"]').tap()
+        touch("touchStart", (x - 60, y - 40))
+        for n in range(1, 8):
+            touch("touchMove", (x - 60 + 12 * n, y - 40 + 5 * n))
+        touch("touchEnd")
+        rulers = "print([one.kind for one in viewer.document.shapes])"
+        lab.until(lambda: lab.run_python(rulers) == "['ruler']", "one finger draws a ruler")
+        canvas.scroll_into_view_if_needed()
+        before = lab.run_python(zoom)
+        touch("touchStart", (x - 70, y + 60))
+        touch("touchStart", (x - 70, y + 60), (x + 70, y + 60))
+        for n in range(1, 6):
+            touch("touchMove", (x - 70 + 8 * n, y + 60), (x + 70 - 8 * n, y + 60))
+        touch("touchEnd")
+        lab.until(lambda: lab.run_python(zoom) != before, "two fingers zoom with the ruler, too")
+        assert lab.run_python(rulers) == "['ruler']"
         lab.screenshot("access-touch")

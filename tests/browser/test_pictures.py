@@ -89,6 +89,27 @@ viewer.label = "lesion"
 viewer.view = {{**viewer.view, "panel": True, "opacity": 0.3}}
 viewer
 """
+SHAPES = """
+import nbannot as nb
+ct = nb.read({folder!r} + "/chest/ct")
+margin = nb.Attribute("margin", "choice", options=("smooth", "lobulated", "spiculated"))
+labels = [nb.Label("nodule", attributes=(margin,)), "aorta", "bones"]
+viewer = nb.Viewer(ct, labels=labels, layout="axial", height=720, window="SOFT TISSUE")
+z = ct.geometry.to_world(ct.geometry.to_index((-74, 22, 205)).round())[2]
+def draw(kind, label, *places, **more):
+    viewer.document.add(nb.Shape(kind, label, [(x, y, z) for x, y in places], normal=(0, 0, 1), **more))
+draw("ruler", "aorta", (14, 34), (41, 34))
+draw("angle", "bones", (-98, -62), (0, -92), (98, -62))
+draw("polygon", "aorta", (-19, -25), (-8, -31), (3, -27), (9, -16), (12, -3), (8, 0), (0, -2), (-15, -7), (-20, -15))
+draw("ellipse", "bones", (0, 52), (0, 76), (-14, 64), (14, 64))
+draw("bidirectional", "nodule", (-85, 22), (-63, 22), (-74, 12), (-74, 32), attributes={{"margin": "lobulated"}})
+viewer.goto(world=(0, 0, z))
+viewer.tool = "select"
+selected = [one.id for one in viewer.document.shapes]
+more = {{"panel": True, "crosshair": False, "zoom": {{"axial": 0.5}}, "selected": selected}}
+viewer.view = {{**viewer.view, **more}}
+viewer
+"""
 CLIP = """
 import nbannot as nb
 clip = nb.read({folder!r} + "/ultrasound.dcm")
@@ -222,6 +243,17 @@ def test_the_help_and_a_narrow_cell(lab: Lab, demo_folder: Path) -> None:
     assert all(a and b and a["y"] + a["height"] <= b["y"] for a, b in pairwise(boxes))
 
 
+def test_shapes_and_what_is_measured_of_them(lab: Lab, demo_folder: Path) -> None:
+    root = show(lab, SHAPES, demo_folder)
+    root.locator("[data-nbannot-caption]").get_by_text("HU").first.wait_for()
+    keep(lab, root, "shapes")
+    check_filled(lab, root, ("axial",))
+    kinds = ["ruler", "angle", "polygon", "ellipse", "bidirectional"]
+    assert [root.locator(f'path[data-nbannot-kind="{kind}"]').count() for kind in kinds] == [1] * 5
+    words = " ".join(root.locator("[data-nbannot-caption]").all_text_contents())
+    assert all(unit in words for unit in ("27.0 mm", "°", "mm²", "HU"))
+
+
 def test_the_pet_dark_on_white(lab: Lab, demo_folder: Path) -> None:
     root = show(lab, PET, demo_folder)
     keep(lab, root, "pet")
@@ -301,7 +333,9 @@ def test_the_ultrasound_clip_in_colour(lab: Lab, demo_folder: Path) -> None:
     assert root.locator('[data-nbannot-command="frame.play"]').first.is_visible()
 
 
-@pytest.mark.parametrize("name", ["ct-mpr", "help", "narrow", "pet", "layers", "brain", "ultrasound"])
+@pytest.mark.parametrize(
+    "name", ["ct-mpr", "help", "narrow", "pet", "layers", "brain", "ultrasound", "shapes"]
+)
 def test_the_documentation_has_its_picture(name: str) -> None:
     with Image.open(ROOT / "docs" / "images" / f"{name}.png") as picture:
         assert picture.width >= 400 and picture.height >= 300

@@ -18,7 +18,7 @@ Px = tuple[float, float]
 Points = npt.NDArray[np.float64]
 
 CT = """
-import json, warnings, nbannot as nb
+import json, warnings, numpy as np, nbannot as nb
 warnings.simplefilter("ignore")
 images = nb.read({folder!r})
 ct = next(one for one in images.values() if one.modality == "CT" and one.shape[0] > 1)
@@ -179,7 +179,8 @@ def draw_outlines(lab: Lab, at: Plane, to: Places) -> None:
     at.key("Shift+Y")
     at.click(*to.spline, to.spline[0])
     at.key("Shift+L")
-    at.click(*to.wire)
+    # Held, Shift keeps the anchors from going to edges.
+    at.click(*to.wire, modifiers="Shift")
     at.key("Enter")
     at.key("Shift+U")
     at.click(*to.curve[:-1])
@@ -421,3 +422,53 @@ def test_the_menu_of_shapes_fits_a_narrow_viewer(lab: Lab, shared_data: Path, wi
     lab.page.keyboard.press("ArrowDown")
     lab.page.keyboard.press("Enter")
     lab.until(lambda: root.get_attribute("data-nbannot-tool") != "crosshair", "a tool is chosen")
+
+
+def place_in(lab: Lab, name: str) -> list[float]:
+    """Where a view lies in its viewer, and its size."""
+    place: list[float] = view(lab, name).evaluate(
+        "v => { const [a, b] = [v, v.closest('[data-nbannot-root]')].map(e => e.getBoundingClientRect());"
+        " return [a.x - b.x, a.y - b.y, a.width, a.height]; }"
+    )
+    return place
+
+
+def test_several_shapes_move_together_and_are_filled_between(lab: Lab, shared_data: Path) -> None:
+    shown(lab, shared_data)
+    root = lab.output(0)
+    place = place_in(lab, "axial")
+    for tool, shows in (("brush", "options"), ("scissors", "options"), ("ruler", "tip"), ("select", "tip")):
+        lab.run_python(f"viewer.tool = {tool!r}")
+        root.locator(f'[data-nbannot-tool="{tool}"] [data-nbannot-paintbar="{shows}"]').wait_for()
+        assert place_in(lab, "axial") == place, "the picture stands still"
+    at = Plane(lab, "axial")
+    x, y = at.size[0] / 2, at.size[1] / 2
+    outline = [(x - 40, y - 40), (x + 40, y - 40), (x + 40, y + 40), (x - 40, y + 40)]
+    lab.run_python(
+        f"square = np.array({at.world(*outline).tolist()}); up = 4 * ct.geometry.affine[:3, 0]\n"
+        "made = [nb.Shape('polygon', 'lesion', tuple(map(tuple, square + n * up))) for n in (0, 1)]\n"
+        "made.append(nb.Shape('points', 'node', (tuple(square[0] + 20),)))\n"
+        "made.append(nb.Box('node', ((80, 90, 90), (80, 120, 120))))\n"
+        "for one in made: viewer.document.add(one)\n"
+        "viewer.view = {**viewer.view, 'selected': [made[0].id, made[3].id]}; steps = len(viewer.document.history)"
+    )
+    root.locator("path.nbannot-shape-selected").first.wait_for(state="attached")
+    at.drag((x - 40, y), (x - 30, y + 10), (x - 20, y + 20))
+    settles(lab, 0, at.world(*[(a + 20, b + 20) for a, b in outline]))
+    assert ask(lab, "len(viewer.document.history) - steps") == 1
+    box = ask(lab, "[list(corner) for corner in viewer.document.boxes[made[3].id].index]")
+    by = 20 * MM / ask(lab, "list(ct.geometry.spacing)")[1]
+    assert np.allclose(box, [[80, 90 + by, 90 + by], [80, 120 + by, 120 + by]], atol=1)
+    at.move((x, y))
+    at.key("Control+Z")
+    settles(lab, 0, at.world(*outline))
+    lab.page.mouse.click(*at.page((x - 40, y)), button="right")
+    root.locator('[data-nbannot-item="between"]').click()
+    root.locator(".nbannot-toast").get_by_text("Filled between").wait_for()
+    slices = (
+        "[round(4 * (s.points[0][2] - square[0, 2]) / up[2]) for s in viewer.document.shapes if s.closed]"
+    )
+    until_equal(lab, f"sorted({slices})", [0, 1, 2, 3, 4])
+    at.move((x, y))
+    at.key("Control+Z")
+    until_equal(lab, "len(viewer.document.shapes)", 3)

@@ -196,7 +196,7 @@ def test_a_stroke_is_in_the_array_and_undo_works_from_both_sides(lab: Lab) -> No
     lab.run_cell(1)
     hover(lab, "axial")
     lab.page.keyboard.press("b")
-    lab.output(0).locator("[data-nbannot-paintbar]").wait_for()
+    lab.output(0).locator("[data-nbannot-paintbar=options]").wait_for()
     hover(lab, "axial")
     empty = lab.canvas_pixels(view(lab, "axial").locator("canvas"))
     drag(lab, "axial", (0.45, 0.5), (0.55, 0.5))

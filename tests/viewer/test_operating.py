@@ -123,6 +123,22 @@ def test_an_operation_is_shown_first_and_applied_as_one_edit(document: Document,
     assert not mask.array.any()
 
 
+def test_outlines_are_filled_between_at_once(document: Document, tab: Tab) -> None:
+    square = ((2, 2), (6, 2), (6, 6), (2, 6))
+    shapes = [nb.Shape("polygon", "lesion", tuple((x, y, float(k)) for x, y in square)) for k in (0, 2)]
+    for shape in shapes:
+        document.add(shape)
+    tab.send("operate", rid=1, op="fill_between_shapes", shapes=[shape.id for shape in shapes])
+    ended, _ = tab.wait("operate_ended", 1)
+    assert ended["error"] is None and ended["edit"] == document.history[-1].id
+    assert [shape.points[0][2] for shape in document.shapes] == [0, 2, 1]
+    document.undo()
+    assert len(document.shapes) == 2
+    for rid, ids, message in ((2, [shapes[0].id], "nothing to fill"), (3, ["gone"], "A shape is gone")):
+        tab.send("operate", rid=rid, op="fill_between_shapes", shapes=ids)
+        assert message in tab.wait("operate_ended", rid)[0]["error"]["message"]
+
+
 def test_cancelling_a_preview_changes_nothing(document: Document, tab: Tab) -> None:
     tab.operate(1, "threshold", document, params={"lo": 60})
     tab.wait("operated", 1)

@@ -97,7 +97,7 @@ export type LiveRequest =
       readonly type: "operate"; readonly rid: number; readonly op: string;
       readonly mask?: string | null; readonly segment?: number | null; readonly image?: string;
       readonly params?: Readonly<Record<string, unknown>>; readonly target?: "new"; readonly rules?: boolean;
-      readonly at?: Readonly<Record<string, unknown>>;
+      readonly at?: Readonly<Record<string, unknown>>; readonly shapes?: readonly string[];
     }
   | { readonly type: "operate_apply" | "operate_cancel"; readonly rid: number };
 
@@ -110,6 +110,7 @@ type Listener = (message: LiveMessage, buffers: readonly Uint8Array[]) => void;
 export class LiveRoad {
   #tools: readonly OwnToolJson[] = [];
   readonly #listeners = new Set<Listener>();
+  #rid = 0;
 
   constructor(
     readonly tab: string,
@@ -127,6 +128,11 @@ export class LiveRoad {
     const off = (): void => void this.#listeners.delete(callback);
     signal?.addEventListener("abort", off, { once: true });
     return off;
+  }
+
+  /** A number that no operation of this tab had yet. */
+  nextRid(): number {
+    return ++this.#rid;
   }
 
   /** Ask the host; false where there is no connection. */

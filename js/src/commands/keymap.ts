@@ -137,6 +137,11 @@ export class Keymap {
     this.set(this.#config, this.#own);
   }
 
+  /** Tools of the user's own, in order. */
+  get tools(): readonly { readonly name: string; readonly title: string }[] {
+    return this.#tools;
+  }
+
   /** Why tools of the user's own have no key that they should have. */
   get toolProblems(): readonly string[] {
     return this.#tools.flatMap(({ title, key }) => {

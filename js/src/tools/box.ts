@@ -2,6 +2,7 @@
 import { withAxis, type Axis, type GridGeometry, type Vec3 } from "../model/geometry";
 import type { BoxItem, IndexBox } from "../model/protocol";
 import type { Pair, SliceFrame } from "./frame";
+import { dragTogether, moveBox, ordered, whyFixed } from "./group";
 import { obstacle } from "./labels";
 import { freshId, onSlice, TURNED, type Gesture, type Pointer, type SlicePointer, type Tool, type ToolHost } from "./tool";
 
@@ -15,15 +16,6 @@ export const HANDLES: readonly Handle[] = [
   { u: -1, v: -1 }, { u: 0, v: -1 }, { u: 1, v: -1 }, { u: 1, v: 0 },
   { u: 1, v: 1 }, { u: 0, v: 1 }, { u: -1, v: 1 }, { u: -1, v: 0 },
 ];
-
-/** Low and high corner, whichever way the box was given. */
-export function ordered(index: IndexBox): IndexBox {
-  const [a, b] = index;
-  return [
-    [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.min(a[2], b[2])],
-    [Math.max(a[0], b[0]), Math.max(a[1], b[1]), Math.max(a[2], b[2])],
-  ];
-}
 
 /** Whether a box crosses the shown slice (half a voxel counts) in the shown frame. */
 export function boxShown(box: BoxItem, frame: SliceFrame, image: string, time: number): boolean {
@@ -70,16 +62,6 @@ export function resizeBox(
     if (side > 0) high = withAxis(high, axis, target[axis]);
   }
   return ordered([low, high]);
-}
-
-/** The box moved by an index difference, kept inside the image. */
-export function moveBox(index: IndexBox, by: Vec3, geometry: GridGeometry): IndexBox {
-  const [low, high] = ordered(index);
-  const shift = (n: Axis): number =>
-    Math.min(geometry.shape[n] - 0.5 - high[n], Math.max(-0.5 - low[n], by[n]));
-  const d: Vec3 = [shift(0), shift(1), shift(2)];
-  const moved = (p: Vec3): Vec3 => [round(p[0] + d[0]), round(p[1] + d[1]), round(p[2] + d[2])];
-  return [moved(low), moved(high)];
 }
 
 export interface Hit {
@@ -210,16 +192,21 @@ export const box: Tool = {
       return null;
     }
     const hit = hitBox(pointer, shownBoxes(pointer, host), host.selected);
-    host.selected = hit?.box.id ?? null;
-    if (!hit) return draw(pointer, host);
-    if (hit.box.locked) {
-      host.toast(`The box "${hit.box.name || hit.box.label}" is locked. Unlock it to change it.`);
+    if (!hit) {
+      host.selected = null;
+      return draw(pointer, host);
+    }
+    const { id } = hit.box;
+    const was = host.selection.includes(id);
+    if (pointer.shift && !hit.handle) {
+      host.selection = was ? host.selection.filter((one) => one !== id) : [...host.selection, id];
       return null;
     }
-    if (!host.labels.some((one) => one.name === hit.box.label && one.locked)) {
-      return change(hit.box, hit, pointer, host);
-    }
-    host.toast(`The label "${hit.box.label}" is locked. Unlock it to change its boxes.`);
+    if (was && !hit.handle && host.selection.length > 1) return dragTogether(hit.box, pointer, host);
+    host.selected = id;
+    const why = whyFixed(host, hit.box);
+    if (why === null) return change(hit.box, hit, pointer, host);
+    host.toast(why);
     return null;
   },
   cursor(pointer, host) {

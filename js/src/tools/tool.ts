@@ -150,6 +150,8 @@ export interface ToolHost {
   cutLine(line: CutLine | null): void;
   /** A shape while it is drawn or changed, shown instead of the document's. */
   sketch(shape: ShapeItem | null): void;
+  /** Boxes and shapes that are moved together, shown instead of the document's. */
+  carry(items: readonly (BoxItem | ShapeItem)[]): void;
   /** Let a text be typed over the picture. */
   type(typing: Typing | null): void;
   toast(text: string, action?: ToastAction): void;

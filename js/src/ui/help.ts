@@ -55,6 +55,9 @@ export function buildHelp(
       section("Mouse", MOUSE.map(([what, title]) => row([what], title))),
       ...GROUPS.map((group) => section(group, rows(group, keys, editor))),
     );
+    if (keys.tools.length > 0) {
+      columns.append(section("Your tools", keys.tools.map(({ name, title }) => row([keys.toolHint(name) || "no key"], title))));
+    }
     if (keys.problems.length > 0) {
       columns.append(section("About these keys", keys.problems.map(({ key, message, hint }) =>
         h("div", { class: "nbannot-key-note" }, `${key}: ${message}. ${hint}`))));

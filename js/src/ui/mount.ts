@@ -27,7 +27,7 @@ import type { Source } from "./source";
 import { Stage } from "./stage";
 import { Toolbar } from "./toolbar";
 
-const HEIGHT = 620;
+const HEIGHT = 652;
 const PANEL_ROOM = 760;
 const PROGRESS_MS = 250;
 const CONTROLS_MS = 100;
@@ -193,7 +193,7 @@ class Viewer {
     this.#view.on((_, changed) => {
       if (ARRANGING.some((key) => changed.has(key))) this.#arrange();
       if (changed.has("shortcuts")) this.#bindKeys();
-      // At once: it moves the picture, which must stand still when the next press comes.
+      // At once: the options must be there when the next press comes.
       if (changed.has("tool")) this.#paintbar.draw(this.#held.former);
       if (changed.has("panel") || changed.has("height") || changed.has("thumbnails")) this.#resized();
       this.#refresh();

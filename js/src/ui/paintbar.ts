@@ -1,10 +1,12 @@
-/** The row of options of the segmentation tool in use. */
+/** The row below the buttons: options of the segmentation tool in use, else how the tool is used. It is always there. */
 import { BRUSH_MAX, BRUSH_MIN, type ToolName } from "../state";
 import type { Rules } from "../state/rules";
 import { isGrid } from "../tools/frame";
+import { command } from "../commands";
 import { h, listen, setAttribute, setText } from "./dom";
 import { icon } from "./icons";
 import type { Scene } from "./scene";
+import { TIPS } from "./tips";
 
 type Choice<T extends string> = readonly (readonly [value: T, title: string, picture?: string])[];
 
@@ -24,7 +26,7 @@ const shown = (x: number): string => String(Number(x.toPrecision(6)));
 
 export class PaintBar {
   readonly element = h("div", {
-    class: "nbannot-paintbar", role: "toolbar", "aria-label": "Options of the segmentation tool", "data-nbannot-paintbar": true, hidden: true,
+    class: "nbannot-paintbar", role: "toolbar", "aria-label": "Options of the tool", "data-nbannot-paintbar": "tip",
   });
   readonly #size = number("Brush diameter", "size", { min: BRUSH_MIN, max: BRUSH_MAX, class: "nbannot-size" });
   readonly #unit = h("span");
@@ -39,6 +41,7 @@ export class PaintBar {
   readonly #cuts = select("What the scissors do", "scissors", CUTS);
   readonly #overwrite = select("What happens to other segments", "overwrite", OVERWRITES);
   readonly #area = h("select", { "aria-label": "Where voxels may change", title: "Where voxels may change", "data-nbannot-rule": "area" });
+  readonly #tip = h("div", { class: "nbannot-tip", "data-nbannot-tip": true });
   readonly #parts: Readonly<Record<string, HTMLElement>>;
   #areas = "";
 
@@ -55,8 +58,10 @@ export class PaintBar {
       adaptive: part(this.#adaptive, h("span", { "aria-hidden": "true" }, "±"), this.#tolerance),
       area: part(this.#area),
       overwrite: part(this.#overwrite),
+      tip: this.#tip,
     };
     this.element.append(...Object.values(this.#parts));
+    this.#show({});
     this.#listen();
     scene.keys.on(() => this.#retitle(), signal);
     this.#retitle();
@@ -128,9 +133,13 @@ export class PaintBar {
     if (!scene.ready) return;
     const { tool: now, rules, size_mm } = scene.view.value;
     const tool = PAINTING.includes(now) ? now : held ?? now;
+    const painting = PAINTING.includes(tool);
+    setAttribute(this.element, "data-nbannot-paintbar", painting ? "options" : "tip");
+    if (!painting) {
+      setText(this.#tip, `${command(`tool.${tool}`).title}: ${TIPS[tool] ?? ""}`);
+      return this.#show({ tip: true });
+    }
     const { pane } = scene;
-    this.element.hidden = !PAINTING.includes(tool);
-    if (this.element.hidden) return;
     const brush = tool === "brush" || tool === "eraser";
     const grid = isGrid(pane.geometry);
     const { color } = pane.image;
@@ -161,7 +170,7 @@ export class PaintBar {
   }
 
   #show(parts: Readonly<Record<string, boolean>>): void {
-    for (const [name, on] of Object.entries(parts)) this.#parts[name]!.hidden = !on;
+    for (const [name, part] of Object.entries(this.#parts)) part.hidden = parts[name] !== true;
   }
 
   #drawAreas({ area, area_label }: Rules): void {

@@ -82,6 +82,7 @@ export interface PaneOwner {
   /** Where the pointer is, and in which pane. */
   pointed: { readonly pane: string; readonly image: string; readonly world: Vec3; readonly erases: boolean } | null;
   sketch(shape: ShapeItem | null): void;
+  carry(items: readonly (BoxItem | ShapeItem)[]): void;
   type(typing: Typing | null): void;
   toast(text: string, action?: ToastAction): void;
   repaint(): void;
@@ -430,6 +431,10 @@ export class Pane implements ToolHost {
 
   sketch(shape: ShapeItem | null): void {
     this.scene.sketch(shape);
+  }
+
+  carry(items: readonly (BoxItem | ShapeItem)[]): void {
+    this.scene.carry(items);
   }
 
   type(typing: Typing | null): void {

@@ -64,6 +64,8 @@ export class Scene implements PaneOwner {
   readonly #spaces = new Memo<Spaces>();
   #draft: BoxDraft | null = null;
   #sketch: ShapeItem | null = null;
+  /** Boxes and shapes that are being moved together, by id. */
+  #carried: ReadonlyMap<string, BoxItem | ShapeItem> = new Map();
   readonly statistics = new Statistics();
   /** The point of a shape that was taken hold of last. */
   point: { readonly id: string; readonly n: number } | null = null;
@@ -366,16 +368,20 @@ export class Scene implements PaneOwner {
 
   get boxes(): readonly BoxItem[] {
     const draft = this.#draft;
-    const { boxes } = this.source.document;
+    const boxes = this.#moved(this.source.document.boxes);
     if (!draft) return boxes;
     return [...boxes.filter((one) => one.id !== draft.item.id), draft.item];
   }
 
   /** The document's shapes with the one that is being drawn or changed. */
   get shapes(): readonly ShapeItem[] {
-    const { shapes } = this.source.document;
+    const shapes = this.#moved(this.source.document.shapes);
     const sketch = this.#sketch;
     return sketch ? [...shapes.filter((one) => one.id !== sketch.id), sketch] : shapes;
+  }
+
+  #moved<T extends BoxItem | ShapeItem>(items: readonly T[]): readonly T[] {
+    return this.#carried.size === 0 ? items : items.map((item) => (this.#carried.get(item.id) as T | undefined) ?? item);
   }
 
   get sketched(): string | null {
@@ -408,6 +414,12 @@ export class Scene implements PaneOwner {
 
   sketch(shape: ShapeItem | null): void {
     this.#sketch = shape;
+    this.repaint();
+  }
+
+  carry(items: readonly (BoxItem | ShapeItem)[]): void {
+    if (items.length === 0 && this.#carried.size === 0) return;
+    this.#carried = new Map(items.map((item) => [item.id, item]));
     this.repaint();
   }
 

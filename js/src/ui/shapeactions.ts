@@ -2,12 +2,14 @@
 import type { ShapeAction } from "../commands";
 import type { BoxItem, EditDraft, ShapeItem } from "../model/protocol";
 import { withAxis } from "../model/geometry";
-import { copiedTo, fixed, movedBy, pulledTo, putShape, TOOL } from "../tools/shapes/edits";
+import { copiedTo, movedBy, pulledTo, putShape, TOOL } from "../tools/shapes/edits";
+import { moving, selectedHere, whyFixed } from "../tools/group";
 import { removePoint } from "../tools/shapes/index";
 import { FORMS } from "../tools/shapes/kinds";
 import { isDrawn, locking, type Drawn } from "../tools/annotations";
 import { freshId, together } from "../tools/tool";
 import { chosen, removeAnnotations } from "./annotations";
+import { fillBetween } from "./between";
 import type { Pane } from "./pane";
 import type { Scene } from "./scene";
 
@@ -18,19 +20,11 @@ const APART = 14;
 /** The chosen boxes and shapes. */
 const selectedItems = (scene: Scene): Marked[] => chosen(scene).filter(isDrawn);
 
-/** Why an item must stay, or null. */
-function heldFast(scene: Scene, item: Marked): string | null {
-  if (item.type === "shape") return fixed(scene, item);
-  if (item.locked) return "This box is locked. Unlock it to change it.";
-  const label = scene.labels.find(({ name }) => name === item.label);
-  return label?.locked ? `The label "${label.name}" is locked. Unlock it to change its boxes.` : null;
-}
-
 /** The selected shapes that may be changed; says why others may not. */
 function free<T extends Marked>(scene: Scene, items: readonly T[]): T[] {
-  const why = items.map((item) => heldFast(scene, item)).find((one) => one !== null);
+  const why = items.map((item) => whyFixed(scene, item)).find((one) => one !== null);
   if (why) scene.toast(why);
-  return items.filter((item) => heldFast(scene, item) === null);
+  return items.filter((item) => whyFixed(scene, item) === null);
 }
 
 const isShape = (item: Marked): item is ShapeItem => item.type === "shape";
@@ -48,19 +42,20 @@ export function removeSelected(scene: Scene): void {
   const items = selectedItems(scene);
   const own = items.find((item): item is ShapeItem => isShape(item) && item.id === point?.id);
   if (own && point && FORMS[own.kind].least !== undefined && own.points.length > 1) {
-    const why = heldFast(scene, own);
+    const why = whyFixed(scene, own);
     return why === null ? void removePoint(own, point.n, scene.pane) : scene.toast(why);
   }
   removeAnnotations(scene, chosen(scene));
 }
 
-/** Move the selected shapes by px of the screen. */
+/** Move what is selected by px of the screen. */
 export function nudge(scene: Scene, dx: number, dy: number): void {
   if (!scene.ready || scene.pane.plane === "volume") return;
-  const { frame, camera } = scene.pane;
-  const items = free(scene, selectedItems(scene).filter(isShape).filter((item) => scene.pane.seats.get(item, frame)?.inside));
-  const by = [dx * camera.mmPerPx, dy * camera.mmPerPx] as const;
-  applyAll(scene, items.map((item) => putShape(movedBy(item, frame, by), item)), "Move shapes");
+  const { pane } = scene;
+  const { mmPerPx } = pane.camera;
+  const { edit, note } = moving(selectedHere(pane), pane.frame, [dx * mmPerPx, dy * mmPerPx], pane);
+  if (edit) scene.apply(edit);
+  if (note) scene.toast(note);
 }
 
 function copy(scene: Scene, by: number): void {
@@ -140,7 +135,7 @@ const ACTIONS: Readonly<Record<ShapeAction, (scene: Scene) => void>> = {
   finish: (scene) => scene.drawing?.finish(scene.pane),
   next: (scene) => copy(scene, 1),
   previous: (scene) => copy(scene, -1),
-  duplicate, lock, hide, snap,
+  duplicate, lock, hide, snap, between: fillBetween,
 };
 
 export function doWithShapes(scene: Scene, action: ShapeAction): void {

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nbannot.assist.operations import OPERATIONS, Preview, preview
+from nbannot.assist.operations.outlines import shapes_between
 from nbannot.errors import EditError, NbannotError, OperationError, UnknownItemError, ViewerError
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Paint, Put
@@ -25,6 +26,7 @@ from nbannot.viewer.steps import Steps
 Post = Callable[..., None]
 Found = Preview | Edit | None
 KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history")
+OUTLINES = "fill_between_shapes"
 _EVERY = 0.1
 
 
@@ -230,7 +232,11 @@ class Operating:
     def _perform(self, task: _Task) -> None:
         self._document.refresh()
         own = self._own(task)
-        ready = self._prepare_own(task, own) if own else self._prepare(task)
+        ready: _Ready | Edit | None
+        if task.content["op"] == OUTLINES:
+            ready = self._between(task)
+        else:
+            ready = self._prepare_own(task, own) if own else self._prepare(task)
         if task.cancelled:
             raise _Cancelled
         if ready is None:
@@ -247,6 +253,13 @@ class Operating:
             self._ready = ready
         self._show(ready)
         return None
+
+    def _between(self, task: _Task) -> Edit | None:
+        """Return the edit that draws polygons on the slices between the outlines asked for."""
+        ids = [str(id) for id in task.content.get("shapes") or ()]
+        if any(id not in self._document.shapes for id in ids):
+            raise UnknownItemError("A shape is gone")
+        return shapes_between(self._document, ids, progress=lambda done, text: self._tell(task, done, text))
 
     def _own(self, task: _Task) -> OwnTool | None:
         op = str(task.content["op"])

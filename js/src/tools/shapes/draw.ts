@@ -65,11 +65,15 @@ const CROSSES = "This outline crosses itself: where it covers itself twice count
 const DRAG = 4;
 /** What is smaller (px) was a slip of the hand. */
 const SLIP = 2;
+/** Anchors of a livewire find an edge within this (px). */
+const SNAP = 8;
 /** Drawn lines keep this close (px) to where the pointer was. */
 const THIN = 0.5;
 
 const samePlane = (a: Frame, b: Frame): boolean =>
   Math.abs(dot(a.normal, b.normal)) > 1 - 1e-6 && a.slice === b.slice && Math.abs(dot(subtract(b.centre, a.centre), a.normal)) < 1e-3;
+
+const sameWorld = (a: Vec3, b: Vec3): boolean => a.every((x, n) => Math.abs(x - b[n]!) < 1e-6);
 
 /** Begin a shape at a press. */
 export function beginShape(tool: Exclude<ShapeToolName, "select">, pointer: Pointer, host: ToolHost): Gesture | null {
@@ -90,6 +94,8 @@ class ShapeDrawing implements Drawing {
   #placed: Vec3[] = [];
   /** Traced ways between them, in the plane; the first is empty. */
   #ways: Pair[][] = [];
+  /** Where the last press was, in the plane. */
+  #pressed: Pair | null = null;
   readonly #tracer: Tracer | null;
   readonly #image: string;
   readonly #time: number;
@@ -117,7 +123,19 @@ class ShapeDrawing implements Drawing {
       return null;
     }
     if (this.way.stroke) return this.#stroke(pointer, host);
-    if (this.#closes(pointer)) {
+    return this.#point(pointer, host);
+  }
+
+  /** A traced line's anchor goes to the strongest edge near it, unless Shift is held. */
+  #snapped(pointer: Pointer): Pointer {
+    if (!this.#tracer || pointer.shift) return pointer;
+    const plane = this.#tracer.snap(this.frame.toPlane(pointer.world), SNAP * pointer.mmPerPx);
+    return { ...pointer, plane, world: this.frame.toWorld(plane) };
+  }
+
+  #point(pointer: Pointer, host: ToolHost): Gesture | null {
+    const first = this.#tracer && this.#placed.length >= this.way.least && sameWorld(this.#snapped(pointer).world, this.#placed[0]!);
+    if (first || this.#closes(pointer)) {
       this.finish(host);
       return null;
     }
@@ -147,7 +165,11 @@ class ShapeDrawing implements Drawing {
 
   #onLast(pointer: Pointer): boolean {
     const last = this.#placed.at(-1);
-    return last !== undefined && this.#on(pointer, last);
+    if (last === undefined) return false;
+    // An anchor may have gone to its edge: the second click of a double click is where the first one was.
+    const twice = this.#tracer !== null && this.#pressed !== null
+      && far(this.frame.toPlane(pointer.world), this.#pressed) <= (pointer.touch ? 16 : DRAG) * pointer.mmPerPx;
+    return twice || this.#on(pointer, last);
   }
 
   #on(pointer: Pointer, world: Vec3): boolean {
@@ -158,9 +180,14 @@ class ShapeDrawing implements Drawing {
   }
 
   #place(pointer: Pointer): void {
-    const at = this.frame.toPlane(pointer.world);
+    const snapped = this.#snapped(pointer);
+    const last = this.#placed.at(-1);
+    // What finds the edge of the last anchor once more is meant as it is.
+    const { world } = last && sameWorld(snapped.world, last) ? pointer : snapped;
+    const at = this.frame.toPlane(world);
     this.#ways.push(this.#placed.length > 0 && this.#tracer ? this.#tracer.trace(at, true) : []);
-    this.#placed.push(pointer.world);
+    this.#placed.push(world);
+    this.#pressed = this.frame.toPlane(pointer.world);
     this.#tracer?.anchor(at);
   }
 
@@ -171,13 +198,14 @@ class ShapeDrawing implements Drawing {
 
   #takeLast(): void {
     this.#placed.pop();
+    this.#pressed = null;
     this.#ways.pop();
     const last = this.#placed.at(-1);
     if (last) this.#tracer?.anchor(this.frame.toPlane(last));
   }
 
   hover(pointer: Pointer, host: ToolHost): void {
-    if (this.#placed.length > 0 && this.#here(pointer, host)) this.#show(host, pointer);
+    if (this.#placed.length > 0 && this.#here(pointer, host)) this.#show(host, this.#snapped(pointer));
   }
 
   back(host: ToolHost): void {

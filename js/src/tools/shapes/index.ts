@@ -3,12 +3,14 @@ import type { ShapeItem } from "../../model/protocol";
 import { SHAPE_TOOLS, type ShapeToolName } from "../../state/shapetools";
 import { box, hitBox } from "../box";
 import type { Pair } from "../frame";
+import { dragTogether } from "../group";
 import { onSlice, type Gesture, type Pointer, type Tool, type ToolHost } from "../tool";
 import { beginShape, WAYS } from "./draw";
 import { dropPoint, fixed, insertPoint, movedBy, putShape, takesPoints, withPoints } from "./edits";
 import { far, minus, plus } from "./flat";
 import { hitShape, shownBoxIds, type ShapeHit } from "./hit";
 import { FORMS } from "./kinds";
+import { isLoose } from "./seat";
 
 /** A press that moves less (px) is a click. */
 const CLICK = 3;
@@ -21,6 +23,9 @@ export function takeShape(hit: ShapeHit, pointer: Pointer, host: ToolHost): Gest
     host.selection = was ? host.selection.filter((id) => id !== item.id) : [...host.selection, item.id];
     return null;
   }
+  const several = was && host.selection.length > 1;
+  // A single point is its own handle.
+  if (several && (handle === null || (isLoose(item.kind) && item.points.length === 1))) return dragTogether(item, pointer, host);
   if (!was) host.selection = [item.id];
   const n = handle === null ? null : FORMS[item.kind].pointOf(handle);
   host.point = n === null ? null : { id: item.id, n };

@@ -1,6 +1,7 @@
 /** Livewire: the cheapest way along edges of the picture from one place to another. */
 import type { Vec3 } from "../../model/geometry";
 import type { Frame, Pair } from "../frame";
+import { far } from "./flat";
 
 const STRAIGHT = 5;
 const SLANT = 7;
@@ -13,6 +14,10 @@ export interface Costs {
   readonly width: number;
   readonly height: number;
   readonly cost: Uint8Array;
+  /** Size of the gradient, by which anchors find their edge. */
+  readonly edge: Float32Array;
+  /** Upper quartile of the gradients that are not zero. */
+  readonly usual: number;
 }
 
 /**
@@ -35,7 +40,7 @@ export function costsOf(values: Float32Array, width: number, height: number): Co
   const usual = upperQuartile(size);
   const cost = new Uint8Array(values.length);
   for (let n = 0; n < cost.length; n++) cost[n] = Math.max(1, Math.round(255 / (1 + (size[n]! / usual) ** 2)));
-  return { width, height, cost };
+  return { width, height, cost, edge: size, usual };
 }
 
 function upperQuartile(size: Float32Array): number {
@@ -158,6 +163,8 @@ export function rasterOf(frame: Frame, shape: Vec3, finest: number): Raster {
 
 /** The search goes on for this long (ms) with each move of the pointer, so that no move takes longer than a picture. */
 const PER_MOVE = 8;
+/** Pixels that an anchor moves at most to its edge. */
+const SNAP = 5;
 const AT_ONCE = 1000;
 
 /** A way that is being traced on one plane: from the last anchor to the pointer. */
@@ -179,6 +186,27 @@ export class Tracer {
     const [u, v] = this.#raster.at(p);
     const within = (x: number, n: number): number => Math.min(n - 1, Math.max(0, Math.round(x)));
     return within(v, height) * width + within(u, width);
+  }
+
+  /**
+   * The strongest edge near a place (plane mm): the pixel of the largest gradient within `reach` mm, at most SNAP pixels.
+   *
+   * Where there is none stronger than the usual edge of the picture, the place itself (Mortensen & Barrett 1995, cursor snap).
+   */
+  snap(p: Pair, reach: number): Pair {
+    const { width, height, edge, usual } = this.#costs;
+    const raster = this.#raster;
+    const [u, v] = raster.at(p).map(Math.round) as [number, number];
+    let [best, at] = [usual, p];
+    for (let y = Math.max(0, v - SNAP); y <= Math.min(height - 1, v + SNAP); y++) {
+      for (let x = Math.max(0, u - SNAP); x <= Math.min(width - 1, u + SNAP); x++) {
+        const strength = edge[y * width + x]!;
+        if (strength <= best) continue;
+        const place = raster.place(x, y);
+        if (far(place, p) <= reach) [best, at] = [strength, place];
+      }
+    }
+    return at;
   }
 
   /** Begin a new way at an anchor. */

@@ -55,8 +55,6 @@ export function openOperations(host: LiveHost): OperationsPart {
   return new Operations(host);
 }
 
-let lastRid = 0;
-
 class Operations implements OperationsPart {
   readonly element: HTMLElement;
   readonly #choose = h("select", { "aria-label": "Operation", "data-nbannot-first": true, "data-nbannot-operation": true });
@@ -249,7 +247,7 @@ class Operations implements OperationsPart {
   }
 
   #send(op: string, at: Place, more: object = {}): void {
-    this.#rid = ++lastRid;
+    this.#rid = this.host.road.nextRid();
     this.#bar.removeAttribute("value");
     this.#set("running", "Working …");
     clearTimeout(this.#busy);

@@ -1,4 +1,4 @@
-"""Operations on the voxels of masks: each computes a whole change and makes it one edit.
+"""Operations on the voxels of masks, and on outlines: each computes a whole change and makes it one edit.
 
 ``ops.NAME(mask, …)`` makes it; ``ops.preview("NAME", mask, …)`` only computes it. `OPERATIONS` is the table
 that forms are made from.
@@ -28,6 +28,7 @@ from nbannot.assist.operations.calls import (
 from nbannot.assist.operations.catalogue import OPERATIONS
 from nbannot.assist.operations.contours import contours_from_mask, mask_from_contours
 from nbannot.assist.operations.forms import Operation, Parameter
+from nbannot.assist.operations.outlines import fill_between_shapes
 from nbannot.assist.operations.running import Options, Preview, preview, run
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "copy_slice",
     "fast_marching",
     "fill_between",
+    "fill_between_shapes",
     "fill_holes",
     "flood_fill",
     "grow_cut",

@@ -87,11 +87,14 @@ def mask_from_contours(
     shape = [geometry.shape[a] for a in axes]
     _check(geometry, n, axis)
     rings = [_plane_points(contour, geometry, n, axis)[:, axes] for contour in contours]
-    return _even_odd(rings, (shape[0], shape[1]))
+    return inside_rings(rings, (shape[0], shape[1]))
 
 
-def _even_odd(rings: Sequence[Points], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Count the edges that a ray along a row crosses, for all rows at once."""
+def inside_rings(rings: Sequence[Points], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the pixels inside rings (n, 2) of pixel coordinates by the even-odd rule.
+
+    Counts the edges that a ray along a row crosses, for all rows at once.
+    """
     crossed = np.zeros((shape[0], shape[1] + 1), dtype=bool)
     for ring in rings:
         start, stop = ring, np.roll(ring, -1, axis=0)
