@@ -229,7 +229,9 @@ ct, pet = nb.read({folder + "/ct"!r}), nb.read({folder + "/pet_ac"!r})
 
 
 def test_labels_have_their_own_outlines(lab: Lab) -> None:
-    plain = FUSED.format(backend="cpu", images="[ct, pet]").replace('labels=["liver"]', 'labels=["liver", "lesion"]')
+    plain = FUSED.format(backend="cpu", images="[ct, pet]").replace(
+        'labels=["liver"]', 'labels=["liver", "lesion"]'
+    )
     root = show(lab, [plain])
     lab.run_python(
         "block = np.zeros(ct.shape, bool); block[:, 10:30, 10:50] = True; viewer.document.masks['liver'].paint(block)\n"

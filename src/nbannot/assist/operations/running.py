@@ -47,8 +47,9 @@ class Options(TypedDict, total=False):
         (first, last) k, inclusive: other slices stay as they are.
     overwrite
         Which other labels lose the voxels that the result adds, in the mask and, in a document, in other
-        masks of the image: "all" (as strokes do), "none", or the names of those that may. In other masks the
-        segments that are read stay (those worked on with ``into``, and operands), and so does the same label.
+        masks of the image: "all" (as strokes do), "none" (at first for boolean "invert" and "fill"), or the
+        names of those that may. In other masks the segments that are read stay (those worked on with
+        ``into``, and operands), and so does the same label.
     frame
         Frame of the image whose values are read.
     index, world
@@ -289,6 +290,9 @@ class _Run:
                 "The image is in colour: its voxels have no single intensity",
                 hint="Use an operation that looks at the segments only.",
             )
+        # What fills the picture must not take all other labels with it unasked.
+        whole = entry.name == "boolean" and params.get("method") in ("invert", "fill")
+        self.overwrite = options.get("overwrite", "none" if whole else "all")
         self.locked = self._locked()
         if not several and self.target_value in self.locked:
             name = next(s.label for s in self.target.segments if s.value == self.target_value)
@@ -299,7 +303,7 @@ class _Run:
 
     def _check(self) -> None:
         entry, options = self.entry, self.options
-        overwrite = options.get("overwrite", "all")
+        overwrite = self.overwrite
         if isinstance(overwrite, str) and overwrite not in ("all", "none"):
             raise OperationError(f'overwrite={overwrite!r} is not "all", "none" or a list of labels')
         where = options.get("where")
@@ -396,7 +400,7 @@ class _Run:
 
     def _may_lose(self, label: str) -> bool:
         """Return whether a label may lose voxels to the result."""
-        overwrite = self.options.get("overwrite", "all")
+        overwrite = self.overwrite
         return overwrite == "all" if isinstance(overwrite, str) else label in overwrite
 
     def _others(self) -> list[Mask]:
@@ -408,7 +412,7 @@ class _Run:
 
     def _spare(self, changed: Flags, old: Array, labels: Array, box: Box) -> None:
         """Leave the voxels unchanged that other segments keep."""
-        overwrite = self.options.get("overwrite", "all")
+        overwrite = self.overwrite
         if overwrite == "none":
             changed &= (old == 0) | (labels == 0) | self._mine(old)
         elif overwrite != "all":
