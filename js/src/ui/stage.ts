@@ -17,6 +17,8 @@ export interface StageEvents extends ViewportEvents {
   failed(error: unknown, hint: string): void;
   /** Every view has its complete picture (true), or waits for data. */
   drawn(complete: boolean): void;
+  /** The first picture is in its canvas, or there is none to wait for. */
+  painted(): void;
   backend(name: string, note: string): void;
   /** A pane came onto the screen. */
   opened(view: PaneView): void;
@@ -39,6 +41,8 @@ export class Stage {
   #later: ReturnType<typeof setTimeout> | null = null;
   #wanted = "";
   #settled = false;
+  /** Only pictures are drawn, without what lies over them, and only where there is something to see. */
+  #bare = true;
 
   constructor(
     private readonly scene: Scene,
@@ -78,9 +82,20 @@ export class Stage {
     if (!ids.has(scene.active)) scene.active = scene.pane.id;
     // At once: until then the browser would show the old picture stretched into the new cell. Without one
     // the first slice is asked for, and drawn in the next frame if it is here by then.
-    if (this.#renderer) return this.#draw();
+    if (this.#renderer || this.#bare) return this.#draw();
     this.#want();
     this.repaint();
+  }
+
+  /** Ask for the slices in view, which are on their way while the page is laid out. */
+  ask(): void {
+    if (this.scene.ready) this.#want();
+  }
+
+  /** Draw everything from now on. */
+  whole(): void {
+    this.#bare = false;
+    this.#draw();
   }
 
   /** Height that the views need in a width, given the height of the widget. */
@@ -128,6 +143,8 @@ export class Stage {
   /** A slice came (-1: something else than a slice): the pane it fills shows it at once, those across it a little later, together. */
   arrived(k: number): void {
     if (!this.scene.ready) return;
+    // At once: the browser may have no time for a frame until it has shown the one before.
+    if (this.#bare) return this.#draw();
     if (k < 0) return this.repaint();
     const panes = this.#slicePanes();
     for (const { id, frame } of panes) if (frame.axis === 0 && frame.slice === k) this.repaint(id);
@@ -160,19 +177,35 @@ export class Stage {
     const { scene, events } = this;
     if (!scene.ready || this.#cells.length === 0) return;
     this.#want();
+    const views = this.#bare ? this.#first() : this.views;
+    if (this.#bare && views.length === 0) return;
     try {
       const renderer = this.#backend();
-      for (const view of this.#views.values()) if (view.dirty) view.draw(renderer, devicePixelRatio || 1);
+      for (const view of views) if (view.dirty) view.draw(renderer, devicePixelRatio || 1, this.#bare);
     } catch (error) {
       const fallsBack = this.#renderer?.name !== "cpu";
       events.failed(error, fallsBack ? "The CPU draws instead." : "");
       if (fallsBack) this.#fallBack();
       return;
     }
+    if (this.#bare) return events.painted();
     this.#info.draw();
     const complete = this.#views.size > 0 && scene.masksHere && this.views.every((view) => view.complete);
     if (complete && !this.#settled) this.#settle();
     events.drawn(complete);
+  }
+
+  /** The views there is something to see in; all of them where none will show a slice. */
+  #first(): readonly PaneView[] {
+    const { volumes } = this.scene.source;
+    const panes = this.#slicePanes().filter((pane) => pane.problem === null);
+    const straight = panes.some(({ frame }) => frame.axis === 0);
+    const seen = panes.filter(({ frame, store, image, time }) => {
+      if (frame.axis === 0) return store.slice(frame.slice) !== undefined || store.partial?.has(frame.slice);
+      const { have, total } = volumes.progress(image.id);
+      return volumes.sketch?.(image.id, time) !== undefined || have > 0 && (have === total || !straight);
+    });
+    return panes.length === 0 ? this.views : seen.flatMap(({ id }) => this.#views.get(id) ?? []);
   }
 
   /** Choose the back end for good once the first pictures are there. */

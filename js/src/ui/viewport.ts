@@ -28,7 +28,7 @@ export interface ViewportEvents {
 export class Viewport implements PaneView {
   readonly id: string;
   readonly element: HTMLElement;
-  readonly #canvas = h("canvas", { class: "nbannot-canvas" });
+  #canvas = blank();
   readonly #problem = h("div", { class: "nbannot-problem", role: "alert", hidden: true });
   #picture: readonly unknown[] = [];
   readonly #overlay = new Overlay();
@@ -103,8 +103,8 @@ export class Viewport implements PaneView {
     return { frame, width: this.#width, height: this.#height, mmPerPx: camera.mmPerPx, pan: camera.pan };
   }
 
-  draw(renderer: Renderer, ratio: number): void {
-    this.dirty = false;
+  draw(renderer: Renderer, ratio: number, bare = false): void {
+    this.dirty = bare;
     const { pane, screen } = this;
     this.#tell(pane.problem);
     if (pane.problem !== null) {
@@ -115,6 +115,7 @@ export class Viewport implements PaneView {
     const height = Math.max(1, Math.round(this.#height * ratio));
     // The canvas has whole pixels, so they may be a little narrower than the screen's.
     const { layers, notes } = compose(pane, width, height, width / this.#width);
+    if (renderer.name !== this.#renderer?.name) this.#renewCanvas();
     const picture = pictureKey(renderer, layers);
     // Moving the crosshair dirties every view, but the pictures of the others stay as they are.
     if (!sameKey(picture, this.#picture)) {
@@ -122,6 +123,7 @@ export class Viewport implements PaneView {
       this.#picture = picture;
     }
     this.#renderer = renderer;
+    if (bare) return;
     this.#overlay.notes = notes;
     const pointer = this.#again();
     this.#overlay.draw(pane, screen, pointer);
@@ -138,6 +140,16 @@ export class Viewport implements PaneView {
     this.#typein.draw(typing?.pane === pane.id ? typing : null, screen);
     this.element.toggleAttribute("data-nbannot-active", pane.scene.panes.length > 1 && (pane.scene.chosen ?? pane.scene.active) === pane.id);
     this.#label();
+  }
+
+  /** A canvas keeps its memory where the first renderer wanted it, which is slow for another one. */
+  #renewCanvas(): void {
+    if (this.#renderer === null) return;
+    const next = blank();
+    this.#canvas.replaceWith(next);
+    this.#canvas.width = this.#canvas.height = 0;
+    this.#canvas = next;
+    this.#picture = [];
   }
 
   #tell(problem: string | null): void {
@@ -216,6 +228,10 @@ export class Viewport implements PaneView {
     // Lets the browser free the picture at once.
     this.#canvas.width = this.#canvas.height = 0;
   }
+}
+
+function blank(): HTMLCanvasElement {
+  return h("canvas", { class: "nbannot-canvas", width: 1, height: 1 });
 }
 
 function sameKey(a: readonly unknown[], b: readonly unknown[]): boolean {
