@@ -1,7 +1,7 @@
 /** The first picture comes before everything around it: what is not needed for it is held back until it is seen. */
 
-/** Where no picture comes for so long, its surroundings come without it. */
-const PATIENCE_MS = 600;
+/** Where no picture comes for so long after it was asked for, its surroundings come without it. */
+const PATIENCE_MS = 1000;
 
 /**
  * The early phase of a viewer. Its root has the class `nbannot-early`: all boxes have their size, but only
@@ -11,7 +11,7 @@ const PATIENCE_MS = 600;
 export class FirstPicture {
   #done = false;
   #frame = 0;
-  readonly #timer: ReturnType<typeof setTimeout>;
+  #timer: ReturnType<typeof setTimeout>;
   readonly #listening = new AbortController();
 
   constructor(private readonly root: HTMLElement, private readonly then: () => void, signal: AbortSignal) {
@@ -30,6 +30,13 @@ export class FirstPicture {
   /** Whether the phase is over. */
   get done(): boolean {
     return this.#done;
+  }
+
+  /** Slices were asked for just now. */
+  asked(): void {
+    if (this.#done) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.end(), PATIENCE_MS);
   }
 
   /** A picture is in its canvas: the rest follows when the frame with it has been shown. */

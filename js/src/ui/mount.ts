@@ -209,9 +209,13 @@ class Viewer {
 
   #documentChanged(whole: boolean): void {
     if (this.#scene.ready) this.#stage.element.querySelector(".nbannot-waiting")?.remove();
-    if (whole) this.#stage.ask();
-    if (whole) this.#configure();
-    if (whole) this.#arrange();
+    if (whole) {
+      // Slices are on their way while the page is laid out.
+      this.#stage.ask();
+      if (this.#scene.ready) this.#first.asked();
+      this.#configure();
+      this.#arrange();
+    }
     this.#progress();
     this.#refresh();
   }

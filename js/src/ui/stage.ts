@@ -87,7 +87,7 @@ export class Stage {
     this.repaint();
   }
 
-  /** Ask for the slices in view, which are on their way while the page is laid out. */
+  /** Ask for the slices in view. */
   ask(): void {
     if (this.scene.ready) this.#want();
   }
