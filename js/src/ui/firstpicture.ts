@@ -2,6 +2,8 @@
 
 /** Where no picture comes for so long after it was asked for, its surroundings come without it. */
 const PATIENCE_MS = 1000;
+/** The coarse look at the whole often follows the first slice at once: one frame less, and it is seen sooner. */
+const OTHERS_MS = 250;
 
 /**
  * The early phase of a viewer. Its root has the class `nbannot-early`: all boxes have their size, but only
@@ -11,6 +13,7 @@ const PATIENCE_MS = 1000;
 export class FirstPicture {
   #done = false;
   #frame = 0;
+  #seen = false;
   #timer: ReturnType<typeof setTimeout>;
   readonly #listening = new AbortController();
 
@@ -34,18 +37,22 @@ export class FirstPicture {
 
   /** Slices were asked for just now. */
   asked(): void {
-    if (this.#done) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.end(), PATIENCE_MS);
+    if (!this.#done && !this.#seen) this.#wait(PATIENCE_MS);
   }
 
-  /** A picture is in its canvas: the rest follows when the frame with it has been shown. */
-  painted(): void {
+  /** A picture is in its canvas (`all`: in that of every view): the rest follows when its frame has been shown. */
+  painted(all: boolean): void {
     if (this.#done || this.#frame !== 0) return;
-    this.#frame = requestAnimationFrame(() => {
+    if (all) {
       // The browser begins the next frame when it is done with this one.
-      this.#frame = requestAnimationFrame(() => this.end());
-    });
+      this.#frame = requestAnimationFrame(() => (this.#frame = requestAnimationFrame(() => this.end())));
+    } else if (!this.#seen) this.#wait(OTHERS_MS);
+    this.#seen = true;
+  }
+
+  #wait(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.end(), ms);
   }
 
   /** Wait no longer. */

@@ -134,7 +134,7 @@ class Viewer {
       failed: (error: unknown, hint: string) => this.#messages.error({ ...errorOf(error), hint }),
       opened: (view: PaneView) => this.#places.opened(view),
       drawn: (complete: boolean) => this.#drawn(complete),
-      painted: () => this.#first.painted(),
+      painted: (all: boolean) => this.#first.painted(all),
       backend: (name: string, note: string) => {
         this.#root.dataset["nbannotBackend"] = name;
         this.#toolbar.note(note);

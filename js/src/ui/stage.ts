@@ -17,8 +17,8 @@ export interface StageEvents extends ViewportEvents {
   failed(error: unknown, hint: string): void;
   /** Every view has its complete picture (true), or waits for data. */
   drawn(complete: boolean): void;
-  /** The first picture is in its canvas, or there is none to wait for. */
-  painted(): void;
+  /** The first picture is in its canvas, or there is none to wait for; `all`: so it is in every view. */
+  painted(all: boolean): void;
   backend(name: string, note: string): void;
   /** A pane came onto the screen. */
   opened(view: PaneView): void;
@@ -82,9 +82,10 @@ export class Stage {
     if (!ids.has(scene.active)) scene.active = scene.pane.id;
     // At once: until then the browser would show the old picture stretched into the new cell. Without one
     // the first slice is asked for, and drawn in the next frame if it is here by then.
-    if (this.#renderer || this.#bare) return this.#draw();
+    if (this.#renderer) return this.#draw();
     this.#want();
-    this.repaint();
+    if (this.#bare) this.#draw();
+    else this.repaint();
   }
 
   /** Ask for the slices in view. */
@@ -95,6 +96,7 @@ export class Stage {
   /** Draw everything from now on. */
   whole(): void {
     this.#bare = false;
+    for (const view of this.#views.values()) view.dirty = true;
     this.#draw();
   }
 
@@ -143,10 +145,13 @@ export class Stage {
   /** A slice came (-1: something else than a slice): the pane it fills shows it at once, those across it a little later, together. */
   arrived(k: number): void {
     if (!this.scene.ready) return;
-    // At once: the browser may have no time for a frame until it has shown the one before.
-    if (this.#bare) return this.#draw();
-    if (k < 0) return this.repaint();
     const panes = this.#slicePanes();
+    if (this.#bare) {
+      for (const { id, frame } of panes) if (k < 0 || (frame.axis === 0 && frame.slice === k)) this.#views.get(id)!.dirty = true;
+      // At once: the browser may have no time for a frame until it has shown the one before.
+      return this.#draw();
+    }
+    if (k < 0) return this.repaint();
     for (const { id, frame } of panes) if (frame.axis === 0 && frame.slice === k) this.repaint(id);
     if (this.#later !== null || this.signal.aborted) return;
     this.#later = setTimeout(() => {
@@ -188,7 +193,7 @@ export class Stage {
       if (fallsBack) this.#fallBack();
       return;
     }
-    if (this.#bare) return events.painted();
+    if (this.#bare) return events.painted(views.length === this.#views.size);
     this.#info.draw();
     const complete = this.#views.size > 0 && scene.masksHere && this.views.every((view) => view.complete);
     if (complete && !this.#settled) this.#settle();

@@ -104,7 +104,7 @@ export class Viewport implements PaneView {
   }
 
   draw(renderer: Renderer, ratio: number, bare = false): void {
-    this.dirty = bare;
+    this.dirty = false;
     const { pane, screen } = this;
     this.#tell(pane.problem);
     if (pane.problem !== null) {
@@ -123,6 +123,7 @@ export class Viewport implements PaneView {
       this.#picture = picture;
     }
     this.#renderer = renderer;
+    this.element.toggleAttribute("data-nbannot-inverted", isLight(pane.image, pane.view.value));
     if (bare) return;
     this.#overlay.notes = notes;
     const pointer = this.#again();
@@ -134,7 +135,6 @@ export class Viewport implements PaneView {
     dataset["nbannotPlane"] = pane.plane;
     dataset["nbannotComplete"] = String(this.complete);
     dataset["nbannotRevision"] = String(pane.scene.source.document.revision);
-    this.element.toggleAttribute("data-nbannot-inverted", isLight(pane.image, pane.view.value));
     this.#bars.draw(pane, screen);
     const { typing } = pane.scene;
     this.#typein.draw(typing?.pane === pane.id ? typing : null, screen);
