@@ -39,7 +39,7 @@ export class CpuRenderer implements Renderer {
     if (this.pixels.byteLength < bytes) this.pixels = new ArrayBuffer(bytes);
     const drawn = this.paint(new Uint32Array(this.pixels, 0, width * height), width, height, layers);
     const picture = new ImageData(new Uint8ClampedArray(this.pixels, 0, bytes), width, height);
-    canvas.getContext("2d", { willReadFrequently: true })!.putImageData(picture, 0, 0);
+    canvas.getContext("2d")!.putImageData(picture, 0, 0);
     return drawn;
   }
 

@@ -31,6 +31,8 @@ export class Viewport implements PaneView {
   #canvas = blank();
   readonly #problem = h("div", { class: "nbannot-problem", role: "alert", hidden: true });
   #picture: readonly unknown[] = [];
+  /** Whether the canvas is the one of the first picture. */
+  #quick = false;
   readonly #overlay = new Overlay();
   readonly #grow: HTMLButtonElement;
   readonly #input: PointerInput;
@@ -115,7 +117,8 @@ export class Viewport implements PaneView {
     const height = Math.max(1, Math.round(this.#height * ratio));
     // The canvas has whole pixels, so they may be a little narrower than the screen's.
     const { layers, notes } = compose(pane, width, height, width / this.#width);
-    if (renderer.name !== this.#renderer?.name) this.#renewCanvas();
+    if (bare) this.#quicken(renderer);
+    else if (this.#quick) this.#renewCanvas();
     const picture = pictureKey(renderer, layers);
     // Moving the crosshair dirties every view, but the pictures of the others stay as they are.
     if (!sameKey(picture, this.#picture)) {
@@ -142,13 +145,23 @@ export class Viewport implements PaneView {
     this.#label();
   }
 
-  /** A canvas keeps its memory where the first renderer wanted it, which is slow for another one. */
+  /**
+   * The browser first gets a canvas in plain memory: one on the GPU takes longer to open than the first picture
+   * to draw. It would have to be drawn into the page again whenever something moves over it, so it stays for the
+   * first pictures only.
+   */
+  #quicken(renderer: Renderer): void {
+    if (this.#quick || renderer.name !== "cpu") return;
+    this.#quick = true;
+    this.#canvas.getContext("2d", { willReadFrequently: true });
+  }
+
   #renewCanvas(): void {
-    if (this.#renderer === null) return;
     const next = blank();
     this.#canvas.replaceWith(next);
     this.#canvas.width = this.#canvas.height = 0;
     this.#canvas = next;
+    this.#quick = false;
     this.#picture = [];
   }
 
