@@ -182,15 +182,15 @@ export class Channel implements Outbox {
   /**
    * Fetch slices of an image frame by the best carrier. `urgent` slices come by the wire at once
    * where the server does not have them yet; others wait a little for it. While the kernel does not
-   * answer the server is asked again: it may have got them meanwhile. Large slices come in parts; `small`:
-   * on the wire their small picture comes first and has it for itself.
+   * answer the server is asked again: it may have got them meanwhile. Large slices come in parts; with `small`
+   * their small picture comes first on the wire, and the rest when what `small` returns is done.
    */
   async imageSlices(
     image: ImageJson,
     frame: number,
     ks: readonly number[],
     onSlice: (k: number, slice: Slice) => void,
-    options: { readonly signal: AbortSignal; readonly urgent?: boolean; readonly small?: boolean },
+    options: { readonly signal: AbortSignal; readonly urgent?: boolean; readonly small?: (() => Promise<unknown>) | undefined },
   ): Promise<void> {
     const left = new Set(ks);
     const { signal } = options;
@@ -201,7 +201,9 @@ export class Channel implements Outbox {
     }
     for (const k of options.small ? left : []) {
       const first = await this.#one(smallKey(image.id, frame, k), signal).catch(() => undefined);
-      if (first?.band) onSlice(k, first);
+      if (!first?.band) continue;
+      onSlice(k, first);
+      await options.small?.();
     }
     if (!left.size || signal.aborted) return;
     const numbers = new Map([...left].map((k) => [imageKey(image.id, frame, k), k]));

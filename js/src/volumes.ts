@@ -7,6 +7,7 @@ import { Assembly } from "./volumes/assemble";
 import { pageLedger, sizeText } from "./volumes/ledger";
 import { MaskFeed } from "./volumes/maskfeed";
 import { Motion, UNWANTED, Wish } from "./volumes/order";
+import { frameShown } from "./volumes/shown";
 import { Sketches } from "./volumes/sketches";
 import { Volume, sliceBytes } from "./volumes/volume";
 import type { Channel } from "./channel";
@@ -456,7 +457,9 @@ export class Volumes {
     for (const k of ks) volume.asked.add(k);
     try {
       const take = (k: number, slice: Slice): void => void decoding.push(this.#take(volume, k, slice));
-      const small = urgent && sliceBytes(volume.image) > IN_PARTS;
+      // Decoding megabytes would keep the processor from showing the small picture.
+      const shown = (): Promise<void> => Promise.all(decoding).then(() => frameShown(signal));
+      const small = urgent && sliceBytes(volume.image) > IN_PARTS ? shown : undefined;
       await this.channel.imageSlices(volume.image, volume.frame, ks, take, { signal, urgent, small });
     } catch (error) {
       const host = error instanceof SliceError;

@@ -6,6 +6,7 @@ import { Actions } from "./actions";
 import { CineBar } from "./cine";
 import { Dialogs } from "./dialog";
 import { h, listen } from "./dom";
+import { FirstPicture } from "./firstpicture";
 import { cinePane } from "./frames";
 import { HeaderBrowser } from "./headers";
 import { HeldTool } from "./held";
@@ -65,6 +66,7 @@ class Viewer {
   readonly #headers: HeaderBrowser;
   readonly #info: ImageInfo;
   readonly #screenshots: Screenshots;
+  readonly #first: FirstPicture;
   #frame = 0;
   #controlsAt = -Infinity;
   #controlsTimer: ReturnType<typeof setTimeout> | undefined;
@@ -115,6 +117,7 @@ class Viewer {
     this.#toolbar.headers = () => client.channel.header !== undefined && this.#headers.refused === "";
     this.#info = new ImageInfo(this.#scene, this.#dialogs, () => this.#toolbar.renderer);
     this.#screenshots = new Screenshots(this.#scene, this.#dialogs, () => this.#stage.views);
+    this.#first = new FirstPicture(this.#root, () => this.#whole(), signal);
     this.#build(el);
     this.#follow();
     this.#scene.keys.on(() => this.#tellToolKeys(), signal);
@@ -131,6 +134,7 @@ class Viewer {
       failed: (error: unknown, hint: string) => this.#messages.error({ ...errorOf(error), hint }),
       opened: (view: PaneView) => this.#places.opened(view),
       drawn: (complete: boolean) => this.#drawn(complete),
+      painted: (all: boolean) => this.#first.painted(all),
       backend: (name: string, note: string) => {
         this.#root.dataset["nbannotBackend"] = name;
         this.#toolbar.note(note);
@@ -178,6 +182,7 @@ class Viewer {
     }, signal);
     client.volumes.onArrive((arrival) => {
       if (arrival.kind === "failed") {
+        this.#first.end();
         const message = arrival.k < 0 ? arrival.message : `A slice cannot be shown: ${arrival.message}`;
         this.#messages.error({ kind: "SliceError", message, hint: "Show the viewer again to retry." });
       }
@@ -204,10 +209,22 @@ class Viewer {
 
   #documentChanged(whole: boolean): void {
     if (this.#scene.ready) this.#stage.element.querySelector(".nbannot-waiting")?.remove();
-    if (whole) this.#configure();
-    if (whole) this.#arrange();
+    if (whole) {
+      // Slices are on their way while the page is laid out.
+      this.#stage.ask();
+      if (this.#scene.ready) this.#first.asked();
+      this.#configure();
+      this.#arrange();
+    }
     this.#progress();
     this.#refresh();
+  }
+
+  /** The first picture is seen: now all that surrounds it. */
+  #whole(): void {
+    this.#drawControls();
+    this.#stage.whole();
+    this.#progress();
   }
 
   /** Take over the configuration, and say once what was left out of it. */
@@ -243,7 +260,7 @@ class Viewer {
   }
 
   #refreshControls(): void {
-    if (this.#frame !== 0 || this.signal.aborted) return;
+    if (this.#frame !== 0 || this.signal.aborted || !this.#first.done) return;
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
       // While something is dragged or scrolled the pictures go first: each change of the toolbar paints it anew.
@@ -264,9 +281,11 @@ class Viewer {
     this.#places.draw();
     this.#toolbar.draw(this.#player.playing, !this.#panel.element.hidden, this.#places.thumbnailsOpen);
     this.#paintbar.draw(this.#held.former);
-    this.#panel.draw();
     this.#live.draw();
     this.#cine.draw();
+    // These change no size of the pictures.
+    if (!this.#first.done) return;
+    this.#panel.draw();
     this.#headers.draw();
     this.#info.draw();
   }
@@ -282,7 +301,7 @@ class Viewer {
   #progress(): void {
     clearTimeout(this.#progressTimer);
     this.#progressTimer = undefined;
-    if (!this.#scene.ready || this.signal.aborted) return;
+    if (!this.#scene.ready || this.signal.aborted || !this.#first.done) return;
     const progress = this.client.volumes.progress(this.#scene.pane.image.id);
     this.#root.dataset["nbannotProgress"] = `${progress.have}/${progress.total}`;
     this.#messages.progress(progress);

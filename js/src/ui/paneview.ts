@@ -10,8 +10,8 @@ export interface PaneView {
   /** True once everything in its picture was there. */
   complete: boolean;
   place(cell: Cell): void;
-  /** Draw picture and overlay; the renderer's errors come through. */
-  draw(renderer: Renderer, ratio: number): void;
+  /** Draw picture and overlay (`bare`: the picture alone, for now); the renderer's errors come through. */
+  draw(renderer: Renderer, ratio: number, bare?: boolean): void;
   /** Cancel the gesture in progress; false when there is none. */
   cancel(): boolean;
   /** Give a key to the gesture in progress; false when that has no use for it. */

@@ -17,6 +17,8 @@ export interface StageEvents extends ViewportEvents {
   failed(error: unknown, hint: string): void;
   /** Every view has its complete picture (true), or waits for data. */
   drawn(complete: boolean): void;
+  /** The first picture is in its canvas, or there is none to wait for; `all`: so it is in every view. */
+  painted(all: boolean): void;
   backend(name: string, note: string): void;
   /** A pane came onto the screen. */
   opened(view: PaneView): void;
@@ -39,6 +41,8 @@ export class Stage {
   #later: ReturnType<typeof setTimeout> | null = null;
   #wanted = "";
   #settled = false;
+  /** Only pictures are drawn, without what lies over them, and only where there is something to see. */
+  #bare = true;
 
   constructor(
     private readonly scene: Scene,
@@ -80,7 +84,20 @@ export class Stage {
     // the first slice is asked for, and drawn in the next frame if it is here by then.
     if (this.#renderer) return this.#draw();
     this.#want();
-    this.repaint();
+    if (this.#bare) this.#draw();
+    else this.repaint();
+  }
+
+  /** Ask for the slices in view. */
+  ask(): void {
+    if (this.scene.ready) this.#want();
+  }
+
+  /** Draw everything from now on. */
+  whole(): void {
+    this.#bare = false;
+    for (const view of this.#views.values()) view.dirty = true;
+    this.#draw();
   }
 
   /** Height that the views need in a width, given the height of the widget. */
@@ -128,8 +145,13 @@ export class Stage {
   /** A slice came (-1: something else than a slice): the pane it fills shows it at once, those across it a little later, together. */
   arrived(k: number): void {
     if (!this.scene.ready) return;
-    if (k < 0) return this.repaint();
     const panes = this.#slicePanes();
+    if (this.#bare) {
+      for (const { id, frame } of panes) if (k < 0 || (frame.axis === 0 && frame.slice === k)) this.#views.get(id)!.dirty = true;
+      // At once: the browser may have no time for a frame until it has shown the one before.
+      return this.#draw();
+    }
+    if (k < 0) return this.repaint();
     for (const { id, frame } of panes) if (frame.axis === 0 && frame.slice === k) this.repaint(id);
     if (this.#later !== null || this.signal.aborted) return;
     this.#later = setTimeout(() => {
@@ -160,19 +182,35 @@ export class Stage {
     const { scene, events } = this;
     if (!scene.ready || this.#cells.length === 0) return;
     this.#want();
+    const views = this.#bare ? this.#first() : this.views;
+    if (this.#bare && views.length === 0) return;
     try {
       const renderer = this.#backend();
-      for (const view of this.#views.values()) if (view.dirty) view.draw(renderer, devicePixelRatio || 1);
+      for (const view of views) if (view.dirty) view.draw(renderer, devicePixelRatio || 1, this.#bare);
     } catch (error) {
       const fallsBack = this.#renderer?.name !== "cpu";
       events.failed(error, fallsBack ? "The CPU draws instead." : "");
       if (fallsBack) this.#fallBack();
       return;
     }
+    if (this.#bare) return events.painted(views.length === this.#views.size);
     this.#info.draw();
     const complete = this.#views.size > 0 && scene.masksHere && this.views.every((view) => view.complete);
     if (complete && !this.#settled) this.#settle();
     events.drawn(complete);
+  }
+
+  /** The views there is something to see in; all of them where none will show a slice. */
+  #first(): readonly PaneView[] {
+    const { volumes } = this.scene.source;
+    const panes = this.#slicePanes().filter((pane) => pane.problem === null);
+    const straight = panes.some(({ frame }) => frame.axis === 0);
+    const seen = panes.filter(({ frame, store, image, time }) => {
+      if (frame.axis === 0) return store.slice(frame.slice) !== undefined || store.partial?.has(frame.slice);
+      const { have, total } = volumes.progress(image.id);
+      return volumes.sketch?.(image.id, time) !== undefined || have > 0 && (have === total || !straight);
+    });
+    return panes.length === 0 ? this.views : seen.flatMap(({ id }) => this.#views.get(id) ?? []);
   }
 
   /** Choose the back end for good once the first pictures are there. */

@@ -28,9 +28,11 @@ export interface ViewportEvents {
 export class Viewport implements PaneView {
   readonly id: string;
   readonly element: HTMLElement;
-  readonly #canvas = h("canvas", { class: "nbannot-canvas" });
+  #canvas = blank();
   readonly #problem = h("div", { class: "nbannot-problem", role: "alert", hidden: true });
   #picture: readonly unknown[] = [];
+  /** Whether the canvas is the one of the first picture. */
+  #quick = false;
   readonly #overlay = new Overlay();
   readonly #grow: HTMLButtonElement;
   readonly #input: PointerInput;
@@ -103,7 +105,7 @@ export class Viewport implements PaneView {
     return { frame, width: this.#width, height: this.#height, mmPerPx: camera.mmPerPx, pan: camera.pan };
   }
 
-  draw(renderer: Renderer, ratio: number): void {
+  draw(renderer: Renderer, ratio: number, bare = false): void {
     this.dirty = false;
     const { pane, screen } = this;
     this.#tell(pane.problem);
@@ -115,6 +117,8 @@ export class Viewport implements PaneView {
     const height = Math.max(1, Math.round(this.#height * ratio));
     // The canvas has whole pixels, so they may be a little narrower than the screen's.
     const { layers, notes } = compose(pane, width, height, width / this.#width);
+    if (bare) this.#quicken(renderer);
+    else if (this.#quick) this.#renewCanvas();
     const picture = pictureKey(renderer, layers);
     // Moving the crosshair dirties every view, but the pictures of the others stay as they are.
     if (!sameKey(picture, this.#picture)) {
@@ -122,6 +126,8 @@ export class Viewport implements PaneView {
       this.#picture = picture;
     }
     this.#renderer = renderer;
+    this.element.toggleAttribute("data-nbannot-inverted", isLight(pane.image, pane.view.value));
+    if (bare) return;
     this.#overlay.notes = notes;
     const pointer = this.#again();
     this.#overlay.draw(pane, screen, pointer);
@@ -132,12 +138,31 @@ export class Viewport implements PaneView {
     dataset["nbannotPlane"] = pane.plane;
     dataset["nbannotComplete"] = String(this.complete);
     dataset["nbannotRevision"] = String(pane.scene.source.document.revision);
-    this.element.toggleAttribute("data-nbannot-inverted", isLight(pane.image, pane.view.value));
     this.#bars.draw(pane, screen);
     const { typing } = pane.scene;
     this.#typein.draw(typing?.pane === pane.id ? typing : null, screen);
     this.element.toggleAttribute("data-nbannot-active", pane.scene.panes.length > 1 && (pane.scene.chosen ?? pane.scene.active) === pane.id);
     this.#label();
+  }
+
+  /**
+   * The browser first gets a canvas in plain memory: one on the GPU takes longer to open than the first picture
+   * to draw. It would have to be drawn into the page again whenever something moves over it, so it stays for the
+   * first pictures only.
+   */
+  #quicken(renderer: Renderer): void {
+    if (this.#quick || renderer.name !== "cpu") return;
+    this.#quick = true;
+    this.#canvas.getContext("2d", { willReadFrequently: true });
+  }
+
+  #renewCanvas(): void {
+    const next = blank();
+    this.#canvas.replaceWith(next);
+    this.#canvas.width = this.#canvas.height = 0;
+    this.#canvas = next;
+    this.#quick = false;
+    this.#picture = [];
   }
 
   #tell(problem: string | null): void {
@@ -216,6 +241,10 @@ export class Viewport implements PaneView {
     // Lets the browser free the picture at once.
     this.#canvas.width = this.#canvas.height = 0;
   }
+}
+
+function blank(): HTMLCanvasElement {
+  return h("canvas", { class: "nbannot-canvas", width: 1, height: 1 });
 }
 
 function sameKey(a: readonly unknown[], b: readonly unknown[]): boolean {
