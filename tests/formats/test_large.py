@@ -117,7 +117,7 @@ def test_a_large_compressed_nifti_is_unpacked_beside_the_memory(
 ) -> None:
     values = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
     nb.write(tmp_path / "a.nii.gz", Image(values, nb.Geometry(np.eye(4)[[2, 1, 0, 3]], (4, 5, 6))))
-    monkeypatch.setattr(nifti, "_LARGE", 16)
+    monkeypatch.setattr(nifti, "LARGE", 16)
     image = nb.read(tmp_path / "a.nii.gz")
     assert isinstance(image, Image)
     np.testing.assert_array_equal(image.plane_array(2), values[2])
@@ -132,7 +132,7 @@ def test_a_large_compressed_nifti_is_unpacked_beside_the_memory(
 def test_unpacking_needs_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.zeros((2, 3, 4), np.int16)
     nb.write(tmp_path / "a.nii.gz", Image(values, nb.Geometry(np.eye(4)[[2, 1, 0, 3]], (2, 3, 4))))
-    monkeypatch.setattr(nifti, "_LARGE", 16)
+    monkeypatch.setattr(nifti, "LARGE", 16)
     monkeypatch.setattr(nifti.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10}))
     image = nb.read(tmp_path / "a.nii.gz")
     assert isinstance(image, Image)
@@ -145,7 +145,7 @@ def test_a_damaged_large_compressed_nifti(tmp_path: Path, monkeypatch: pytest.Mo
     values = np.random.default_rng(1).integers(0, 9999, (8, 30, 40)).astype(np.int16)
     path = tmp_path / "a.nii.gz"
     nb.write(path, Image(values, nb.Geometry(np.eye(4)[[2, 1, 0, 3]], (8, 30, 40))))
-    monkeypatch.setattr(nifti, "_LARGE", 16)
+    monkeypatch.setattr(nifti, "LARGE", 16)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 255
     path.write_bytes(bytes(data))

@@ -18,12 +18,20 @@ from nbannot.errors import (
 )
 from nbannot.formats.dicom import Found, read_dicom
 from nbannot.formats.labels import read_labels
+from nbannot.formats.metaimage import is_metaimage, read_metaimage
 from nbannot.formats.nifti import is_nifti, read_nifti
+from nbannot.formats.nrrd import is_nrrd, read_nrrd
 from nbannot.formats.raster import is_raster, read_raster
+from nbannot.formats.tiff import is_tiff, read_tiff
 from nbannot.model.document import Document
 from nbannot.model.image import Image, Images
 
 _MANY = 8
+_READ = "DICOM, NIfTI, NRRD, MetaImage, TIFF, PNG and JPEG"
+# Of files beside DICOM that are looked at in a folder.
+_SUFFIXES = (
+    ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".tif", ".tiff", ".png", ".jpg", ".jpeg",
+)  # fmt: skip
 
 PathLike = str | os.PathLike[str]
 
@@ -154,9 +162,14 @@ def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
     if is_raster(start):
         image = read_raster(path, check=check)
         found.images = {image.name: image}
-    elif is_nifti(path, start):
-        image, texts = read_nifti(path)
+    elif is_nrrd(start) or is_nifti(path, start):
+        image, texts = read_nrrd(path) if is_nrrd(start) else read_nifti(path)
         found.images, found.geometry = {image.name: image}, {image.name: texts}
+    elif is_metaimage(start):
+        image = read_metaimage(path)
+        found.images = {image.name: image}
+    elif is_tiff(start):
+        found.images = {image.name: image for image in read_tiff(path, check=check)}
     elif start[128:132] != b"DICM" and _known_other(path, start):
         raise FormatError(f"{path} is {_known_other(path, start)}, which is not read")
     else:
@@ -167,18 +180,14 @@ def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
                 raise
             raise FormatError(
                 f"{path} is not an image of a known format",
-                hint="DICOM, NIfTI, PNG and JPEG are read.",
+                hint=f"{_READ} are read.",
             ) from None
     return found
 
 
 def _known_other(path: str, start: bytes) -> str:
     kinds = (
-        (b"NRRD", "an NRRD file"),
-        (b"ObjectType", "a MetaImage file"),
         (b"GIF8", "a GIF picture"),
-        (b"II*\0", "a TIFF picture"),
-        (b"MM\0*", "a TIFF picture"),
         (b"BM", "a BMP picture"),
         (b"%PDF", "a PDF document"),
         (b"PK\x03\x04", "a ZIP archive"),
@@ -190,7 +199,7 @@ def _known_other(path: str, start: bytes) -> str:
 def _read_many(files: list[str], uri: str) -> Found:
     found = read_dicom(files, alone=False, uri=uri)
     for path in found.rest:
-        if not path.lower().endswith((".nii", ".nii.gz", ".png", ".jpg", ".jpeg")):
+        if not path.lower().endswith(_SUFFIXES):
             continue
         try:
             extra = _read_one(path, path, check=False)
@@ -211,7 +220,7 @@ def _nothing(found: Found, uri: str) -> FormatError:
     reasons = "; ".join(filter(None, (f"only {kinds}" if kinds else "", details)))
     return FormatError(
         f"{uri} holds no image{f' ({reasons})' if reasons else ''}",
-        hint="DICOM, NIfTI, PNG and JPEG are read.",
+        hint=f"{_READ} are read.",
     )
 
 
