@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -42,7 +42,12 @@ def read(path: PathLike | Iterable[PathLike], *, series: str | None = None) -> I
 
 @overload
 def read(
-    path: PathLike, *, image: Image | Images | Sequence[Image], resample: bool = False, masks: bool = False
+    path: PathLike,
+    *,
+    image: Image | Images | Sequence[Image],
+    resample: bool = False,
+    masks: bool = False,
+    lut: PathLike | Mapping[int, str] | None = None,
 ) -> Document: ...
 
 
@@ -53,6 +58,7 @@ def read(
     image: Image | Images | Sequence[Image] | None = None,
     resample: bool = False,
     masks: bool = False,
+    lut: PathLike | Mapping[int, str] | None = None,
 ) -> Image | Images | Document:
     """Return the image, or the images by name, of a file, folder or list of files; or annotations.
 
@@ -72,6 +78,9 @@ def read(
         Let a mask on another grid be resampled to its image (nearest neighbour, noted).
     masks
         Let outlines become masks (of voxels whose centres lie inside) instead of polygons.
+    lut
+        What the values of a labelmap mean: names by value, or the file of a look-up table; the one
+        beside the labelmap when missing.
 
     Returns
     -------
@@ -91,7 +100,7 @@ def read(
         files were left out, or parts of annotations were changed or not read.
     """
     if image is not None:
-        return _read_labels(path, image, resample=resample, masks=masks)
+        return _read_labels(path, image, resample=resample, masks=masks, lut=lut)
     files, uri, alone = _files(path)
     found = _read_one(files[0], uri) if alone else _read_many(files, uri)
     if not found.images:
@@ -105,6 +114,7 @@ def _read_labels(
     *,
     resample: bool,
     masks: bool,
+    lut: PathLike | Mapping[int, str] | None,
 ) -> Document:
     if not isinstance(path, (str, os.PathLike)):
         raise FormatError("Annotations are read from one file or folder at a time")
@@ -118,7 +128,8 @@ def _read_labels(
         if isinstance(image, Images)
         else list(image)
     )
-    return read_labels(name, images, resample=resample, masks=masks)
+    table = os.fspath(lut) if isinstance(lut, (str, os.PathLike)) else lut
+    return read_labels(name, images, resample=resample, masks=masks, lut=table)
 
 
 def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[str], str, bool]:
