@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.errors import FormatError, GeometryError
+from nbannot.formats.fresh import check_same, fresh
 from nbannot.formats.identity import content_id
 from nbannot.formats.quiet import quiet
 from nbannot.formats.stored import LARGE, StoredPixels
@@ -85,9 +86,9 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
         ) from cause
     _check_length(path, volume)
     pixels = _pixels(path, volume, _plain_shape(path, shape))
-    geometry, warnings = _geometry(path, header, affine, pixels.grid)
+    geometry, warnings = nifti_place(path, header, affine, pixels.grid)
     frames = pixels.frames
-    times = _times(header, frames)
+    times = nifti_times(header, frames)
     image = Image(
         pixels,
         geometry,
@@ -155,9 +156,10 @@ def _check_length(path: str, volume: Any) -> None:
         raise FormatError(f"{data} is cut off: {count} bytes instead of {needed}", hint="Copy it again.")
 
 
-def _geometry(
+def nifti_place(
     path: str, header: Any, affine: NDArray[np.float64], grid: Sequence[int]
 ) -> tuple[Geometry, list[str]]:
+    """Return the grid (k, j, i) that a header and an affine (i, j, k, to RAS) tell, and warnings."""
     scale = _LENGTH.get(int(header["xyzt_units"]) & 7, 1.0)
     world = flipped(np.array(affine, dtype=np.float64))
     world[:3] *= scale
@@ -185,7 +187,8 @@ def _geometry(
     return geometry, warnings
 
 
-def _times(header: Any, frames: int) -> tuple[float, ...] | None:
+def nifti_times(header: Any, frames: int) -> tuple[float, ...] | None:
+    """Return the times of the frames in s, where the header tells their distance and its unit."""
     unit = _TIME.get(int(header["xyzt_units"]) & 56)
     step = float(header["pixdim"][4])
     if frames == 1 or unit is None or not (np.isfinite(step) and step > 0):
@@ -235,16 +238,8 @@ def _stored(path: str, proxy: Any, size: int) -> Pixels:
         return np.memmap(plain, proxy.dtype, mode="r", shape=(size // proxy.dtype.itemsize,))
 
 
-def write_nifti(
-    path: str, array: Pixels, geometry: Geometry, frame_times: Sequence[float] | None = None
-) -> None:
-    """Write voxels (k, j, i), (t, k, j, i) or with colour last, and read them back.
-
-    Raises
-    ------
-    FormatError
-        When what was written does not read back equal; no file is left behind.
-    """
+def nifti_of(array: Pixels, geometry: Geometry, frame_times: Sequence[float] | None = None) -> Any:
+    """Return voxels (k, j, i), (t, k, j, i) or with colour last as a nibabel image."""
     import nibabel
 
     color = array.ndim > 3 and array.shape[-1] == 3 and array.dtype == np.uint8
@@ -257,28 +252,29 @@ def write_nifti(
     nifti: Any = nibabel.Nifti1Image
     volume = nifti(data.T, affine, dtype=data.dtype)
     volume.header.set_xyzt_units("mm", "sec")
-    volume.set_sform(affine, code=1)
-    volume.set_qform(affine if geometry.is_orthogonal else None, code=int(geometry.is_orthogonal))
+    # The header holds 32-bit numbers; the image itself keeps the exact affine.
+    orthogonal = geometry.is_orthogonal
+    volume.set_sform(affine, code=1, update_affine=False)
+    volume.set_qform(affine if orthogonal else None, code=int(orthogonal), update_affine=False)
     if frame_times is not None and len(frame_times) > 1 and data.ndim == 4:
         volume.header["pixdim"][4] = frame_times[1] - frame_times[0]
-    suffix = ".nii.gz" if path.lower().endswith(".gz") else ".nii"
-    partial = f"{path}.part{suffix}"
-    try:
+    return volume
+
+
+def write_nifti(
+    path: str, array: Pixels, geometry: Geometry, frame_times: Sequence[float] | None = None
+) -> None:
+    """Write voxels (k, j, i), (t, k, j, i) or with colour last, and read them back.
+
+    Raises
+    ------
+    FormatError
+        When what was written does not read back equal; no file is left behind.
+    """
+    import nibabel
+
+    volume = nifti_of(array, geometry, frame_times)
+    with fresh(path) as made:
         with quiet():
-            nibabel.save(volume, partial)
-        _verify(partial, array, geometry)
-        Path(partial).replace(path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
-
-
-def _verify(path: str, array: Pixels, geometry: Geometry) -> None:
-    back, _ = read_nifti(path)
-    corners = np.array([[0, 0, 0], [n - 1 for n in geometry.shape]], dtype=np.float64)
-    same_place = np.allclose(
-        back.geometry.to_world(corners), geometry.to_world(corners), atol=1e-3, rtol=1e-6
-    )
-    if not same_place or not np.array_equal(
-        np.squeeze(back.array), np.squeeze(array), equal_nan=array.dtype.kind == "f"
-    ):
-        raise FormatError(f"{path} did not read back as it was written", hint="Is the disk full?")
+            nibabel.save(volume, made)
+        check_same(path, read_nifti(str(made))[0], array, geometry)
