@@ -95,6 +95,7 @@ def write_nrrd(
     """
     color = array.ndim > 3 and array.shape[-4:-1] == geometry.shape
     frames = array.ndim - color == 4
+    place = _place(path, geometry)
     data = array if isinstance(geometry, Geometry) else array.squeeze(-3 - color)
     data = np.moveaxis(data, 0, -1) if layers else data
     step = _even(frame_times, len(array)) if frames and not (color or layers) else None
@@ -106,7 +107,7 @@ def write_nrrd(
         f"sizes: {' '.join(map(str, data.shape[::-1]))}",
         "endian: little",
         f"encoding: {'gzip' if compress else 'raw'}",
-        *_nrrd_space(_place(path, geometry), lead, trailing=frames and not layers, step=step),
+        *_nrrd_space(place, lead, trailing=frames and not layers, step=step),
         *(f"{_plain(key)}:={_plain(value)}" for key, value in (keys or {}).items()),
     ]
     packed = _little(data)
