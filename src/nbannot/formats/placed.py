@@ -86,6 +86,8 @@ def image_of(
         return arranged.reshape(*four, size["c"])[..., :3] if color else arranged.reshape(four)
 
     pixels = StoredPixels(path, fetch, four, data.dtype, rescale=rescale, color=color)
+    more_bytes = data.surplus()
+    surplus = [f"the file holds {more_bytes} bytes more than its header states"] if more_bytes > 0 else []
     alpha = ["transparency dropped"] if size.get("c") == 4 else []
     return Image(
         pixels,
@@ -96,7 +98,7 @@ def image_of(
         sources=[SliceSource(None, None, path)] * (four[0] * four[1]),
         uri=path,
         rescale=rescale,
-        notes=[*notes, *alpha, *pixels.notes],
+        notes=[*notes, *surplus, *alpha, *pixels.notes],
         **more,
     )
 

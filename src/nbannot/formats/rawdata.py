@@ -118,6 +118,12 @@ class RawData:
                 self._enough(there * _MOST_PER_BYTE[self.packing], each, file)
                 self._check_packed(file, each, there)
 
+    def surplus(self) -> int:
+        """Return how many bytes a file of raw voxels holds more than the header states."""
+        if self.packing != "raw" or self.offset < 0 or len(self.files) > 1:
+            return 0
+        return Path(self.files[0]).stat().st_size - self._start(self.files[0], self.size) - self.size
+
     def _enough(self, there: int, needed: int, file: str) -> None:
         if there < needed:
             raise FormatError(
@@ -199,8 +205,14 @@ class RawData:
                     skip -= len(block) - len(used)
                     left -= len(used)
                     take(used)
-                if not left:
-                    stream.read(1)  # to the end, where the checksum is
+                # To the end, where the checksum is.
+                if self.packing != "raw" and not left and stream.read(1):
+                    raise FormatError(
+                        f"{file} is damaged, or holds more voxels than its header states",
+                        hint="Copy it again from its source.",
+                    )
+            except FormatError:
+                raise
             except EOFError as cause:
                 raise FormatError(f"{file} is cut off", hint="Copy it again from its source.") from cause
             except (OSError, zlib.error, ValueError) as cause:

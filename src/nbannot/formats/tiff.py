@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -21,6 +23,8 @@ Pixels = NDArray[Any]
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # TIFF 6.0, PhotometricInterpretation.
 _WHITE_IS_ZERO, _PALETTE = 0, 3
+# Pictures up to so many bytes are not compared with their file; no packing gives more for a byte.
+_FEW, _MOST_PER_BYTE = 1 << 26, 2000
 
 
 def is_tiff(start: bytes) -> bool:
@@ -49,8 +53,11 @@ def read_tiff(path: str, *, check: bool = True) -> list[Image]:
     import tifffile
 
     try:
+        _check_chain(path)
         with quiet(), tifffile.TiffFile(path) as file:
-            groups = _groups(file)
+            groups = _groups(path, file)
+    except FormatError:
+        raise
     except Exception as cause:  # tifffile raises many kinds for damaged files
         raise FormatError(f"{path} is damaged and cannot be decoded", hint="Copy it again.") from cause
     if not groups:
@@ -66,14 +73,46 @@ def read_tiff(path: str, *, check: bool = True) -> list[Image]:
 _Form = tuple[tuple[int, ...], str, int, str]
 
 
-def _groups(file: Any) -> list[tuple[list[int], _Form]]:
+def _check_chain(path: str) -> None:
+    """Follow the list of pictures to its end, which a cut-off file does not have (TIFF 6.0, section 2)."""
+    size = Path(path).stat().st_size
+    with Path(path).open("rb") as file:
+        head = file.read(16)
+        order, big = "<" if head[:1] == b"I" else ">", b"+" in head[2:4]
+        number, count, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
+        start = 8 if big else 4
+        width, wide = struct.calcsize(number), struct.calcsize(count)
+        (at,) = struct.unpack(order + number, head[start : start + width])
+        seen = set()
+        while at and at not in seen:
+            seen.add(at)
+            file.seek(at)
+            (entries,) = struct.unpack(order + count, file.read(wide))
+            file.seek(at + wide + entry * entries)
+            (at,) = struct.unpack(order + number, file.read(width))
+            if at >= size:
+                raise FormatError(f"{path} is cut off", hint="Copy it again from its source.")
+
+
+def _check_size(path: str, page: Any, size: int) -> None:
+    """Refuse pictures that reach beyond the file, or are larger than any packing makes of it."""
+    parts = zip(page.dataoffsets or (), page.databytecounts or (), strict=False)
+    if max((start + length for start, length in parts), default=0) > size:
+        raise FormatError(f"{path} is cut off", hint="Copy it again from its source.")
+    if not all(page.shape) or page.nbytes > max(_FEW, _MOST_PER_BYTE * size):
+        raise FormatError(f"{path} states a picture of {page.shape} pixels, which it cannot hold")
+
+
+def _groups(path: str, file: Any) -> list[tuple[list[int], _Form]]:
     """Return the numbers of pages that are alike, and (shape, dtype, photometric, axes) of each group."""
     groups: dict[_Form, list[int]] = {}
+    size = Path(path).stat().st_size
     for n in range(len(file.pages)):
         page = file.pages[n]
         kind = int(page.photometric) if page.photometric is not None else 1
         if page.dtype is None or (page.is_reduced and n):
             continue
+        _check_size(path, page, size)
         form = (tuple(page.shape), np.dtype(page.dtype).name, kind, str(page.axes))
         groups.setdefault(form, []).append(n)
     return [(numbers, form) for form, numbers in groups.items()]
