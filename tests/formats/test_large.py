@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import nbannot as nb
 from formats_making import write_slice
 from nbannot.errors import FormatError
-from nbannot.formats import nifti
+from nbannot.formats import nifti, rawdata
 from nbannot.formats.dicom import header as dicom_header
 from nbannot.model.image import Image
 from nbannot.model.sliced import SlicedPixels
@@ -221,3 +222,37 @@ def test_zarr_is_read_by_chunk(tmp_path: Path) -> None:
     chunks = sorted((tmp_path / "a.zarr/c").iterdir())
     chunks[0].joinpath("0/0").write_bytes(b"damaged: nobody may read it")
     np.testing.assert_array_equal(image.plane_array(3), np.arange(90, 120).reshape(5, 6))
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".nhdr", ".mha", ".mhd"])
+def test_raw_voxels_are_mapped_and_a_slice_is_read_alone(tmp_path: Path, suffix: str) -> None:
+    values = np.random.default_rng(1).integers(0, 99, (300, 64, 64)).astype(np.int16)
+    path = tmp_path / f"a{suffix}"
+    nb.write(path, Image(values, nb.Geometry(np.eye(4)[[2, 1, 0, 3]], values.shape)), compress=False)
+    image = nb.read(path)
+    assert isinstance(image, Image)
+    tracemalloc.start()
+    try:
+        np.testing.assert_array_equal(image.plane_array(299), values[299])
+        assert tracemalloc.get_traced_memory()[1] < values.nbytes / 4
+    finally:
+        tracemalloc.stop()
+    assert not image.is_loaded
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_large_packed_voxels_are_unpacked_beside_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    values = np.random.default_rng(1).integers(0, 99, (3, 20, 30)).astype(np.int16)
+    path = tmp_path / f"a{suffix}"
+    nb.write(path, Image(values, nb.Geometry(np.eye(4)[[2, 1, 0, 3]], values.shape)))
+    monkeypatch.setattr(rawdata, "LARGE", 16)
+    image = nb.read(path)
+    assert isinstance(image, Image)
+    np.testing.assert_array_equal(image.plane_array(2), values[2])
+    monkeypatch.setattr(rawdata.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10}))
+    again = nb.read(path)
+    assert isinstance(again, Image)
+    with pytest.raises(FormatError, match="TMPDIR"):
+        again.plane_array(2)
