@@ -165,6 +165,14 @@ def test_without_a_space(tmp_path: Path) -> None:
     same_as_sitk(unnamed)
 
 
+@pytest.mark.parametrize("spacing", ["nan 1 1", "1 0 1", "1 1 inf"])
+def test_impossible_spacings(tmp_path: Path, spacing: str) -> None:
+    head = f"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 3 4 5\nencoding: raw\nspacings: {spacing}\n\n"
+    (tmp_path / "bad.nrrd").write_bytes(head.encode() + bytes(60))
+    with pytest.raises(GeometryError, match=r"bad\.nrrd"):
+        read(tmp_path / "bad.nrrd")
+
+
 def test_a_plane_in_the_patient(tmp_path: Path) -> None:
     path = save(tmp_path / "a.nrrd", numbers(shape=(3, 4)), **{"space directions": DIRECTIONS[:2]})
     image = one(path)

@@ -295,7 +295,7 @@ def _place(header: NrrdHeader, roles: Sequence[Role]) -> tuple[Grid, tuple[float
     unit: Literal["mm", "px"] = "mm"
     if not directions:
         spacing = header.numbers("spacings", len(sizes))
-        steps = np.ones(len(axes)) if spacing is None else np.nan_to_num(spacing[axes], nan=1.0)
+        steps = np.ones(len(axes)) if spacing is None else spacing[axes]
         least = header.numbers("axis mins", len(sizes))
         origin = np.zeros(len(axes)) if least is None else np.nan_to_num(least[axes], nan=0.0)
         if spacing is None:

@@ -92,7 +92,7 @@ def read_folder_of_labelmaps(path: str, findings: Findings) -> None:
     for file in _in_folder(path):
         stored = _open(file, findings)
         values = whole(file, stored.array)
-        present = [int(one) for one in np.unique(values) if one]
+        present = values_in(values)
         if len(present) > 1 or stored.frames > 1:
             read_labelmap(file, findings)
             continue
@@ -133,7 +133,17 @@ def whole(path: str, array: Voxels) -> Voxels:
     low, high = int(array.min(initial=0)), int(array.max(initial=0))
     if low < 0:
         raise FormatError(f"{path} is no labelmap: it has the negative value {low}")
-    return array.astype(np.uint8 if high < 256 else np.uint16 if high <= _LARGEST else np.int64)
+    return array.astype(np.uint8 if high < 256 else np.uint16 if high <= _LARGEST else np.int64, copy=False)
+
+
+def values_in(array: Voxels) -> list[int]:
+    """Return the values above 0 that occur, in order."""
+    if array.dtype.itemsize > 2:
+        return [int(one) for one in np.unique(array) if one]
+    seen = np.zeros(_LARGEST + 1, dtype=bool)
+    for plane in array:
+        seen[plane] = True
+    return [int(one) for one in np.flatnonzero(seen) if one]
 
 
 def place_on_one(array: Voxels, geometry: Grid, findings: Findings) -> tuple[Voxels, Image]:
@@ -163,7 +173,7 @@ def named(
     array: Voxels, name: str, table: Mapping[int, Entry], findings: Findings
 ) -> tuple[Voxels, dict[int, str]]:
     """Return the voxels as uint8 or uint16, and the labels of the values that occur."""
-    present = [int(one) for one in np.unique(array) if one]
+    present = values_in(array)
     segments: dict[int, str] = {}
     unnamed = []
     for value in present:

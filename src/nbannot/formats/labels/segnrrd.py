@@ -14,7 +14,7 @@ import numpy as np
 
 from nbannot.errors import FormatError
 from nbannot.formats.labels.findings import Findings
-from nbannot.formats.labels.labelmaps import place_on_one, whole
+from nbannot.formats.labels.labelmaps import place_on_one, values_in, whole
 from nbannot.formats.nrrd import is_nrrd, is_segmentation, read_nrrd, read_nrrd_header
 from nbannot.model.labels import Code
 
@@ -54,7 +54,7 @@ def read_seg_nrrd(path: str, findings: Findings) -> None:
             lost |= more
             name = fields.get("Name") or fields.get("ID") or f"Segment {number + 1}"
             names[value] = findings.label(name, color=_color(fields.get("Color", "")), code=code)
-        unnamed = sorted({int(one) for one in np.unique(voxels)} - {0, *names})
+        unnamed = sorted({*values_in(voxels)} - {*names})
         if unnamed:
             findings.note(f"values without a segment: {', '.join(map(str, unnamed[:20]))}")
             names |= {value: findings.label(f"{stored.name} {value}") for value in unnamed}
