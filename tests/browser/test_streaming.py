@@ -156,7 +156,7 @@ def test_a_coarse_look_at_the_whole_comes_before_its_slices(road: Lab) -> None:
     coarse = np.array(coronal.evaluate(whole), dtype=int)
     road.until(lambda: have(road) == 300, "every slice is here", timeout=120)
     root.and_(road.page.locator("[data-nbannot-complete=true]")).wait_for()
-    road.page.wait_for_timeout(1000)
+    road.still()
     exact = np.array(coronal.evaluate(whole), dtype=int)
     # The noise of +-30 HU is 19 grey levels at this window; the coarse look has next to none of it.
     difference = np.abs(coarse - exact)
