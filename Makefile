@@ -70,8 +70,19 @@ check: lint types layers vitest pytest ## the quick checks (no browser)
 chromium:
 	@./tests/browser/find-chromium >/dev/null || ./tests/browser/install-chromium
 
+# A test that fails in the run of two is run once more alone, for all to see. Status 1 is "tests failed"; anything
+# else (nothing collected, a crash, an interruption) is told as it is. Where nothing failed by name there is nothing to run.
+BROWSER_TESTS ?= tests/browser
+
 pytest-browser: setup chromium
-	$(BIN)/python -m pytest -q tests/browser -n 2 --dist worksteal
+	@rm -f .pytest_cache/v/cache/lastfailed; status=0; \
+	$(BIN)/python -m pytest -q $(BROWSER_TESTS) -n 2 --dist worksteal --max-worker-restart 0 || status=$$?; \
+	if [ $$status = 1 ]; then \
+	  echo; echo "== The tests that failed are run once more, alone. A second failure stands. =="; \
+	  status=0; $(BIN)/python -m pytest -q $(BROWSER_TESTS) --last-failed --last-failed-no-failures none || status=$$?; \
+	  [ $$status = 0 ] && echo "== They pass alone: each is a test that fails by chance, to be mended. ==" || true; \
+	fi; \
+	exit $$status
 
 test: check pytest-browser ## every check, in a real JupyterLab too
 

@@ -1,7 +1,7 @@
 """Run every benchmark: ``python bench [all | core | viewer | tools] [--quick] [--gpu] [--only PART …]``.
 
 `core` is reading, strokes and carriers (bench/RESULTS.md), `viewer` the viewer beside its peers
-(bench/RESULTS-viewer.md), `tools` the operations on a large mask (bench/RESULTS-tools.md).
+(bench/RESULTS-viewer.md), `tools` brush, shapes, operations and history (bench/RESULTS-tools.md).
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import read  # noqa: E402
-import tools_live  # noqa: E402
-import tools_ops  # noqa: E402
+import tools  # noqa: E402
 from measure import Row, machine, markdown  # noqa: E402
 
 import jupyter  # noqa: E402
@@ -54,23 +53,15 @@ def core(*, quick: bool) -> None:
         (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
 
 
-def tools(*, quick: bool) -> None:
-    """Measure operations on a large mask; print and keep the table."""
-    found = markdown(tools_ops.run(quick=quick) + tools_live.run(quick=quick))
-    print(found, flush=True)
-    if not quick:
-        text = f"# Operations, measured\n\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{found}\n"
-        (HERE / "RESULTS-tools.md").write_text(text, encoding="utf-8")
-
-
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("what", nargs="?", default="all", choices=["all", "core", "viewer", "tools"])
     parser.add_argument("--quick", action="store_true", help="few repetitions, results are not kept")
     parser.add_argument("--gpu", action="store_true", help="the machine's GPU instead of software GL")
+    parts = [*viewer.PARTS, *tools.PARTS]
     parser.add_argument(
-        "--only", nargs="+", choices=list(viewer.PARTS), default=[], help="parts of the viewer's"
+        "--only", nargs="+", choices=parts, default=[], help="parts of the viewer's or the tools'"
     )
     peers = ["ipyniivue", "Cornerstone3D", "NiiVue"]
     parser.add_argument("--skip", nargs="+", choices=peers, default=[], help="peers to leave out")
@@ -78,10 +69,12 @@ def main() -> None:
     viewer.report.SKIPPED.update(options.skip)
     if options.what in ("all", "core") and not options.only:
         core(quick=options.quick)
-    if options.what in ("all", "tools") and not options.only:
-        tools(quick=options.quick)
-    if options.what in ("all", "viewer"):
-        print(viewer.run(options.only, quick=options.quick, gpu=options.gpu))
+    for name, suite in (("viewer", viewer), ("tools", tools)):
+        only = [part for part in options.only if part in suite.PARTS]
+        if options.what == name and options.only and not only:
+            parser.error(f"{name} has the parts {', '.join(suite.PARTS)}.")
+        if options.what in ("all", name) and (only or not options.only):
+            print(suite.run(only, quick=options.quick, gpu=options.gpu))
 
 
 if __name__ == "__main__":

@@ -26,19 +26,23 @@ class Row:
     peer: Sequence[float] = field(default_factory=list)
     peer_name: str = ""
     goal: str = ""
+    peak: float | None = None
+    """Memory (MB) that the work adds while it runs."""
 
     def cells(self) -> list[str]:
         """Return the cells of the line."""
-        ratio = ""
-        if len(self.peer):
+        ratio = self.peer_name
+        if len(self.peer) and len(self.values):
             ratio = f"{np.median(self.values) / np.median(self.peer):.2f} × {self.peer_name}"
         peer = f"{np.median(self.peer):.4g}" if len(self.peer) else ""
+        some = len(self.values) > 0
         return [
             self.what,
             str(len(self.values)),
-            f"{np.median(self.values):.4g}",
-            f"{np.percentile(self.values, 95):.4g}",
+            f"{np.median(self.values):.4g}" if some else "–",
+            f"{np.percentile(self.values, 95):.4g}" if some else "–",
             self.unit,
+            "" if self.peak is None else f"+ {self.peak:.0f} MB",
             peer,
             ratio,
             self.goal,
@@ -46,7 +50,7 @@ class Row:
         ]
 
 
-HEADER = ["what", "runs", "median", "p95", "unit", "peer median", "ratio", "goal", "note"]
+HEADER = ["what", "runs", "median", "p95", "unit", "peak memory", "peer median", "ratio", "goal", "note"]
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -1,4 +1,4 @@
-"""Pan a picture with 1,000 polygons: ``PYTHONPATH=src python bench/tools/polygons.py [--count N]``.
+"""Pan a picture with 1,000 polygons.
 
 nbannot's own module in a plain page, in which a script answers what a kernel would. One pan step is one change of the
 camera and one picture; main-thread time is what Chromium accounts to tasks of the page (script, style, layout, paint).
@@ -6,9 +6,7 @@ camera and one picture; main-thread time is what Chromium accounts to tasks of t
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,16 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import CDPSession, sync_playwright
+from measure import Row
+from playwright.sync_api import CDPSession
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from measure import Row, markdown  # noqa: E402
-
-import nbannot as nb  # noqa: E402
-from nbannot.viewer.messages import PROTOCOL, document_json, image_json  # noqa: E402
-from viewer import pages  # noqa: E402
+import nbannot as nb
+from nbannot.viewer.messages import PROTOCOL, document_json, image_json
+from viewer import data, pages
 
 SIZE, CORNERS = 512, 20
 HTML = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="viewer.css">
@@ -130,17 +124,16 @@ def task_ms(session: CDPSession) -> float:
     return float(found["TaskDuration"]) * 1000
 
 
-def run(count: int, chromium: str, steps: int = 240) -> list[Row]:
+def run(*, quick: bool, gpu: bool, count: int = 1000) -> list[Row]:
     """Measure pan steps with `count` polygons and without any."""
-    rows = []
+    rows, steps = [], 60 if quick else 240
+    pictures = data.ROOT / "build" / "bench" / "tools"
+    pictures.mkdir(parents=True, exist_ok=True)
     for shapes in (0, count):
-        with TemporaryDirectory() as name, sync_playwright() as playwright:
+        with TemporaryDirectory() as name, pages.browser(gpu=gpu) as browser:
             scene(shapes, Path(name))
             server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=name))
             threading.Thread(target=server.serve_forever, daemon=True).start()
-            browser = playwright.chromium.launch(
-                executable_path=chromium, args=[*pages.FLAGS, *pages.SOFTWARE]
-            )
             page = browser.new_page(viewport={"width": 1100, "height": 960})
             page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
             page.wait_for_function("() => window.ready?.()", timeout=60_000)
@@ -151,26 +144,9 @@ def run(count: int, chromium: str, steps: int = 240) -> list[Row]:
             script = page.evaluate(f"() => window.pan({steps}, 30)")
             tasks = (task_ms(session) - begun) / steps
             drawn = page.locator("canvas[data-nbannot-sheet]").count()
-            page.screenshot(path=str(HERE.parents[1] / "build" / f"polygons-{shapes}.png"))
-            rows.append(Row(f"pan step, {shapes} polygons: JS", script, "ms", note=f"{drawn} sheet"))
-            rows.append(
-                Row(
-                    f"pan step, {shapes} polygons: main thread",
-                    [tasks],
-                    "ms",
-                    goal="≤ 16",
-                    note=f"mean of {steps}",
-                )
-            )
-            browser.close()
+            page.screenshot(path=pictures / f"polygons-{shapes}.png")
             server.shutdown()
+        rows.append(Row(f"pan step, {shapes} polygons: JS", script, "ms", note=f"{drawn} sheet"))
+        note = f"mean of {steps}"
+        rows.append(Row(f"pan step, {shapes} polygons: main thread", [tasks], "ms", note, goal="≤ 16"))
     return rows
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
-    given = parser.parse_args()
-    (HERE.parents[1] / "build").mkdir(exist_ok=True)
-    print(markdown(run(given.count, given.chromium)))

@@ -35,7 +35,6 @@ PARTS: dict[str, Part] = {
     "xray": _both(notebook.xray, plain.xray),
     "volume": _both(notebook.frames3d, plain.frames3d),
     "link": notebook.link,
-    "tools": plain.tools,
 }
 
 

@@ -70,7 +70,16 @@ async ({code, settle, ms}) => {
   // A viewer gathers changes of its view for a while, unless the page goes.
   window.dispatchEvent(new Event('pagehide'));
   await new Promise(done => setTimeout(done, settle));
-  const {kernel} = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  const late = new Promise((_, fail) => setTimeout(() => fail(new Error(`not within ${ms} ms: ${code}`)), ms));
+  // After a cut link or a restart the page finds its kernel anew.
+  const find = async () => {
+    for (;;) {
+      const kernel = window.jupyterapp.shell.currentWidget?.sessionContext.session?.kernel;
+      if (kernel) return kernel;
+      await new Promise(done => setTimeout(done, 50));
+    }
+  };
+  const kernel = await Promise.race([find(), late]);
   const future = kernel.requestExecute({code, allow_stdin: false, stop_on_error: false});
   const shown = [];
   future.onIOPub = ({header, content}) => {
@@ -81,7 +90,6 @@ async ({code, settle, ms}) => {
     else if (content.data && !content.data['application/vnd.jupyter.widget-view+json'])
       shown.push({text: content.data['text/plain'] ?? ''});
   };
-  const late = new Promise((_, fail) => setTimeout(() => fail(new Error(`not within ${ms} ms: ${code}`)), ms));
   await Promise.race([future.done, late]);
   await new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)));
   return shown.map(({text}) => text).join('\\n').replace(/\\x1b\\[[0-9;]*m/g, '').trim();
@@ -95,6 +103,40 @@ async path => {
   for (const widget of [...app.shell.widgets('main')]) widget.dispose();
   await app.serviceManager.sessions.refreshRunning();
   await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+}
+"""
+
+# Wait until nothing in the viewers has changed for six frames: neither an element nor a picture.
+STILL = """
+async () => {
+  const small = document.createElement("canvas"), SIZE = 32, FRAMES = 6, QUIET_MS = 100, LATEST_MS = 30000;
+  small.width = small.height = SIZE;
+  const context = small.getContext("2d", {willReadFrequently: true});
+  const look = () => [...document.querySelectorAll("[data-nbannot-root]")].map(root => [
+    root.dataset.nbannotProgress, root.dataset.nbannotComplete,
+    ...[...root.querySelectorAll("canvas")].map(canvas => {
+      context.clearRect(0, 0, SIZE, SIZE);
+      if (canvas.width && canvas.height) context.drawImage(canvas, 0, 0, SIZE, SIZE);
+      return [canvas.width, canvas.height, ...context.getImageData(0, 0, SIZE, SIZE).data].join();
+    }),
+  ]).join();
+  let changed = true;
+  const watcher = new MutationObserver(() => { changed = true; });
+  for (const root of document.querySelectorAll("[data-nbannot-root]"))
+    watcher.observe(root, {attributes: true, characterData: true, childList: true, subtree: true});
+  const begun = performance.now();
+  let before = "", frames = 0, since = begun;
+  while (frames < FRAMES || performance.now() - since < QUIET_MS) {
+    await new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)));
+    const now = look();
+    if (changed || now !== before) { frames = 0; since = performance.now(); }
+    else frames += 1;
+    changed = false;
+    before = now;
+    if (performance.now() - begun > LATEST_MS) return false;
+  }
+  watcher.disconnect();
+  return true;
 }
 """
 
@@ -475,6 +517,11 @@ class Lab:
         else:
             element.screenshot(path=target)
         return target
+
+    def still(self) -> None:
+        """Return when the kernel is idle and the viewers' pictures and elements have come to rest."""
+        self.wait_idle()
+        assert self.page.evaluate(STILL), "the viewers do not come to rest"
 
     def until(self, true: Callable[[], bool], what: str, *, timeout: float = 30) -> None:
         """Return when `true()` holds; fail naming `what` when it does not within `timeout` seconds."""

@@ -20,7 +20,7 @@ viewer
 
 def state(lab: Lab, change: str) -> None:
     lab.run_python(f"viewer.view = {{**viewer.view, {change}}}")
-    lab.page.wait_for_timeout(500)
+    lab.still()
 
 
 def grey(lab: Lab, pane: str) -> int:

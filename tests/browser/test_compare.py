@@ -37,9 +37,12 @@ def test_a_swipe_shows_one_image_at_each_side(lab: Lab) -> None:
         lab.page.mouse.up()
         lab.page.keyboard.press("ArrowLeft")
         lab.until(lambda h=handle: 51 < int(h.get_attribute("aria-valuenow") or 0) < 70, "the handle moved")
-        at = ask(lab, "viewer.view['compare']['at']")
         ready(lab)
-        lab.page.wait_for_timeout(1000)
+        lab.still()
+        percent = int(handle.get_attribute("aria-valuenow") or 0)
+        # What is dragged reaches Python after a while.
+        until_equal(lab, "round(100 * viewer.view['compare']['at'])", percent)
+        at = ask(lab, "viewer.view['compare']['at']")
         pixels = lab.canvas_pixels(pane(lab, "axial").locator("canvas").first)[..., 0].astype(float)
         edge = round(at * pixels.shape[1])
         one, affine = image_of(lab, "one")
@@ -64,7 +67,7 @@ def test_a_flicker_changes_by_itself_and_by_key(lab: Lab) -> None:
     for name in ("two", "one", "two"):
         lab.until(lambda name=name: bar.locator("span").inner_text() == name, f"{name} is shown", timeout=10)
     bar.get_by_role("button", name="Pause").click()
-    lab.page.wait_for_timeout(700)
+    lab.still()
     shown = bar.locator("span").inner_text()
     lab.page.wait_for_timeout(1200)
     assert bar.locator("span").inner_text() == shown
@@ -76,7 +79,7 @@ def test_a_flicker_changes_by_itself_and_by_key(lab: Lab) -> None:
         lab.until(
             lambda before=before: bar.locator("span").inner_text() != before, "the other image is shown"
         )
-        lab.page.wait_for_timeout(400)
+        lab.still()
         pictures[bar.locator("span").inner_text()] = lab.canvas_pixels(canvas)
     assert (pictures["one"] == one).all()
     assert (pictures["two"] != one).any()

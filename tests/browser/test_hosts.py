@@ -86,10 +86,10 @@ def notebook_server(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def voila(folder: Path) -> Iterator[str]:
-    """`voila notebook.ipynb` without a login; yields its address."""
+def voila(folder: Path, cells: list[str]) -> Iterator[str]:
+    """`voila notebook.ipynb` without a login, with these cells; yields its address."""
     port, log = free_port(), folder / "voila.log"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS[:2]])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, folder / "show.ipynb")
     env = {
@@ -242,7 +242,7 @@ def test_a_notebook_host(host: str, browser: Browser, tmp_path: Path) -> None:
 
 def test_voila(browser: Browser, tmp_path: Path) -> None:
     errors: list[str] = []
-    with voila(tmp_path) as address:
+    with voila(tmp_path, CELLS[:2]) as address:
         context = browser.new_context(viewport={"width": 1400, "height": 1000}, device_scale_factor=1)
         context.set_default_timeout(30_000)
         # Voilà's page asks a CDN for a font; no test goes there.

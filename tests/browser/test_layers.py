@@ -83,7 +83,7 @@ def plane(
 def add_layer(lab: Lab, root: Locator, name: str) -> None:
     root.locator('[data-nbannot-action="layer.add"]').click()
     root.locator(".nbannot-addlayer button").get_by_text(name, exact=True).click()
-    lab.page.wait_for_timeout(1500)
+    lab.still()
 
 
 def pixels_of(lab: Lab, name: str) -> npt.NDArray[Any]:
@@ -111,7 +111,7 @@ def test_a_pet_over_a_ct_equals_scipy(lab: Lab, backend: str) -> None:
     lab.run_python(
         "viewer.view = {**viewer.view, 'layers': {ct.id: [{**viewer.view['layers'][ct.id][0], 'opacity': 0.6}]}}"
     )
-    lab.page.wait_for_timeout(800)
+    lab.still()
     array, affine = np.array(ask(lab, "ct.array.tolist()")), np.array(ask(lab, "ct.geometry.affine.tolist()"))
     over, moved = np.array(ask(lab, "pet.array.tolist()")), np.array(ask(lab, "pet.geometry.affine.tolist()"))
     for name in ("axial", "coronal", "sagittal"):
@@ -168,7 +168,7 @@ def test_a_colour_map_and_numbers_of_the_window(lab: Lab) -> None:
     until_equal(lab, "list(viewer.view['windows'][ct.id])", [100, 800])
     popup.locator('[data-nbannot-map="hot iron"]').click()
     until_equal(lab, "viewer.view['colormaps'][ct.id]", "hot iron")
-    lab.page.wait_for_timeout(500)
+    lab.still()
     array, affine = np.array(ask(lab, "ct.array.tolist()")), np.array(ask(lab, "ct.geometry.affine.tolist()"))
     shown = pixels_of(lab, "axial")
     values, here, _ = sampled(
@@ -178,7 +178,7 @@ def test_a_colour_map_and_numbers_of_the_window(lab: Lab) -> None:
     if popup.count() == 0:
         root.locator(".nbannot-window").click()
     popup.locator('[data-nbannot-item="here-5"]').click()
-    lab.page.wait_for_timeout(300)
+    lab.still()
     low, high = np.percentile(array, (5, 95))
     center, width = ask(lab, "list(viewer.view['windows'][ct.id])")
     assert [center - width / 2, center + width / 2] == pytest.approx([low, high], abs=6)
@@ -194,14 +194,14 @@ def under_crosshair(lab: Lab, name: str) -> str:
     box = view(lab, name).bounding_box()
     assert box is not None
     lab.page.mouse.move(box["x"] + 3, box["y"] + 3)
-    lab.page.wait_for_timeout(100)
+    lab.still()
     cross = view(lab, name).evaluate(
         "(el) => [...el.querySelectorAll('.nbannot-handles circle')].slice(0, 2)"
         ".map((c) => [Number(c.getAttribute('cx')), Number(c.getAttribute('cy'))])"
     )
     x, y = np.mean(cross, axis=0)
     lab.page.mouse.move(box["x"] + x, box["y"] + y)
-    lab.page.wait_for_timeout(200)
+    lab.still()
     return view(lab, name).locator(".nbannot-value").inner_text()
 
 
@@ -216,13 +216,13 @@ ct, pet = nb.read({folder + "/ct"!r}), nb.read({folder + "/pet_ac"!r})
     assert lab.output(0).locator(".nbannot-window").inner_text().split() == ["C", "3.5", "W", "7", "SUVbw"]
     for index in ((68, 60, 50), (80, 64, 64)):
         lab.run_python(f"viewer.goto(index={index})")
-        lab.page.wait_for_timeout(1500)
+        lab.still()
         stored = ask(lab, f"float(pet.array[{index}])")
         number, unit = under_crosshair(lab, "axial").split()
         assert unit == "SUVbw"
         assert float(number) == pytest.approx(stored * factor, rel=2e-3, abs=1e-3)
     lab.run_python("viewer.view = {**viewer.view, 'units': {pet.id: 'stored'}}")
-    lab.page.wait_for_timeout(300)
+    lab.still()
     number, unit = under_crosshair(lab, "axial").split()
     assert unit == "Bq/ml"
     assert float(number) == pytest.approx(ask(lab, "float(pet.array[80, 64, 64])"), rel=2e-3)
@@ -245,7 +245,7 @@ def test_labels_have_their_own_outlines(lab: Lab) -> None:
     liver = ask(lab, "viewer.document.labels['liver'].id")
     until_equal(lab, "viewer.view['segments']", {liver: {"fill": 0, "outline": 1, "width": 3}})
     lab.page.keyboard.press("Escape")
-    lab.page.wait_for_timeout(500)
+    lab.still()
     shown = pixels_of(lab, "axial")[..., :3].astype(int)
     color = str(root.locator("[data-nbannot-label] input[type=color]").first.input_value())
     rgb = np.array([int(color[n : n + 2], 16) for n in (1, 3, 5)])
@@ -272,7 +272,7 @@ def test_a_table_of_the_file_equals_pydicom(lab: Lab, shared_data: Path, tmp_pat
     root = show(lab, [cell + "viewer = nb.Viewer(image, height=600, backend='cpu')\nviewer"])
     zoom = "viewer.view = {**viewer.view, 'interpolate': False, 'zoom': {'acquisition': image.geometry.spacing[1] / 2}}"
     lab.run_python(zoom)
-    lab.page.wait_for_timeout(500)
+    lab.still()
     wanted = apply_voi(file.pixel_array, file).astype(float) / 257
 
     def off() -> float:
@@ -298,7 +298,7 @@ def test_a_table_of_the_file_equals_pydicom(lab: Lab, shared_data: Path, tmp_pat
     root.locator(".nbannot-window").click()
     root.locator('[data-nbannot-item="lut-0"]').click()
     until_equal(lab, "dict(viewer.view['luts'])", {ask(lab, "image.id"): 0})
-    lab.page.wait_for_timeout(300)
+    lab.still()
     assert off() <= 1
 
 

@@ -92,7 +92,7 @@ def test_the_menu_of_a_pane_chooses_plane_and_image(lab: Lab) -> None:
 def test_a_thumbnail_dragged_onto_a_pane_is_shown_there(lab: Lab) -> None:
     root = show(lab, [pair()])
     lab.run_python(f"view({ZOOM}); viewer.goto(index=(13, 20, 16))")
-    lab.page.wait_for_timeout(300)
+    lab.still()
     before = shown(lab, "axial")
     drag_onto(lab, root.locator("[data-nbannot-thumb]").nth(1), pane(lab, "coronal"))
     until_equal(
@@ -104,7 +104,7 @@ def test_a_thumbnail_dragged_onto_a_pane_is_shown_there(lab: Lab) -> None:
     # Where it lay before the picture changed, in mm.
     assert ask(lab, "abs(viewer.view['pan']['coronal'][0]) + abs(viewer.view['pan']['coronal'][1]) > 1")
     lab.run_python(f"view({ZOOM}, pan={{}})")
-    lab.page.wait_for_timeout(500)
+    lab.still()
     assert (shown(lab, "axial") == before).all()
     pixels = shown(lab, "coronal")
     y = ask(lab, "one.geometry.to_world((13, 20, 16))[1]")
@@ -227,7 +227,7 @@ def test_reference_lines_stand_where_the_other_plane_cuts(lab: Lab) -> None:
     lab.run_python("view(zoom={'axial': 0.2}); viewer.goto(index=(13, 26, 16))")
     line = pane(lab, "axial").locator('[data-nbannot-reference="coronal"]')
     line.wait_for(state="attached")
-    lab.page.wait_for_timeout(300)
+    lab.still()
     x1, y1, x2, y2 = (float(n) for n in re.findall(r"-?[\d.]+", line.get_attribute("d") or ""))
     box = pane(lab, "axial").bounding_box()
     assert box is not None

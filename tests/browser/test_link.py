@@ -105,10 +105,9 @@ def cut_lab(
 
 def show(lab: Lab) -> None:
     lab.open_notebook([SHOW, ""])
-    lab.page.wait_for_timeout(1500)
     lab.run_cell(0)
     lab.page.locator("[data-nbannot-ready=true]").first.wait_for()
-    lab.page.wait_for_timeout(1000)
+    lab.still()
 
 
 def stroke(lab: Lab, n: int) -> None:
@@ -165,7 +164,9 @@ def test_strokes_reach_python_while_a_cell_runs(lab: Lab) -> None:
         "print(bool(mask.array.any()))",
     )
     lab.run_cell(1, wait=False)
-    lab.page.wait_for_timeout(500)
+    lab.until(
+        lambda: "*" in lab.cell_element(1).locator(".jp-InputArea-prompt").inner_text(), "the cell runs"
+    )
     stroke(lab, 1)
     lab.wait_idle()
     assert lab.output_text(1) == "True"

@@ -51,7 +51,7 @@ def test_an_operation_is_previewed_applied_and_undone(lab: Lab, shared_data: Pat
     lab.page.keyboard.press("Control+o")
     panel(lab).locator('[data-nbannot-parameter="lo"]').wait_for()
     ready(lab)
-    lab.page.wait_for_timeout(1000)
+    lab.still()
     before = pixels(lab)
     fill(lab, lo=150, hi=400)
     panel(lab).get_by_role("button", name="Preview").click()

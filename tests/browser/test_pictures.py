@@ -132,7 +132,7 @@ def settled(lab: Lab) -> Locator:
     root = lab.output(0).locator('[data-nbannot-root][data-nbannot-complete="true"]').first
     root.wait_for(timeout=60_000)
     lab.page.mouse.move(2, 2)
-    lab.page.wait_for_timeout(500)
+    lab.still()
     return root
 
 
@@ -298,7 +298,7 @@ def test_pet_over_ct_as_it_is_hung(lab: Lab, demo_folder: Path) -> None:
 
 def test_the_volume_beside_turned_planes(lab: Lab, demo_folder: Path) -> None:
     root = show(lab, SOLID, demo_folder)
-    lab.page.wait_for_timeout(3000)
+    lab.still()
     keep(lab, root, "volume")
     check_filled(lab, root, ("sagittal",))
     solid = lab.shown_pixels(view(root, "volume"))[..., :3].astype(int)

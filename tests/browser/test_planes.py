@@ -94,7 +94,7 @@ def test_free_planes_equal_scipy(lab: Lab, grid: str, backend: str) -> None:
         f"viewer.view = {{**viewer.view, 'rotation': {turn}, "
         "'zoom': {'axial': .1, 'coronal': .1, 'sagittal': .1}}"
     )
-    lab.page.wait_for_timeout(500)
+    lab.still()
     assert_free_planes(lab, rotation)
 
 
@@ -104,7 +104,7 @@ def test_the_line_of_a_plane_turns_it(lab: Lab) -> None:
         "viewer.goto(index=(13, 22, 25)); viewer.view = {**viewer.view, "
         "'zoom': {'axial': .1, 'coronal': .1, 'sagittal': .1}}"
     )
-    lab.page.wait_for_timeout(300)
+    lab.still()
     view(lab, "axial").scroll_into_view_if_needed()
     box = view(lab, "axial").bounding_box()
     assert box is not None
@@ -151,7 +151,7 @@ def test_slabs_equal_numpy(lab: Lab, backend: str) -> None:
             f"viewer.view = {{**viewer.view, 'interpolate': False, 'zoom': {{'axial': .1}}, "
             f"'slabs': {{'axial': {{'mode': {mode!r}, 'mm': 12.5}}}}}}"
         )
-        lab.page.wait_for_timeout(500)
+        lab.still()
         pixels = lab.canvas_pixels(view(lab, "axial").locator("canvas"))
         slab = join(array[11:16], axis=0)  # 12.5 mm are five slices of 2.5 mm about slice 13
         rows, columns = pixels.shape[:2]
@@ -187,7 +187,7 @@ def test_keys_change_the_slab(lab: Lab) -> None:
 def test_a_picture_is_turned_and_mirrored(lab: Lab) -> None:
     root = show(lab, [PLAIN])
     lab.run_python("viewer.view = {**viewer.view, 'layout': 'axial', 'zoom': {'axial': .1}, 'height': 600}")
-    lab.page.wait_for_timeout(500)
+    lab.still()
     canvas = view(lab, "axial").locator("canvas")
     upright = lab.canvas_pixels(canvas)[..., 0].astype(int)
     edges = [root.locator(f".nbannot-edge-{side}").first.text_content() for side in "wens"]
@@ -196,14 +196,14 @@ def test_a_picture_is_turned_and_mirrored(lab: Lab) -> None:
     lab.page.keyboard.press("Shift+F")
     until_equal(lab, "viewer.view['turns']['axial']['flip']", True)
     lab.run_python("viewer.view = {**viewer.view, 'zoom': {'axial': .1}}")
-    lab.page.wait_for_timeout(400)
+    lab.still()
     mirrored = lab.canvas_pixels(canvas)[..., 0].astype(int)
     assert np.abs(mirrored - upright[:, ::-1]).mean() < 1
     assert [root.locator(f".nbannot-edge-{side}").first.text_content() for side in "we"] == ["L", "R"]
     hover(lab, "axial")
     lab.page.keyboard.press("Shift+R")
     lab.run_python("viewer.view = {**viewer.view, 'zoom': {'axial': .1}}")
-    lab.page.wait_for_timeout(400)
+    lab.still()
     turned = lab.canvas_pixels(canvas)[..., 0].astype(int)
     wanted = np.rot90(mirrored, -1)
     h, w = (min(a, b) for a, b in zip(turned.shape, wanted.shape, strict=True))

@@ -67,7 +67,7 @@ def test_a_clip_shows_each_frame_pixel_for_pixel(lab: Lab, shared_data: Path) ->
     for k in (0, 12, 29):
         slider(root).fill(str(k))
         lab.until(lambda k=k: slice_of(lab, "acquisition") == k, f"frame {k} is shown")
-        lab.page.wait_for_timeout(300)
+        lab.still()
         assert np.array_equal(drawn(lab, "acquisition"), clip.plane_array(k))
         expect(frame_text(root)).to_contain_text(f"{k + 1}/30")
     expect(frame_text(root)).to_contain_text("0.97 s")
@@ -82,7 +82,7 @@ def test_a_clip_plays_frame_by_frame_and_pauses(lab: Lab, shared_data: Path) -> 
     lab.until(lambda: len(lab.page.evaluate("window.shownFrames")) > 40, "more than one round was played")
     lab.page.keyboard.press("Space")
     expect(root.locator("[data-nbannot-cine]")).to_have_attribute("data-nbannot-playing", "false")
-    lab.page.wait_for_timeout(600)
+    lab.still()
     frames = lab.page.evaluate("window.shownFrames")
     # drawn twice for other reasons, perhaps; never left out
     assert {(b - a) % 30 for a, b in pairwise(frames)} <= {0, 1}, "a frame was left out"
@@ -132,7 +132,7 @@ def test_a_series_is_stepped_through_by_b_value(lab: Lab, shared_data: Path) -> 
     slider(root).fill("2")
     expect(frame_text(root)).to_have_text("b-value 800 s/mm² · 3/3")
     until_equal(lab, "viewer.view['frame']", 2)
-    lab.page.wait_for_timeout(500)
+    lab.still()
     high = lab.canvas_pixels(view(lab, "axial").locator("canvas.nbannot-canvas"))
     assert high[..., 0].mean() < low[..., 0].mean() - 3, "water is darker at high b-values"
     press_over(lab, "axial", "x")
@@ -275,7 +275,7 @@ def test_a_mammogram_is_sharp_pixel_for_pixel_and_hangs_right(lab: Lab, shared_d
     edges = [root.locator(f".nbannot-edge-{side}").first for side in "wens"]
     assert [edge.text_content() for edge in edges] == ["P", "A", "H", "F"]
     press_over(lab, "acquisition", "o")
-    lab.page.wait_for_timeout(500)
+    lab.still()
     pixels = drawn(lab, "acquisition")[..., 0].astype(float)
     grey = np.clip((image.plane_array(0).astype(float) - (2047 - 0.5 - 4094 / 2)) / 4094 * 255, 0, 255)
     height, width = pixels.shape

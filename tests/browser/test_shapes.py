@@ -343,7 +343,7 @@ def test_shapes_lie_in_coronal_and_turned_planes(lab: Lab, shared_data: Path) ->
     rotation = Rotation.from_euler("xyz", (17, -23, 11), degrees=True)
     turn = [float(v) for v in rotation.as_quat()]
     lab.run_python(f"viewer.view = {{**viewer.view, 'rotation': {turn}}}")
-    lab.page.wait_for_timeout(500)
+    lab.still()
     free = Plane(lab, "axial", rotation)
     x, y = free.size[0] / 2, free.size[1] / 2
     free.move((x, y))
@@ -393,7 +393,7 @@ def test_a_shape_of_a_clip_belongs_to_its_picture(lab: Lab, shared_data: Path) -
     assert shape.count() == 1
     lab.page.mouse.move(x, y)
     lab.page.keyboard.press(".")
-    lab.page.wait_for_timeout(300)
+    lab.still()
     assert shape.count() == 0
     lab.page.keyboard.press(",")
     shape.wait_for(state="attached")
@@ -406,7 +406,7 @@ def test_the_menu_of_shapes_fits_a_narrow_viewer(lab: Lab, shared_data: Path, wi
     shown(lab, shared_data)
     root = lab.output(0).locator("[data-nbannot-root]").first
     root.evaluate(f"el => {{ el.style.width = '{width}px'; }}")
-    lab.page.wait_for_timeout(300)
+    lab.still()
     button = root.locator('[data-nbannot-menu="shapes"]')
     button.click()
     menu = root.locator("[data-nbannot-shapes-menu]")

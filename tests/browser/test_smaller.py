@@ -50,12 +50,8 @@ def drawn(lab: Lab, view: Locator, step: float) -> Array:
     """The pixels of the view where one of them is `step` pixels of the image wide."""
     pane = view.get_attribute("data-nbannot-view")
     lab.run_python(f"viewer.view = {{**viewer.view, 'crosshair': False, 'zoom': {{{pane!r}: {0.2 * step}}}}}")
-    lab.page.wait_for_timeout(500)
-    data = view.locator("canvas").first.evaluate(
-        "c => [c.width, c.height, ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
-    )
-    width, height, *values = data
-    return np.array(values).reshape(height, width, 4)[..., :3].astype(float)
+    lab.still()
+    return lab.canvas_pixels(view.locator("canvas").first)[..., :3].astype(float)
 
 
 def means(picture: Array, factor: int) -> Array:

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator
 
 from browser.lab import Lab
 
-# `pause` makes reading slow, so that "in the middle" lasts until the test has done its part.
+# After `most` slices reading waits, so that "in the middle" lasts until the test has done its part.
 LARGE = """
 import json, time, numpy as np, nbannot as nb
 shape = (300, 512, 512)
@@ -23,10 +23,11 @@ noise = np.random.default_rng(1).integers(-30, 30, (512, 512), dtype=np.int16)
 class Source:
     shape, dtype = shape, np.dtype(np.int16)
     def __init__(self):
-        self.read, self.pause = [], {pause}
+        self.read, self.most = [], {most}
     def plane(self, k, t=0):
         self.read.append(k)
-        time.sleep(self.pause)
+        while len(self.read) > self.most:
+            time.sleep(0.01)
         return plane + np.roll(noise, 7 * k, axis=0) + np.int16(k)
     def load(self):
         raise AssertionError("a viewer never loads everything")
@@ -78,15 +79,15 @@ def carrier(lab: Lab) -> int:
     return lab.asked(r"nbannot/v1.*\d+-\d+$")
 
 
-def begin(lab: Lab, pause: float) -> None:
-    lab.open_notebook([LARGE.replace("{pause}", str(pause)), "0"])
+def begin(lab: Lab, most: int = 10_000) -> None:
+    lab.open_notebook([LARGE.replace("{most}", str(most)), "0"])
     lab.page.evaluate(GAPS)
     lab.run_cell(0)
     lab.output(0).locator('[data-nbannot-view="axial"][data-nbannot-complete="true"]').wait_for()
 
 
 def test_the_whole_image_comes_and_nobody_waits(road: Lab, request: pytest.FixtureRequest) -> None:
-    begin(road, 0)
+    begin(road)
     assert road.run_python("print(6 * 7)") == "42"
     early = have(road)
     road.until(lambda: have(road) == 300, "every slice is here", timeout=120)
@@ -108,23 +109,25 @@ def test_the_whole_image_comes_and_nobody_waits(road: Lab, request: pytest.Fixtu
 
 
 def test_what_is_looked_at_comes_first_and_closing_stops_reading(road: Lab) -> None:
-    begin(road, 0.05)
+    begin(road, 100)
     view(road).locator("canvas").hover()
     at = ask(road, "len(source.read)")
     assert at < 300, "a cell ran while slices came"
     view(road).locator("canvas").hover()
     road.page.keyboard.press("End")
-    road.output(0).locator(
-        '[data-nbannot-view="axial"][data-nbannot-slice="299"][data-nbannot-complete="true"]'
-    ).wait_for()
-    read = ask(road, "source.read")
+    last = road.output(0).locator('[data-nbannot-view="axial"][data-nbannot-slice="299"]')
+    last.wait_for()
+    road.run_python("source.most = len(source.read) + 90")
+    last.and_(road.page.locator("[data-nbannot-complete=true]")).wait_for()
     # What was on its way goes on; a scroll does not wait for the queue.
-    assert 299 in read[at:], "the slice in view is read"
-    place = read.index(299)
+    assert 299 in ask(road, "source.read")[at:], "the slice in view is read"
+    place = ask(road, "source.read.index(299)")
     assert place < 200, f"slice 299 was only read as number {place}"
     # 297 came with the coarse look.
-    assert {298, 296} <= set(read[place : place + 60])
-    count = ask(road, "viewer.close() or len(source.read)")
+    road.until(
+        lambda: {298, 296} <= set(ask(road, "source.read")[place : place + 60]), "those beside it come next"
+    )
+    count = ask(road, "setattr(source, 'most', 10_000) or viewer.close() or len(source.read)")
     road.output(0).locator("[data-nbannot-root]").wait_for(state="detached")
     assert count < 300
     again = ask(road, "time.sleep(0.3) or len(source.read)")
@@ -140,7 +143,7 @@ def test_what_is_looked_at_comes_first_and_closing_stops_reading(road: Lab) -> N
 
 
 def test_a_coarse_look_at_the_whole_comes_before_its_slices(road: Lab) -> None:
-    begin(road, 0.05)
+    begin(road, 130)
     root = road.output(0).locator("[data-nbannot-root]").first
     coronal = road.output(0).locator('[data-nbannot-view="coronal"] canvas')
     red = "c => [...c.getContext('2d').getImageData({}, c.height).data].filter((_, n) => n % 4 === 0)"
@@ -154,9 +157,10 @@ def test_a_coarse_look_at_the_whole_comes_before_its_slices(road: Lab) -> None:
     assert have(road) < 150
     assert root.get_attribute("data-nbannot-complete") == "false"
     coarse = np.array(coronal.evaluate(whole), dtype=int)
+    road.run_python("source.most = 10_000")
     road.until(lambda: have(road) == 300, "every slice is here", timeout=120)
     root.and_(road.page.locator("[data-nbannot-complete=true]")).wait_for()
-    road.page.wait_for_timeout(1000)
+    road.still()
     exact = np.array(coronal.evaluate(whole), dtype=int)
     # The noise of +-30 HU is 19 grey levels at this window; the coarse look has next to none of it.
     difference = np.abs(coarse - exact)
@@ -167,9 +171,9 @@ def test_a_coarse_look_at_the_whole_comes_before_its_slices(road: Lab) -> None:
 
 
 def test_a_viewer_that_left_the_page_asks_for_nothing(road: Lab) -> None:
-    begin(road, 0.05)
+    begin(road, 130)
     road.page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     road.output(0).locator("[data-nbannot-root]").wait_for(state="detached")
-    again = ask(road, "time.sleep(0.5) or len(source.read)")
+    again = ask(road, "setattr(source, 'most', 10_000) or time.sleep(0.5) or len(source.read)")
     assert again < 300
     assert ask(road, "time.sleep(0.5) or len(source.read)") <= again + 1

@@ -141,7 +141,7 @@ def test_planes_equal_numpy(lab: Lab, grid: str, backend: str) -> None:
     root = show(lab, [IMAGE.format(steps=steps, angles=angles, backend=backend)])
     assert root.get_attribute("data-nbannot-backend") == backend
     lab.run_python("viewer.view = {**viewer.view, 'zoom': {'axial': .1, 'coronal': .1, 'sagittal': .1}}")
-    lab.page.wait_for_timeout(500)
+    lab.still()
     array = np.array(ask(lab, "array.tolist()"))
     affine = np.array(ask(lab, "affine.tolist()"))
     for name in VIEWS:
@@ -182,7 +182,7 @@ def test_the_crosshair_links_the_planes_in_mm(lab: Lab) -> None:
     show(lab, [PLAIN])
     lab.page.locator('[data-nbannot-command="tool.crosshair"]').click()
     drag(lab, "axial", (0.5, 0.5), (0.55, 0.58))
-    lab.page.wait_for_timeout(400)
+    lab.still()
     cursor = ask(lab, "viewer.cursor")
     index = ask(lab, f"image.geometry.to_index({cursor}).tolist()")
     assert index[0] == pytest.approx(13, abs=1e-6)
@@ -318,7 +318,7 @@ def test_two_viewers_of_one_document_and_one_viewer_shown_twice_stay_equal(lab: 
     hover(lab, "axial")
     lab.page.keyboard.press("b")
     # The row of the brush's options takes some of the room of the pictures.
-    lab.page.wait_for_timeout(500)
+    lab.still()
     before = {n: lab.canvas_pixels(view(lab, "axial", n).locator("canvas")) for n in (0, 1, 2)}
     drag(lab, "axial", (0.45, 0.5), (0.55, 0.5))
     for n in (0, 1, 2):
@@ -349,7 +349,7 @@ def test_the_aspect_is_right_at_any_width(lab: Lab) -> None:
     show(lab, [PLAIN])
     for width in (1400, 700, 520, 1100):
         lab.page.set_viewport_size({"width": width, "height": 900})
-        lab.page.wait_for_timeout(600)
+        lab.still()
         for name in VIEWS:
             canvas = view(lab, name).locator("canvas")
             box = canvas.bounding_box()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Iterator
+from email.parser import Parser
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import nbannot
 
@@ -51,22 +55,46 @@ def test_it_carries_all_it_needs(wheel: Path) -> None:
     assert not [n for n in names if "node_modules" in n or n.startswith(("tests/", "js/"))]
 
 
+def needed(wheel: Path) -> Iterator[Distribution]:
+    """The packages that the wheel asks for, those that they ask for, and so on: not one more."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        asked = Parser().parsestr(archive.read(name).decode()).get_all("Requires-Dist") or []
+    todo, seen = [(Requirement(text), {""}) for text in asked], set()
+    while todo:
+        wanted, extras = todo.pop()
+        key = (canonicalize_name(wanted.name), frozenset(wanted.extras))
+        if key in seen or (wanted.marker and not any(wanted.marker.evaluate({"extra": e}) for e in extras)):
+            continue
+        seen.add(key)
+        found = distribution(wanted.name)
+        assert wanted.specifier.contains(found.version, prereleases=True), f"{wanted}: {found.version}"
+        todo += [(Requirement(text), {"", *wanted.extras}) for text in found.requires or []]
+        yield found
+
+
+def bare_environment(folder: Path, wheel: Path) -> Path:
+    """A virtual environment with the wheel's packages, linked from this one; returns its Python.
+
+    A package that nbannot imports and does not ask for is missing there.
+    """
+    venv.create(folder, with_pip=False)
+    (site,) = folder.glob("lib/python*/site-packages")
+    for found in needed(wheel):
+        home = Path(str(found.locate_file("")))
+        for top in {
+            file.parts[0] for file in found.files or [] if file.parts[0] not in ("..", "__pycache__")
+        }:
+            if not (site / top).exists():
+                (site / top).symlink_to(home / top)
+    return folder / "bin" / "python"
+
+
 def test_it_installs_and_imports_without_node(wheel: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "env", with_pip=True)
-    python = tmp_path / "env" / "bin" / "python"
+    python = bare_environment(tmp_path / "env", wheel)
     bare = {"PATH": str(python.parent), "HOME": str(tmp_path), "LANG": "C.UTF-8"}
-    bare |= {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_", "REQUESTS_"))}
-    run(
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        wheel,
-        cwd=tmp_path,
-        env=bare,
-    )
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=tmp_path, env=bare)
     code = (
         "import nbannot, pathlib; from importlib.resources import files;"
         "script = files('nbannot') / 'viewer' / 'static' / 'viewer.js';"

@@ -20,6 +20,9 @@ def test_it_measures_both_viewers(lab: Lab) -> None:
     for cell in notebook.cells:
         # A volume that the peer shows in seconds.
         cell.source = cell.source.replace('"300"', '"24"').replace("512j", "128j")
+        cell.source = cell.source.replace("measure()", "measure(steps=12, drags=6)").replace(
+            "steps=20", "steps=6"
+        )
     target = lab.server.root / "yardstick.ipynb"
     nbformat.write(notebook, target)
     lab.open_path("yardstick.ipynb")
@@ -47,11 +50,11 @@ def test_it_measures_both_viewers(lab: Lab) -> None:
     assert [row["viewer"] for row in found] == ["nbannot", "ipyniivue"]
     for row in found:
         assert row["state"] == "measured"
-        assert 0 < row["first picture ms"] < 120_000
-        assert 0 < row["scroll median ms"] <= row["scroll p95 ms"] <= 1000
-        assert row["scrolls unseen"] < 10
+        assert row["first picture ms"] > 0
+        assert 0 < row["scroll median ms"] <= row["scroll p95 ms"]
+        assert row["scrolls unseen"] < 6
         assert row["longest frame ms"] > 0 and row["JS heap MB"] > 1
-    assert found[0]["drags unseen"] < 10, "a drag with the window tool changes the picture"
+    assert found[0]["drags unseen"] < 6, "a drag with the window tool changes the picture"
     lab.screenshot("yardstick")
 
 

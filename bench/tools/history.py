@@ -1,7 +1,5 @@
 """Memory of the history: what 100 gestures and their undoing keep, against a mask of 512 × 512 × 300.
 
-Usage: python bench/tools_live.py
-
 Counted are all bytes that the edits hold, measured by tracemalloc between before the first gesture and after the last undo,
 without what the mask itself keeps of its slices.
 """
@@ -15,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from measure import Row, machine, markdown
+from measure import Row
 
 import nbannot as nb
 from nbannot.model.document import Document
@@ -82,7 +80,7 @@ def measured(
     return Row(f"{name}: {STEPS} gestures and their undoing", [part], "% of the mask", note, goal="≤ 5")
 
 
-def run(*, quick: bool) -> list[Row]:
+def run(*, quick: bool, gpu: bool) -> list[Row]:
     """Measure the memory of the history."""
     chance = np.random.default_rng(1)
     return [
@@ -128,7 +126,3 @@ def repaint(mask: Mask, n: int) -> None:
     """Give the mask another organ, as an operation does."""
     with mask.edit(tool="op:example") as array:
         array[:] = ball(n)
-
-
-if __name__ == "__main__":
-    print(f"{machine()}\n\n{markdown(run(quick=False))}")

@@ -1,21 +1,18 @@
 """Time and memory of operations on a mask of 512 × 512 × 300: what a person waits for after a click.
 
-Usage: python bench/tools_ops.py [--quick]
-
 Each operation runs in a process of its own, on a body of noise made there: image and mask are in memory
 before, and the peak that is told is what the operation adds. The edit is made and recorded in a document.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from measure import Row, machine, markdown
+from measure import Row, markdown
 
 SHAPE = (300, 512, 512)
 
@@ -82,7 +79,7 @@ CASES: dict[str, tuple[str, str, str]] = {
 def once(prepare: str, work: str, runs: int) -> tuple[list[float], list[float], int]:
     """Return seconds, added peak memory (MB) and voxels changed, of runs in one fresh process."""
     code = f"{PREPARE}\ndef prepare(mask):\n    {prepare}\ndef work(mask):\n    return {work}\n{MEASURE}"
-    source = str(Path(__file__).resolve().parents[1] / "src")
+    source = str(Path(__file__).resolve().parents[2] / "src")
     done = subprocess.run(
         [sys.executable, "-c", code, str(runs), "run"],
         capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": source},
@@ -91,18 +88,12 @@ def once(prepare: str, work: str, runs: int) -> tuple[list[float], list[float], 
     return times, peaks, changed
 
 
-def run(*, quick: bool = False) -> list[Row]:
+def run(*, quick: bool, gpu: bool) -> list[Row]:
     """Return a row for each operation."""
     rows = []
     for name, (prepare, work, goal) in CASES.items():
         times, peaks, changed = once(prepare, work, 2 if quick else 9)
-        note = f"peak memory + {max(peaks):.0f} MB, {changed} voxels changed"
-        rows.append(Row(f"{name}, 512×512×300", times, "s", note=note, goal=goal))
+        note = f"{changed} voxels changed"
+        rows.append(Row(f"{name}, 512×512×300", times, "s", note=note, goal=goal, peak=max(peaks)))
         print(markdown(rows[-1:]).splitlines()[-1], flush=True)
     return rows
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    print(f"{machine()}\n\n{markdown(run(quick=parser.parse_args().quick))}")
