@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbannot.errors import FormatError
+from nbannot.formats.labels import segmentation
 from nbannot.formats.labels.findings import Findings
 from nbannot.model.document import Document
 from nbannot.model.image import Image
@@ -32,7 +33,9 @@ class LabelFormat:
 
 
 # First match counts: the special before the general.
-FORMATS: tuple[LabelFormat, ...] = ()
+FORMATS: tuple[LabelFormat, ...] = (
+    LabelFormat("DICOM SEG", segmentation.matches, segmentation.read_segmentation),
+)
 
 
 def read_labels(path: str, images: Sequence[Image], *, resample: bool, masks: bool) -> Document:
