@@ -111,11 +111,7 @@ def _write_nifti(name: str, item: Image | Mask, labels: dict[str, Label]) -> Non
     write_nifti(name, item.array, item.geometry, times)
 
 
-def _write_seg(name: str, item: Mask, labels: dict[str, Label]) -> None:
-    write_segmentation(name, item, labels.values())
-
-
 OUTPUTS: tuple[Output, ...] = (
     Output("nifti", (".nii", ".nii.gz"), (Image, Mask), _write_nifti),
-    Output("seg", (".dcm",), (Mask,), _write_seg),
+    Output("seg", (".dcm",), (Mask, Document), write_segmentation),
 )

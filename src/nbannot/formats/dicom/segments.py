@@ -15,6 +15,7 @@ from nbannot.errors import FormatError, GeometryError
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.colors import color_of
 from nbannot.formats.dicom.decode import decode_stream, unsupported
+from nbannot.formats.dicom.framegroups import frame_groups
 from nbannot.formats.dicom.frames import orientation_of
 from nbannot.formats.dicom.header import BIG_ENDIAN, DEFLATED, SEGMENTATIONS, Header, read_header
 from nbannot.formats.quiet import quiet
@@ -28,6 +29,8 @@ _RLE = "1.2.840.10008.1.2.5"
 # Deflated Image Frame Compression (PS3.5 A.4.13).
 _DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 _BACKGROUND = ("125040", "DCM")
+# Questions about a segment whose answers are its Tracking ID and UID.
+TRACKING_ID, TRACKING_UID = "tracking id", "tracking uid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +245,8 @@ def _segment(item: Any) -> SegmentInfo | None:
         return None
     kind = el.first(item, 0x0062000F)
     lab = el.numbers(item, 0x0062000D)
-    named = (el.text(item, 0x00620008), el.decoded_text(item, 0x00620009))
+    version = el.decoded_text(el.first(item, 0x00620007), 0x00660031)
+    named = (el.text(item, 0x00620008), el.decoded_text(item, 0x00620009), version)
     code = code_of(kind)
     name = el.decoded_text(item, 0x00620005) or (code.meaning if code else f"segment {number}")
     more = tuple(
@@ -268,32 +272,35 @@ def _segment(item: Any) -> SegmentInfo | None:
 
 def _frames(header: Header, ds: Any) -> Iterator[SegFrame]:
     shared = el.first(ds, 0x52009229)
-    per_frame = el.items(ds, 0x52009230)
+    per_frame = frame_groups(ds, (*_PLACE, _IDENTITY, _SOURCES))
     if per_frame and len(per_frame) < header.frames:
         raise FormatError(
             f"{header.path} is damaged: {len(per_frame)} descriptions of {header.frames} frames",
             hint="Copy the file again from its source.",
         )
-    common = {tag: el.first(shared, tag) for tag in (_ORIENTATION, _MEASURES, _POSITION, _IDENTITY, _SOURCES)}
-    for index in range(header.frames if per_frame or header.length else 0):
-        own = per_frame[index] if per_frame else None
-        identity = el.first(own, _IDENTITY) or common[_IDENTITY]
-        yield SegFrame(
-            index,
-            el.integer(identity, 0x0062000B) if identity is not None else None,
-            _plane(header, own, common),
-            _references(own if own is not None and _SOURCES in own else shared),
-        )
+    common = {tag: el.first(shared, tag) for tag in (*_PLACE, _IDENTITY)}
+    # Frames of one slice, and of one segment, say the same: each saying is understood once.
+    planes: dict[tuple[int, ...], Plane | None] = {}
+    sources: dict[int, tuple[Reference, ...]] = {}
+    for index in range(header.frames):
+        own = per_frame[index] if per_frame else {}
+        identity = own.get(_IDENTITY, common[_IDENTITY])
+        place = [own.get(tag, common[tag]) for tag in _PLACE]
+        key = (id(place[0]), id(place[1]), id(place[2]))
+        if key not in planes:
+            planes[key] = _plane(header, *place)
+        derived = own.get(_SOURCES)
+        if id(derived) not in sources:
+            sources[id(derived)] = _references(derived if derived is not None else el.first(shared, _SOURCES))
+        number = el.integer(identity, 0x0062000B) if identity is not None else None
+        yield SegFrame(index, number, planes[key], sources[id(derived)])
 
 
-_POSITION, _ORIENTATION, _MEASURES = 0x00209113, 0x00209116, 0x00289110
 _IDENTITY, _SOURCES = 0x0062000A, 0x00089124
+_PLACE = (0x00209113, 0x00209116, 0x00289110)
 
 
-def _plane(header: Header, own: Any, common: dict[int, Any]) -> Plane | None:
-    position, axes, measures = (
-        el.first(own, tag) or common[tag] for tag in (_POSITION, _ORIENTATION, _MEASURES)
-    )
+def _plane(header: Header, position: Any, axes: Any, measures: Any) -> Plane | None:
     if position is None or axes is None or measures is None:
         return None
     origin, spacing = el.numbers(position, 0x00200032), el.numbers(measures, 0x00280030)
@@ -307,12 +314,11 @@ def _plane(header: Header, own: Any, common: dict[int, Any]) -> Plane | None:
         return None
 
 
-def _references(group: Any) -> tuple[Reference, ...]:
+def _references(derivation: Any) -> tuple[Reference, ...]:
     """Return the instances and frames that a frame was drawn on; frame 0 stands for the whole instance."""
     found: list[Reference] = []
-    for derivation in el.items(group, _SOURCES):
-        for source in el.items(derivation, 0x00082112):
-            uid = el.text(source, 0x00081155)
-            numbers = el.numbers(source, 0x00081160)
-            found += [(uid, int(number)) for number in numbers or (0,)] if uid else []
+    for source in el.items(derivation, 0x00082112):
+        uid = el.text(source, 0x00081155)
+        numbers = el.numbers(source, 0x00081160)
+        found += [(uid, int(number)) for number in numbers or (0,)] if uid else []
     return tuple(dict.fromkeys(found))

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from nbannot.errors import GeometryError
 from nbannot.formats.dicom.categories import unlike
-from nbannot.formats.dicom.segments import SegFile, SegFrame, SegmentInfo, is_segmentation, read_segments
+from nbannot.formats.dicom.segments import (
+    TRACKING_ID,
+    TRACKING_UID,
+    SegFile,
+    SegFrame,
+    SegmentInfo,
+    is_segmentation,
+    read_segments,
+)
 from nbannot.formats.labels.findings import Findings
 from nbannot.formats.labels.placing import place
 from nbannot.formats.labels.slices import Slices, grid_of
@@ -25,9 +33,10 @@ from nbannot.model.schema import segment_key
 Flags = NDArray[np.bool_]
 Values = NDArray[Any]
 
+# Differences of places, in voxels, that are worth a note.
+_TOLD = 0.01
 # From this part of 1 on a voxel of a FRACTIONAL segmentation is inside.
 THRESHOLD = 0.5
-TRACKING_ID, TRACKING_UID = "tracking id", "tracking uid"
 
 
 @dataclass(slots=True)
@@ -112,7 +121,7 @@ def _parts(seg: SegFile, findings: Findings) -> tuple[list[_Part], list[SegFrame
         part.frames.append((frame, found.k))
     if by_place and any(frame.references for frame in seg.frames):
         findings.note(f"{by_place} of {len(seg.frames)} frames were matched by their place, not by reference")
-    if apart > 1e-3:
+    if apart > _TOLD:
         findings.note(f"positions differ from the image's by up to {apart:.2g} of a voxel (rounding)")
     return list(parts.values()), rest
 
@@ -269,4 +278,4 @@ def _grid(
     return grid_of(planes, seg.frame_of_reference or None)
 
 
-__all__ = ["THRESHOLD", "TRACKING_ID", "TRACKING_UID", "matches", "read_segmentation"]
+__all__ = ["THRESHOLD", "matches", "read_segmentation"]

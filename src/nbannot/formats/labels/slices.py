@@ -38,6 +38,7 @@ class Slices:
     def __init__(self, images: Iterable[Image]) -> None:
         self._by_reference: dict[tuple[str, int], tuple[Image, int, int]] = {}
         self._corners: dict[str, NDArray[np.float64]] = {}
+        self._known: dict[tuple[str, int], tuple[Plane, NDArray[np.float64]]] = {}
         for image in images:
             depth = image.shape[0]
             for n, source in enumerate(image.sources):
@@ -77,6 +78,13 @@ class Slices:
 
     def _apart(self, plane: Plane, image: Image) -> NDArray[np.float64]:
         """Return for each slice how far the plane's corners lie from the slice's, in voxels."""
+        key = (image.id, id(plane))
+        if key not in self._known:
+            # The plane is kept with its answer, so that its id stays its own.
+            self._known[key] = plane, self._measured(plane, image)
+        return self._known[key][1]
+
+    def _measured(self, plane: Plane, image: Image) -> NDArray[np.float64]:
         if image.id not in self._corners:
             planes = [image.geometry.plane(k) for k in range(image.shape[0])]
             self._corners[image.id] = np.array([corners(one) for one in planes])
