@@ -14,6 +14,7 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 
+from dicom_checks import complaints
 from nbannot.errors import FormatError, StoreError
 from nbannot.formats import read, write
 from nbannot.model.annotations import Tag
@@ -30,8 +31,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::nbannot.errors.NbannotWarning")
 LIVER = Label("liver", "#e69f00", code=Code("10200004", "SCT", "Liver"))
 LESION = Label("lésion", "#56b4e9", code=Code("4147007", "SCT", "Mass"))
 KINDS = ("BINARY", "LABELMAP", "FRACTIONAL")
-# What dciodvfy of 2022 does not know yet of label maps.
-KNOWN = ("Information Object Not found", "SegmentNumber not monotonically increasing")
 
 
 def image_at(path: Path) -> Image:
@@ -47,18 +46,6 @@ def drawn(image: Image) -> NDArray[np.uint8]:
         array[k, rows // 4 : rows // 2, columns // 5 : columns // 3 + k % 5] = 3
         array[k, rows // 2 + 1 : rows // 2 + 4, 2:9] = 7
     return array
-
-
-def complaints(path: Path) -> list[str]:
-    """Errors that dciodvfy finds, where it is installed (Debian: dicom3tools)."""
-    program = shutil.which("dciodvfy")
-    if program is None:
-        return []
-    done = subprocess.run(
-        [program, "-new", path], capture_output=True, text=True, errors="replace", check=False
-    )
-    lines = (done.stdout + done.stderr).splitlines()
-    return [line for line in lines if line.startswith("Error") and not any(known in line for known in KNOWN)]
 
 
 IMAGES = (

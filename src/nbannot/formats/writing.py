@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbannot.errors import FormatError, GeometryError, NbannotError
+from nbannot.formats.dicom.rtstruct import write_rtstruct
 from nbannot.formats.dicom.segmentation import write_segmentation
 from nbannot.formats.nifti import write_nifti
 from nbannot.model.document import Document
@@ -113,5 +114,6 @@ def _write_nifti(name: str, item: Image | Mask, labels: dict[str, Label]) -> Non
 
 OUTPUTS: tuple[Output, ...] = (
     Output("nifti", (".nii", ".nii.gz"), (Image, Mask), _write_nifti),
+    Output("rtstruct", (".rtstruct.dcm", ".rtss.dcm"), (Mask, Document), write_rtstruct),
     Output("seg", (".dcm",), (Mask, Document), write_segmentation),
 )

@@ -11,6 +11,7 @@ from nbannot.errors import FormatError
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.fragments import Part, frame_parts
 from nbannot.formats.dicom.tables import Palette, palette_of
+from nbannot.formats.quiet import quiet
 
 _HEAD = 1 << 16
 _GROWTH = 7
@@ -126,6 +127,18 @@ def read_header(path: str, *, labels: bool = False) -> Header:
         raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause
     _check_length(found, size)
     return found
+
+
+def sop_class_of(path: str) -> str:
+    """Return the SOP class of a file; "" when it has none or cannot be read."""
+    from pydicom import dcmread
+
+    with quiet():
+        try:
+            ds = dcmread(path, specific_tags=[0x00080016], stop_before_pixels=True, force=True)
+        except Exception:  # pydicom raises many kinds for damaged headers
+            return ""
+        return el.text(ds, 0x00080016)
 
 
 def _looks_like_dicom(head: bytes) -> bool:

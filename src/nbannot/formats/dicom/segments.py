@@ -17,7 +17,14 @@ from nbannot.formats.dicom.colors import color_of
 from nbannot.formats.dicom.decode import decode_stream, unsupported
 from nbannot.formats.dicom.framegroups import frame_groups
 from nbannot.formats.dicom.frames import orientation_of
-from nbannot.formats.dicom.header import BIG_ENDIAN, DEFLATED, SEGMENTATIONS, Header, read_header
+from nbannot.formats.dicom.header import (
+    BIG_ENDIAN,
+    DEFLATED,
+    SEGMENTATIONS,
+    Header,
+    read_header,
+    sop_class_of,
+)
 from nbannot.formats.quiet import quiet
 from nbannot.model.geometry import Plane
 from nbannot.model.labels import Code
@@ -181,14 +188,7 @@ def _unpacked(data: Pixels, start: int, size: int) -> Pixels:
 
 def is_segmentation(path: str) -> bool:
     """Whether a file is a DICOM segmentation, by its SOP class."""
-    from pydicom import dcmread
-
-    with quiet():
-        try:
-            ds = dcmread(path, specific_tags=[0x00080016], stop_before_pixels=True, force=True)
-        except Exception:  # pydicom raises many kinds for damaged headers
-            return False
-        return el.text(ds, 0x00080016) in SEGMENTATIONS
+    return sop_class_of(path) in SEGMENTATIONS
 
 
 def read_segments(path: str) -> SegFile:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbannot.errors import FormatError
-from nbannot.formats.labels import segmentation
+from nbannot.formats.labels import rtstruct, segmentation
 from nbannot.formats.labels.findings import Findings
 from nbannot.model.document import Document
 from nbannot.model.image import Image
@@ -35,6 +35,7 @@ class LabelFormat:
 # First match counts: the special before the general.
 FORMATS: tuple[LabelFormat, ...] = (
     LabelFormat("DICOM SEG", segmentation.matches, segmentation.read_segmentation),
+    LabelFormat("DICOM RTSTRUCT", rtstruct.matches, rtstruct.read_rtstruct),
 )
 
 

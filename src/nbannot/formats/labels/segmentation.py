@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nbannot.errors import GeometryError
 from nbannot.formats.dicom.categories import unlike
@@ -22,6 +20,7 @@ from nbannot.formats.dicom.segments import (
     read_segments,
 )
 from nbannot.formats.labels.findings import Findings
+from nbannot.formats.labels.layers import FlatPart, Layer, flat_part, layers_of
 from nbannot.formats.labels.placing import place
 from nbannot.formats.labels.slices import Slices, grid_of
 from nbannot.model.annotations import Tag
@@ -29,9 +28,6 @@ from nbannot.model.attributes import Attribute
 from nbannot.model.geometry import Grid
 from nbannot.model.image import Image
 from nbannot.model.schema import segment_key
-
-Flags = NDArray[np.bool_]
-Values = NDArray[Any]
 
 # Differences of places, in voxels, that are worth a note.
 _TOLD = 0.01
@@ -46,14 +42,6 @@ class _Part:
     image: Image
     t: int = 0
     frames: list[tuple[SegFrame, int]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Layer:
-    """Segments that do not overlap, as one array, and their numbers."""
-
-    array: Values
-    numbers: list[int] = field(default_factory=list)
 
 
 def matches(path: str, start: bytes) -> bool:
@@ -138,7 +126,7 @@ def _images_by_place(seg: SegFile, findings: Findings) -> list[Image]:
     return list({one.id: one for one in (*named, *shared, *unknown)}.values())
 
 
-def _layers(seg: SegFile, frames: Sequence[tuple[SegFrame, int]], shape: tuple[int, ...]) -> list[_Layer]:
+def _layers(seg: SegFile, frames: Sequence[tuple[SegFrame, int]], shape: tuple[int, ...]) -> list[Layer]:
     """Return the segments as arrays (k, j, i), as few as keep overlapping segments apart."""
     wide = np.uint8 if max(seg.segments, default=0) <= 255 else np.uint16
     if seg.kind == "LABELMAP":
@@ -148,43 +136,21 @@ def _layers(seg: SegFile, frames: Sequence[tuple[SegFrame, int]], shape: tuple[i
     for frame, k in frames:
         if frame.segment is not None:
             by_segment[frame.segment].append((frame, k))
-    layers = [_Layer(np.zeros(shape, wide))]
-    for number in sorted({*by_segment, *seg.segments} - seg.background):
-        planes = list(_planes(seg, by_segment[number], limit))
-        free = next((one for one in layers if not _overlaps(one.array, planes)), None)
-        if free is None:
-            free = _Layer(np.zeros(shape, wide))
-            layers.append(free)
-        free.numbers.append(number)
-        for k, window, flags in planes:
-            free.array[(k, *window)][flags] = number
-    return layers
+    numbers = sorted({*by_segment, *seg.segments} - seg.background)
+    segments = ((number, list(_planes(seg, by_segment[number], limit))) for number in numbers)
+    return layers_of(segments, shape, wide)
 
 
-_Window = tuple[slice, slice]
-
-
-def _planes(
-    seg: SegFile, frames: Iterable[tuple[SegFrame, int]], limit: float
-) -> Iterator[tuple[int, _Window, Flags]]:
+def _planes(seg: SegFile, frames: Iterable[tuple[SegFrame, int]], limit: float) -> Iterator[FlatPart]:
     """Yield slice, window and flags of the frames that hold a voxel."""
     for frame, k in frames:
-        flags = seg.pixels(frame.index) >= limit
-        rows = np.flatnonzero(flags.any(axis=1))
-        if rows.size == 0:
-            continue
-        window = slice(rows[0], rows[-1] + 1)
-        columns = np.flatnonzero(flags[window].any(axis=0))
-        both = (window, slice(columns[0], columns[-1] + 1))
-        yield k, both, flags[both]
+        part = flat_part(k, seg.pixels(frame.index) >= limit)
+        if part is not None:
+            yield part
 
 
-def _overlaps(array: Values, planes: Iterable[tuple[int, _Window, Flags]]) -> bool:
-    return any(bool(array[(k, *window)][flags].any()) for k, window, flags in planes)
-
-
-def _labelmap(seg: SegFile, frames: Iterable[tuple[SegFrame, int]], shape: tuple[int, ...]) -> _Layer:
-    layer = _Layer(np.zeros(shape, np.uint8 if seg.header.allocated == 8 else np.uint16))
+def _labelmap(seg: SegFile, frames: Iterable[tuple[SegFrame, int]], shape: tuple[int, ...]) -> Layer:
+    layer = Layer(np.zeros(shape, np.uint8 if seg.header.allocated == 8 else np.uint16))
     none = sorted(seg.background - {0})
     used = np.zeros(65536, dtype=bool)
     for frame, k in frames:
@@ -196,7 +162,7 @@ def _labelmap(seg: SegFile, frames: Iterable[tuple[SegFrame, int]], shape: tuple
     return layer
 
 
-def _add(seg: SegFile, findings: Findings, image: Image, layer: _Layer, suffix: str = "") -> None:
+def _add(seg: SegFile, findings: Findings, image: Image, layer: Layer, suffix: str = "") -> None:
     """Add a mask of one layer, its labels, and a tag for each tracked segment."""
     segments, tracked = {}, []
     for number in layer.numbers:
@@ -238,7 +204,7 @@ def _add_elsewhere(seg: SegFile, rest: list[SegFrame], findings: Findings, *, ma
             findings.note(f"{len(full)} frames lie on no slice of the image and are left out")
         if not matched:
             _add(
-                seg, findings, image, _Layer(np.zeros(image.shape, np.uint8), sorted(set(seg.segments) - {0}))
+                seg, findings, image, Layer(np.zeros(image.shape, np.uint8), sorted(set(seg.segments) - {0}))
             )
         return
     geometry, order = _grid(seg, rest, findings, image)
