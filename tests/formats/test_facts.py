@@ -121,10 +121,32 @@ def test_png(name: str) -> None:
     assert (image.geometry.unit, image.geometry.patient_space) == ("px", False)
 
 
-REFUSED = [
-    *_entries("seg", "sr", "rtstruct", "mha", "nrrd", "segnrrd", "json"),
-    *NO_IMAGE,
+TEXT_HEADERS = [
+    *_entries("mha", "nrrd", "segnrrd"),
     *[n for n in _entries("labelmap") if n.endswith((".nrrd", ".mha"))],
+]
+
+
+@pytest.mark.parametrize("name", TEXT_HEADERS)
+def test_nrrd_and_metaimage(name: str) -> None:
+    facts = FACTS[name]["facts"]
+    image = images_of(name)[0]
+    size = [*image.shape[::-1], *([image.frames] if image.frames > 1 else [])]
+    stated = facts.get("size_xyz") or facts["shape"]
+    assert size == (stated if len(stated) > 2 else [*stated, 1])
+    origin = facts.get("origin_LPS") or facts.get("simpleitk_origin_LPS")
+    if origin and len(origin) > 2:
+        assert image.geometry.to_world((0, 0, 0)) == pytest.approx(origin[:3], abs=1e-3)
+    if facts.get("spacing"):
+        assert image.geometry.spacing[1:] == pytest.approx(facts["spacing"][1::-1])
+    for what in ("min", "max"):
+        if facts.get(what) is not None:
+            assert float(getattr(image.array, what)()) == pytest.approx(facts[what], rel=1e-6)
+
+
+REFUSED = [
+    *_entries("seg", "sr", "rtstruct", "json"),
+    *NO_IMAGE,
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import nbannot as nb
 from formats_making import write_slice
 from nbannot.errors import FormatError
-from nbannot.formats import nifti
+from nbannot.formats import nifti, rawdata
 from nbannot.formats.dicom import header as dicom_header
 from nbannot.model.image import Image
 from nbannot.model.sliced import SlicedPixels
@@ -117,7 +118,7 @@ def test_a_large_compressed_nifti_is_unpacked_beside_the_memory(
 ) -> None:
     values = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
     nb.write(tmp_path / "a.nii.gz", Image(values, nb.Geometry(np.eye(4)[[2, 1, 0, 3]], (4, 5, 6))))
-    monkeypatch.setattr(nifti, "_LARGE", 16)
+    monkeypatch.setattr(nifti, "LARGE", 16)
     image = nb.read(tmp_path / "a.nii.gz")
     assert isinstance(image, Image)
     np.testing.assert_array_equal(image.plane_array(2), values[2])
@@ -132,7 +133,7 @@ def test_a_large_compressed_nifti_is_unpacked_beside_the_memory(
 def test_unpacking_needs_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.zeros((2, 3, 4), np.int16)
     nb.write(tmp_path / "a.nii.gz", Image(values, nb.Geometry(np.eye(4)[[2, 1, 0, 3]], (2, 3, 4))))
-    monkeypatch.setattr(nifti, "_LARGE", 16)
+    monkeypatch.setattr(nifti, "LARGE", 16)
     monkeypatch.setattr(nifti.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10}))
     image = nb.read(tmp_path / "a.nii.gz")
     assert isinstance(image, Image)
@@ -145,7 +146,7 @@ def test_a_damaged_large_compressed_nifti(tmp_path: Path, monkeypatch: pytest.Mo
     values = np.random.default_rng(1).integers(0, 9999, (8, 30, 40)).astype(np.int16)
     path = tmp_path / "a.nii.gz"
     nb.write(path, Image(values, nb.Geometry(np.eye(4)[[2, 1, 0, 3]], (8, 30, 40))))
-    monkeypatch.setattr(nifti, "_LARGE", 16)
+    monkeypatch.setattr(nifti, "LARGE", 16)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 255
     path.write_bytes(bytes(data))
@@ -221,3 +222,37 @@ def test_zarr_is_read_by_chunk(tmp_path: Path) -> None:
     chunks = sorted((tmp_path / "a.zarr/c").iterdir())
     chunks[0].joinpath("0/0").write_bytes(b"damaged: nobody may read it")
     np.testing.assert_array_equal(image.plane_array(3), np.arange(90, 120).reshape(5, 6))
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".nhdr", ".mha", ".mhd"])
+def test_raw_voxels_are_mapped_and_a_slice_is_read_alone(tmp_path: Path, suffix: str) -> None:
+    values = np.random.default_rng(1).integers(0, 99, (300, 64, 64)).astype(np.int16)
+    path = tmp_path / f"a{suffix}"
+    nb.write(path, Image(values, nb.Geometry(np.eye(4)[[2, 1, 0, 3]], values.shape)), compress=False)
+    image = nb.read(path)
+    assert isinstance(image, Image)
+    tracemalloc.start()
+    try:
+        np.testing.assert_array_equal(image.plane_array(299), values[299])
+        assert tracemalloc.get_traced_memory()[1] < values.nbytes / 4
+    finally:
+        tracemalloc.stop()
+    assert not image.is_loaded
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_large_packed_voxels_are_unpacked_beside_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    values = np.random.default_rng(1).integers(0, 99, (3, 20, 30)).astype(np.int16)
+    path = tmp_path / f"a{suffix}"
+    nb.write(path, Image(values, nb.Geometry(np.eye(4)[[2, 1, 0, 3]], values.shape)))
+    monkeypatch.setattr(rawdata, "LARGE", 16)
+    image = nb.read(path)
+    assert isinstance(image, Image)
+    np.testing.assert_array_equal(image.plane_array(2), values[2])
+    monkeypatch.setattr(rawdata.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10}))
+    again = nb.read(path)
+    assert isinstance(again, Image)
+    with pytest.raises(FormatError, match="TMPDIR"):
+        again.plane_array(2)

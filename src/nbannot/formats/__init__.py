@@ -1,4 +1,4 @@
-"""Images from files: DICOM, NIfTI, PNG and JPEG, told apart by content."""
+"""Images and annotations from files, told apart by content, and back."""
 
 from __future__ import annotations
 

@@ -10,10 +10,13 @@ from typing import Any
 
 from nbannot.errors import FormatError, UnknownItemError
 from nbannot.formats.dicom.listing import dicom_rows
+from nbannot.formats.metaimage import MetaHeader, is_metaimage
 from nbannot.formats.nifti import is_nifti
+from nbannot.formats.nrrd import is_nrrd, read_nrrd_header
 from nbannot.formats.quiet import quiet
 from nbannot.formats.raster import is_raster
 from nbannot.formats.rows import Row, elided, shortened
+from nbannot.formats.tiff import is_tiff
 from nbannot.model.geometry import Geometry, direction_letter
 from nbannot.model.image import Image
 
@@ -56,14 +59,27 @@ def header(image: Image, k: int = 0, *, t: int = 0) -> list[Row]:
             start = file.read(512)
     except OSError as cause:
         raise FormatError(f"{source.path} cannot be read: {cause.strerror}") from cause
-    if is_raster(start):
+    if is_raster(start) or is_tiff(start):
         found = _raster(source.path)
+    elif is_nrrd(start) or is_metaimage(start):
+        found = _text(source.path, start)
     elif is_nifti(source.path, start):
         found = _nifti(source.path)
     else:
         found = dicom_rows(source.path, source.frame)
     rows = list(islice(found, _MOST + 1))
     return rows if len(rows) <= _MOST else [*rows[:_MOST], Row(0, "", "…", "", "more elements are left out")]
+
+
+def _text(path: str, start: bytes) -> Iterator[Row]:
+    if is_metaimage(start):
+        fields, keys = MetaHeader(path).fields, {}
+    else:
+        stored = read_nrrd_header(path)
+        fields, keys = stored.fields, stored.keys
+    for kind, found in (("", fields), ("key", keys)):
+        for name, value in found.items():
+            yield Row(0, "", name, kind, shortened(value))
 
 
 def _nifti(path: str) -> Iterator[Row]:

@@ -10,26 +10,24 @@ import tempfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.errors import FormatError, GeometryError
+from nbannot.formats.fresh import check_same, fresh
 from nbannot.formats.identity import content_id
 from nbannot.formats.quiet import quiet
+from nbannot.formats.stored import LARGE, StoredPixels
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image, SliceSource
 
 Pixels = NDArray[Any]
 
 _SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
-_KEPT = ("uint8", "int8", "uint16", "int16", "int32", "float32")
 # Corner distance above which qform and sform are said to disagree, share of a voxel.
 _DISAGREEMENT = 0.1
-# Bytes of voxels above which nothing looks at or keeps all of them.
-_LARGE = 1 << 30
 _LENGTH = {1: 1000.0, 2: 1.0, 3: 0.001}
 _TIME = {8: 1.0, 16: 1e-3, 24: 1e-6}
 
@@ -87,10 +85,10 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
             f"{path} is not a sound NIfTI file", hint="Copy it again from its source."
         ) from cause
     _check_length(path, volume)
-    pixels = _NiftiPixels(path, volume, _plain_shape(path, shape))
-    geometry, warnings = _geometry(path, header, affine, pixels.grid)
+    pixels = _pixels(path, volume, _plain_shape(path, shape))
+    geometry, warnings = nifti_place(path, header, affine, pixels.grid)
     frames = pixels.frames
-    times = _times(header, frames)
+    times = nifti_times(header, frames)
     image = Image(
         pixels,
         geometry,
@@ -158,9 +156,10 @@ def _check_length(path: str, volume: Any) -> None:
         raise FormatError(f"{data} is cut off: {count} bytes instead of {needed}", hint="Copy it again.")
 
 
-def _geometry(
+def nifti_place(
     path: str, header: Any, affine: NDArray[np.float64], grid: Sequence[int]
 ) -> tuple[Geometry, list[str]]:
+    """Return the grid (k, j, i) that a header and an affine (i, j, k, to RAS) tell, and warnings."""
     scale = _LENGTH.get(int(header["xyzt_units"]) & 7, 1.0)
     world = flipped(np.array(affine, dtype=np.float64))
     world[:3] *= scale
@@ -188,7 +187,8 @@ def _geometry(
     return geometry, warnings
 
 
-def _times(header: Any, frames: int) -> tuple[float, ...] | None:
+def nifti_times(header: Any, frames: int) -> tuple[float, ...] | None:
+    """Return the times of the frames in s, where the header tells their distance and its unit."""
     unit = _TIME.get(int(header["xyzt_units"]) & 56)
     step = float(header["pixdim"][4])
     if frames == 1 or unit is None or not (np.isfinite(step) and step > 0):
@@ -196,126 +196,69 @@ def _times(header: Any, frames: int) -> tuple[float, ...] | None:
     return tuple(n * step * unit for n in range(frames))
 
 
-class _NiftiPixels:
-    """Voxels as (t,) k, j, i.
+def _pixels(path: str, volume: Any, size: tuple[int, int, int, int]) -> StoredPixels:
+    """Return the voxels of a file whose axes are (x, y, z, t).
 
     Uncompressed files are mapped, so that a slice is read alone. Compressed ones are unpacked once at
     the first slice: in memory, those above 1 GiB into a temporary file that is mapped.
     """
+    proxy = volume.dataobj
+    color = proxy.dtype.names is not None
+    if color and not {"R", "G", "B"} <= set(proxy.dtype.names):
+        raise FormatError(f"{path} holds {proxy.dtype} numbers, which are not shown")
 
-    def __init__(self, path: str, volume: Any, shape: tuple[int, int, int, int]) -> None:
-        self._path = path
-        self._proxy = volume.dataobj
-        self._size = shape
-        self._lock = Lock()
-        self._stored: Pixels | None = None
-        self.notes: list[str] = []
-        self._bytes = int(np.prod(shape, dtype=np.int64)) * self._proxy.dtype.itemsize
-        x, y, z, self.frames = shape
-        self.grid = (z, y, x)
-        stored: np.dtype[Any] = self._proxy.dtype
-        self.color = stored.names is not None
-        slope, intercept = float(self._proxy.slope), float(self._proxy.inter)
-        self.rescale = (1.0, 0.0) if self.color else (slope, intercept)
-        if not (np.isfinite(slope) and np.isfinite(intercept)):
-            raise FormatError(f"{path} has a damaged scaling: {slope}, {intercept}")
-        self._dtype = np.dtype(np.uint8) if self.color else self._choose(stored)
-        base = self.grid if self.frames == 1 else (self.frames, *self.grid)
-        self._shape: tuple[int, ...] = (*base, 3) if self.color else base
+    def fetch() -> Pixels:
+        stored = _stored(path, proxy, int(np.prod(size, dtype=object)) * proxy.dtype.itemsize)
+        stored = stored.reshape(size, order="F").T
+        return stored.view(np.uint8).reshape(*size[::-1], -1)[..., :3] if color else stored
 
-    def _choose(self, stored: np.dtype[Any]) -> np.dtype[Any]:
-        slope, intercept = self.rescale
-        if stored.kind not in "iuf":
-            raise FormatError(
-                f"{self._path} holds {stored} numbers, which are not shown",
-                hint="Convert it to real numbers first.",
-            )
-        if stored.kind == "f" or slope != int(slope) or intercept != int(intercept):
-            if stored.itemsize > 4:
-                self.notes.append("64-bit numbers shown as 32-bit ones")
-            return np.dtype(np.float32)
-        if (slope, intercept) == (1.0, 0.0) and stored.name in _KEPT:
-            return np.dtype(stored.name)
-        limits = np.iinfo(stored)
-        ends = [slope * float(limits.min) + intercept, slope * float(limits.max) + intercept]
-        if stored.itemsize > 2 and self._bytes > _LARGE:
-            self.notes.append(f"{stored.name} shown as 32-bit floating point: the file is too large to look")
-            return np.dtype(np.float32)
-        if stored.itemsize > 2:  # the range says little: look at the numbers
-            raw = self._raw()
-            ends = [slope * float(raw.min()) + intercept, slope * float(raw.max()) + intercept]
-        for name in _KEPT[:-1]:
-            span = np.iinfo(name)
-            if span.min <= min(ends) and max(ends) <= span.max:
-                return np.dtype(name)
-        self.notes.append("large numbers shown as 32-bit floating point")
-        return np.dtype(np.float32)
+    scale = (1.0, 0.0) if color else (float(proxy.slope), float(proxy.inter))
+    dtype = np.dtype(np.uint8) if color else proxy.dtype
+    x, y, z, t = size
+    return StoredPixels(path, fetch, (t, z, y, x), dtype, rescale=scale, color=color)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self._shape
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._dtype
+def _stored(path: str, proxy: Any, size: int) -> Pixels:
+    """Map the voxels, or read compressed ones; large compressed ones go to a temporary file."""
+    data = str(getattr(proxy.file_like, "name", proxy.file_like))
+    if not data.lower().endswith(".gz") or size <= LARGE:
+        return np.asanyarray(proxy.get_unscaled())
+    folder = tempfile.gettempdir()
+    if shutil.disk_usage(folder).free < size:
+        raise FormatError(
+            f"{path} needs {size / 1e9:.1f} GB in {folder} to be unpacked",
+            hint="Unpack it with gunzip, or set TMPDIR to a folder with more room.",
+        )
+    with gzip.open(data, "rb") as packed, tempfile.TemporaryFile() as plain:
+        packed.seek(int(proxy.offset))
+        shutil.copyfileobj(packed, plain, 1 << 22)
+        if plain.tell() < size:
+            raise EOFError
+        plain.flush()
+        return np.memmap(plain, proxy.dtype, mode="r", shape=(size // proxy.dtype.itemsize,))
 
-    def _raw(self) -> Pixels:
-        with self._lock:
-            if self._stored is None:
-                try:
-                    with quiet():
-                        stored = self._read()
-                except FormatError:
-                    raise
-                except Exception as cause:  # gzip, OS and nibabel errors of damaged files
-                    raise FormatError(
-                        f"{self._path} is damaged: its voxels cannot be read",
-                        hint="Copy it again from its source.",
-                    ) from cause
-                self._stored = stored.reshape(self._size, order="F").T
-            return self._stored
 
-    def _read(self) -> Pixels:
-        """Map the voxels, or read compressed ones; large compressed ones go to a temporary file."""
-        data = str(getattr(self._proxy.file_like, "name", self._proxy.file_like))
-        if not data.lower().endswith(".gz") or self._bytes <= _LARGE:
-            return np.asanyarray(self._proxy.get_unscaled())
-        folder = tempfile.gettempdir()
-        if shutil.disk_usage(folder).free < self._bytes:
-            raise FormatError(
-                f"{self._path} needs {self._bytes / 1e9:.1f} GB in {folder} to be unpacked",
-                hint="Unpack it with gunzip, or set TMPDIR to a folder with more room.",
-            )
-        with gzip.open(data, "rb") as packed, tempfile.TemporaryFile() as plain:
-            packed.seek(int(self._proxy.offset))
-            shutil.copyfileobj(packed, plain, 1 << 22)
-            if plain.tell() < self._bytes:
-                raise EOFError
-            plain.flush()
-            size, dtype = self._bytes // self._proxy.dtype.itemsize, self._proxy.dtype
-            return np.memmap(plain, dtype, mode="r", shape=(size,))
+def nifti_of(array: Pixels, geometry: Geometry, frame_times: Sequence[float] | None = None) -> Any:
+    """Return voxels (k, j, i), (t, k, j, i) or with colour last as a nibabel image."""
+    import nibabel
 
-    def plane(self, k: int, t: int = 0) -> Pixels:
-        return self._values(self._raw()[t, k])
-
-    def load(self) -> Pixels:
-        raw = self._raw()
-        values = self._values(raw if self.frames > 1 else raw[0])
-        with self._lock:
-            self._stored = None
-        return values
-
-    def _values(self, stored: Pixels) -> Pixels:
-        if self.color:
-            return np.stack([stored[name] for name in ("R", "G", "B")], axis=-1)
-        slope, intercept = self.rescale
-        if (slope, intercept) == (1.0, 0.0):
-            return np.array(stored, dtype=self._dtype, order="C")
-        if self._dtype.kind != "f":
-            wide = stored.astype(np.int64) * int(slope) + int(intercept)
-            return np.ascontiguousarray(wide.astype(self._dtype))
-        scaled = stored.astype(np.float64) * slope + intercept
-        return np.ascontiguousarray(scaled.astype(np.float32))
+    color = array.ndim > 3 and array.shape[-1] == 3 and array.dtype == np.uint8
+    color = color and array.shape[-4:-1] == geometry.shape
+    data = array
+    if color:
+        kind = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+        data = np.ascontiguousarray(array).view(kind)[..., 0]
+    affine = flipped(np.asarray(geometry.affine)[:, (2, 1, 0, 3)])
+    nifti: Any = nibabel.Nifti1Image
+    volume = nifti(data.T, affine, dtype=data.dtype)
+    volume.header.set_xyzt_units("mm", "sec")
+    # The header holds 32-bit numbers; the image itself keeps the exact affine.
+    orthogonal = geometry.is_orthogonal
+    volume.set_sform(affine, code=1, update_affine=False)
+    volume.set_qform(affine if orthogonal else None, code=int(orthogonal), update_affine=False)
+    if frame_times is not None and len(frame_times) > 1 and data.ndim == 4:
+        volume.header["pixdim"][4] = frame_times[1] - frame_times[0]
+    return volume
 
 
 def write_nifti(
@@ -330,38 +273,8 @@ def write_nifti(
     """
     import nibabel
 
-    color = array.ndim > 3 and array.shape[-1] == 3 and array.dtype == np.uint8
-    color = color and array.shape[-4:-1] == geometry.shape
-    data = array
-    if color:
-        kind = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
-        data = np.ascontiguousarray(array).view(kind)[..., 0]
-    affine = flipped(np.asarray(geometry.affine)[:, (2, 1, 0, 3)])
-    nifti: Any = nibabel.Nifti1Image
-    volume = nifti(data.T, affine, dtype=data.dtype)
-    volume.header.set_xyzt_units("mm", "sec")
-    volume.set_sform(affine, code=1)
-    volume.set_qform(affine if geometry.is_orthogonal else None, code=int(geometry.is_orthogonal))
-    if frame_times is not None and len(frame_times) > 1 and data.ndim == 4:
-        volume.header["pixdim"][4] = frame_times[1] - frame_times[0]
-    suffix = ".nii.gz" if path.lower().endswith(".gz") else ".nii"
-    partial = f"{path}.part{suffix}"
-    try:
+    volume = nifti_of(array, geometry, frame_times)
+    with fresh(path) as made:
         with quiet():
-            nibabel.save(volume, partial)
-        _verify(partial, array, geometry)
-        Path(partial).replace(path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
-
-
-def _verify(path: str, array: Pixels, geometry: Geometry) -> None:
-    back, _ = read_nifti(path)
-    corners = np.array([[0, 0, 0], [n - 1 for n in geometry.shape]], dtype=np.float64)
-    same_place = np.allclose(
-        back.geometry.to_world(corners), geometry.to_world(corners), atol=1e-3, rtol=1e-6
-    )
-    if not same_place or not np.array_equal(
-        np.squeeze(back.array), np.squeeze(array), equal_nan=array.dtype.kind == "f"
-    ):
-        raise FormatError(f"{path} did not read back as it was written", hint="Is the disk full?")
+            nibabel.save(volume, made)
+        check_same(path, read_nifti(str(made))[0], array, geometry)

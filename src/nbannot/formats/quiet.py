@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-_LOGGERS = ("pydicom", "nibabel.global", "PIL")
+_LOGGERS = ("pydicom", "nibabel.global", "PIL", "tifffile")
 
 
 class _Hush:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -19,12 +19,20 @@ from nbannot.errors import (
 from nbannot.formats.dicom import Found, read_dicom
 from nbannot.formats.labels import read_labels
 from nbannot.formats.labels.fractions import fraction_images
+from nbannot.formats.metaimage import is_metaimage, read_metaimage
 from nbannot.formats.nifti import is_nifti, read_nifti
+from nbannot.formats.nrrd import is_nrrd, read_nrrd
 from nbannot.formats.raster import is_raster, read_raster
+from nbannot.formats.tiff import is_tiff, read_tiff
 from nbannot.model.document import Document
 from nbannot.model.image import Image, Images
 
 _MANY = 8
+_READ = "DICOM, NIfTI, NRRD, MetaImage, TIFF, PNG and JPEG"
+# Of files beside DICOM that are looked at in a folder.
+_SUFFIXES = (
+    ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".tif", ".tiff", ".png", ".jpg", ".jpeg",
+)  # fmt: skip
 
 PathLike = str | os.PathLike[str]
 
@@ -35,7 +43,12 @@ def read(path: PathLike | Iterable[PathLike], *, series: str | None = None) -> I
 
 @overload
 def read(
-    path: PathLike, *, image: Image | Images | Sequence[Image], resample: bool = False, masks: bool = False
+    path: PathLike,
+    *,
+    image: Image | Images | Sequence[Image],
+    resample: bool = False,
+    masks: bool = False,
+    lut: PathLike | Mapping[int, str] | None = None,
 ) -> Document: ...
 
 
@@ -46,6 +59,7 @@ def read(
     image: Image | Images | Sequence[Image] | None = None,
     resample: bool = False,
     masks: bool = False,
+    lut: PathLike | Mapping[int, str] | None = None,
 ) -> Image | Images | Document:
     """Return the image, or the images by name, of a file, folder or list of files; or annotations.
 
@@ -65,6 +79,9 @@ def read(
         Let a mask on another grid be resampled to its image (nearest neighbour, noted).
     masks
         Let outlines become masks (of voxels whose centres lie inside) instead of polygons.
+    lut
+        What the values of a labelmap mean: names by value, or the file of a look-up table; the one
+        beside the labelmap when missing.
 
     Returns
     -------
@@ -84,7 +101,7 @@ def read(
         files were left out, or parts of annotations were changed or not read.
     """
     if image is not None:
-        return _read_labels(path, image, resample=resample, masks=masks)
+        return _read_labels(path, image, resample=resample, masks=masks, lut=lut)
     files, uri, alone = _files(path)
     found = _read_one(files[0], uri) if alone else _read_many(files, uri)
     if not found.images:
@@ -98,6 +115,7 @@ def _read_labels(
     *,
     resample: bool,
     masks: bool,
+    lut: PathLike | Mapping[int, str] | None,
 ) -> Document:
     if not isinstance(path, (str, os.PathLike)):
         raise FormatError("Annotations are read from one file or folder at a time")
@@ -111,7 +129,8 @@ def _read_labels(
         if isinstance(image, Images)
         else list(image)
     )
-    return read_labels(name, images, resample=resample, masks=masks)
+    table = os.fspath(lut) if isinstance(lut, (str, os.PathLike)) else lut
+    return read_labels(name, images, resample=resample, masks=masks, lut=table)
 
 
 def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[str], str, bool]:
@@ -155,9 +174,14 @@ def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
     if is_raster(start):
         image = read_raster(path, check=check)
         found.images = {image.name: image}
-    elif is_nifti(path, start):
-        image, texts = read_nifti(path)
+    elif is_nrrd(start) or is_nifti(path, start):
+        image, texts = read_nrrd(path) if is_nrrd(start) else read_nifti(path)
         found.images, found.geometry = {image.name: image}, {image.name: texts}
+    elif is_metaimage(start):
+        image = read_metaimage(path)
+        found.images = {image.name: image}
+    elif is_tiff(start):
+        found.images = {image.name: image for image in read_tiff(path, check=check)}
     elif start[128:132] != b"DICM" and _known_other(path, start):
         raise FormatError(f"{path} is {_known_other(path, start)}, which is not read")
     else:
@@ -171,18 +195,14 @@ def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
                 raise
             raise FormatError(
                 f"{path} is not an image of a known format",
-                hint="DICOM, NIfTI, PNG and JPEG are read.",
+                hint=f"{_READ} are read.",
             ) from None
     return found
 
 
 def _known_other(path: str, start: bytes) -> str:
     kinds = (
-        (b"NRRD", "an NRRD file"),
-        (b"ObjectType", "a MetaImage file"),
         (b"GIF8", "a GIF picture"),
-        (b"II*\0", "a TIFF picture"),
-        (b"MM\0*", "a TIFF picture"),
         (b"BM", "a BMP picture"),
         (b"%PDF", "a PDF document"),
         (b"PK\x03\x04", "a ZIP archive"),
@@ -194,7 +214,7 @@ def _known_other(path: str, start: bytes) -> str:
 def _read_many(files: list[str], uri: str) -> Found:
     found = read_dicom(files, alone=False, uri=uri)
     for path in found.rest:
-        if not path.lower().endswith((".nii", ".nii.gz", ".png", ".jpg", ".jpeg")):
+        if not path.lower().endswith(_SUFFIXES):
             continue
         try:
             extra = _read_one(path, path, check=False)
@@ -215,7 +235,7 @@ def _nothing(found: Found, uri: str) -> FormatError:
     reasons = "; ".join(filter(None, (f"only {kinds}" if kinds else "", details)))
     return FormatError(
         f"{uri} holds no image{f' ({reasons})' if reasons else ''}",
-        hint="DICOM, NIfTI, PNG and JPEG are read.",
+        hint=f"{_READ} are read.",
     )
 
 

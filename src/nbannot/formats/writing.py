@@ -10,7 +10,10 @@ from typing import Any
 from nbannot.errors import FormatError, GeometryError, NbannotError
 from nbannot.formats.dicom.rtstruct import write_rtstruct
 from nbannot.formats.dicom.segmentation import write_segmentation
+from nbannot.formats.labels.segnrrd_writing import write_seg_nrrd
+from nbannot.formats.labels.tables_writing import beside
 from nbannot.formats.nifti import write_nifti
+from nbannot.formats.textwriting import write_metaimage, write_nrrd
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image
@@ -58,8 +61,8 @@ def write(
     Parameters
     ----------
     path
-        Its ending chooses the format: for images and masks ``.nii``, ``.nii.gz``; for masks ``.dcm``
-        (DICOM SEG).
+        Its ending chooses the format: for images and masks ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``,
+        ``.mha``, ``.mhd``; for masks ``.dcm`` (DICOM SEG); for masks and documents ``.seg.nrrd``.
     item
         What to write. DICOM refers to the instances that the image was read from.
     kind
@@ -103,17 +106,38 @@ def _output(name: str, item: Writable, kind: str) -> Output:
     )
 
 
-def _write_nifti(name: str, item: Image | Mask, labels: dict[str, Label]) -> None:
+def _write_nifti(name: str, item: Image | Mask, labels: dict[str, Label], *, lut: bool = True) -> None:
     if not isinstance(item.geometry, Geometry):
         raise GeometryError(
             f"{item.name!r} is a stack of planes without a regular grid, which NIfTI cannot hold"
         )
-    times = item.frame_times if isinstance(item, Image) else None
-    write_nifti(name, item.array, item.geometry, times)
+    with beside(name, item, lut=lut):
+        write_nifti(name, item.array, item.geometry, _times(item))
+
+
+def _write_nrrd(
+    name: str, item: Image | Mask, labels: dict[str, Label], *, compress: bool = True, lut: bool = True
+) -> None:
+    with beside(name, item, lut=lut):
+        write_nrrd(name, item.array, item.geometry, frame_times=_times(item), compress=compress)
+
+
+def _write_metaimage(
+    name: str, item: Image | Mask, labels: dict[str, Label], *, compress: bool = True, lut: bool = True
+) -> None:
+    with beside(name, item, lut=lut):
+        write_metaimage(name, item.array, item.geometry, frame_times=_times(item), compress=compress)
+
+
+def _times(item: Image | Mask) -> tuple[float, ...] | None:
+    return item.frame_times if isinstance(item, Image) else None
 
 
 OUTPUTS: tuple[Output, ...] = (
+    Output("segnrrd", (".seg.nrrd",), (Mask, Document), write_seg_nrrd),
     Output("nifti", (".nii", ".nii.gz"), (Image, Mask), _write_nifti),
+    Output("nrrd", (".nrrd", ".nhdr"), (Image, Mask), _write_nrrd),
+    Output("metaimage", (".mha", ".mhd"), (Image, Mask), _write_metaimage),
     Output("rtstruct", (".rtstruct.dcm", ".rtss.dcm"), (Mask, Document), write_rtstruct),
     Output("seg", (".dcm",), (Mask, Document), write_segmentation),
 )

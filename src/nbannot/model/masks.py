@@ -235,7 +235,8 @@ class Mask:
         """Return the values above 0 that occur in the array."""
         counts = np.zeros(np.iinfo(self.array.dtype).max + 1, dtype=bool)
         for plane in self.array:
-            counts[np.unique(plane) if plane.any() else 0] = True
+            if plane.any():
+                counts[plane] = True
         return [int(value) for value in np.flatnonzero(counts) if value]
 
     def unknown_values(self, values: LabelArray) -> list[int]:

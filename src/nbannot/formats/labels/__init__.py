@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbannot.errors import FormatError
 from nbannot.formats.labels import rtstruct, segmentation
 from nbannot.formats.labels.findings import Findings
+from nbannot.formats.labels.labelmaps import (
+    is_folder_of_labelmaps,
+    is_labelmap,
+    read_folder_of_labelmaps,
+    read_labelmap,
+)
+from nbannot.formats.labels.pictures import (
+    is_folder_of_pictures,
+    is_mask_picture,
+    read_folder_of_pictures,
+    read_mask_picture,
+)
+from nbannot.formats.labels.segnrrd import is_seg_nrrd, read_seg_nrrd
 from nbannot.model.document import Document
 from nbannot.model.image import Image
 
@@ -36,10 +49,22 @@ class LabelFormat:
 FORMATS: tuple[LabelFormat, ...] = (
     LabelFormat("DICOM SEG", segmentation.matches, segmentation.read_segmentation),
     LabelFormat("DICOM RTSTRUCT", rtstruct.matches, rtstruct.read_rtstruct),
+    LabelFormat("3D Slicer segmentation (.seg.nrrd)", is_seg_nrrd, read_seg_nrrd),
+    LabelFormat("labelmap (NIfTI, NRRD, MetaImage)", is_labelmap, read_labelmap),
+    LabelFormat("PNG mask", is_mask_picture, read_mask_picture),
+    LabelFormat("folder of labelmaps", is_folder_of_labelmaps, read_folder_of_labelmaps),
+    LabelFormat("folder of PNG masks", is_folder_of_pictures, read_folder_of_pictures),
 )
 
 
-def read_labels(path: str, images: Sequence[Image], *, resample: bool, masks: bool) -> Document:
+def read_labels(
+    path: str,
+    images: Sequence[Image],
+    *,
+    resample: bool,
+    masks: bool,
+    lut: Mapping[int, str] | str | None = None,
+) -> Document:
     """Return the annotations in a file or folder as a document on the images.
 
     Raises
@@ -55,7 +80,7 @@ def read_labels(path: str, images: Sequence[Image], *, resample: bool, masks: bo
             start = file.read(512)
     for form in FORMATS:
         if form.matches(path, start):
-            findings = Findings(path, images, resample=resample, masks=masks)
+            findings = Findings(path, images, resample=resample, masks=masks, lut=lut)
             form.read(path, findings)
             return findings.document()
     known = ", ".join(dict.fromkeys(form.name for form in FORMATS))

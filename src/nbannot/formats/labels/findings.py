@@ -29,15 +29,24 @@ class Findings:
         Whether a mask on another grid may be resampled (nearest neighbour).
     masks
         Whether outlines become masks instead of polygons.
+    lut
+        What the values of labelmaps mean: a table by value, or the path of one.
     """
 
     def __init__(
-        self, path: str, images: Sequence[Image], *, resample: bool = False, masks: bool = False
+        self,
+        path: str,
+        images: Sequence[Image],
+        *,
+        resample: bool = False,
+        masks: bool = False,
+        lut: Mapping[int, str] | str | None = None,
     ) -> None:
         self.path = path
         self.images = tuple(images)
         self.resample = resample
         self.rasterize = masks
+        self.lut = lut
         self.labels: dict[str, Label] = {}
         self.masks: list[Mask] = []
         self.items: list[Box | Shape | Tag] = []
