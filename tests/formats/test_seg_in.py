@@ -295,6 +295,17 @@ def test_empty_segments_stay_and_notes_warn(shared_data: Path, tmp_path: Path) -
         read(source, image=image)
 
 
+def test_a_folder_that_holds_only_the_seg_is_as_good(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "seg_dcmqi_24x38x3"
+    (tmp_path / "series/300").mkdir(parents=True)
+    (tmp_path / "series/300/1-1.dcm").write_bytes((folder / "labels/label_seg.dcm").read_bytes())
+    document = read(tmp_path / "series", image=read(folder / "ct"))
+    assert (document.masks["Liver"].array > 0).sum() == 315
+    (tmp_path / "series/other.dcm").write_bytes(b"x")
+    with pytest.raises(FormatError, match="no annotations of a known format"):
+        read(tmp_path / "series", image=read(folder / "ct"))
+
+
 def test_colours_and_codes() -> None:
     for color in ("#e69f00", "#000000", "#ffffff", "#123456", "#00ff00"):
         assert color_of(lab_of(color)) == color

@@ -62,7 +62,8 @@ def write(
     ----------
     path
         Its ending chooses the format: for images and masks ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``,
-        ``.mha``, ``.mhd``; for masks ``.dcm`` (DICOM SEG); for masks and documents ``.seg.nrrd``.
+        ``.mha``, ``.mhd``; for masks and documents ``.seg.nrrd``, ``.dcm`` (DICOM
+        SEG) and ``.rtstruct.dcm``.
     item
         What to write. DICOM refers to the instances that the image was read from.
     kind

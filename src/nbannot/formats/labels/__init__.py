@@ -83,5 +83,9 @@ def read_labels(
             findings = Findings(path, images, resample=resample, masks=masks, lut=lut)
             form.read(path, findings)
             return findings.document()
+    within = [one for one in Path(path).iterdir() if one.name[:1] != "."] if Path(path).is_dir() else []
+    if len(within) == 1:
+        # Archives give each DICOM object a folder of its own.
+        return read_labels(str(within[0]), images, resample=resample, masks=masks, lut=lut)
     known = ", ".join(dict.fromkeys(form.name for form in FORMATS))
     raise FormatError(f"{path} holds no annotations of a known format", hint=f"Known: {known}.")
