@@ -268,6 +268,12 @@ def test_odd_but_sound_files(shared_data: Path, tmp_path: Path) -> None:
     assert any("segment 1 is not described" in note for note in document.notes)
     assert {s.value: s.label for s in document.masks["Segmentation"].segments} == {1: "segment 1", 2: "Liver"}
 
+    def unheard(ds: Any) -> None:
+        ds.PerFrameFunctionalGroupsSequence[0].SegmentIdentificationSequence[0].ReferencedSegmentNumber = 6145
+
+    document = read(changed(source, path, unheard), image=image)
+    assert {s.value for s in document.masks["Segmentation"].segments} == {1, 6145}
+
     def fewer(ds: Any) -> None:
         del ds.PerFrameFunctionalGroupsSequence[2]
 

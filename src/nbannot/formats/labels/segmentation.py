@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from nbannot.errors import GeometryError
+from nbannot.errors import FormatError, GeometryError
 from nbannot.formats.dicom.categories import unlike
 from nbannot.formats.dicom.segments import (
     TRACKING_ID,
@@ -128,7 +128,6 @@ def _images_by_place(seg: SegFile, findings: Findings) -> list[Image]:
 
 def _layers(seg: SegFile, frames: Sequence[tuple[SegFrame, int]], shape: tuple[int, ...]) -> list[Layer]:
     """Return the segments as arrays (k, j, i), as few as keep overlapping segments apart."""
-    wide = np.uint8 if max(seg.segments, default=0) <= 255 else np.uint16
     if seg.kind == "LABELMAP":
         return [_labelmap(seg, frames, shape)]
     limit = 1 if seg.kind == "BINARY" else max(THRESHOLD * seg.highest, 1)
@@ -137,6 +136,9 @@ def _layers(seg: SegFile, frames: Sequence[tuple[SegFrame, int]], shape: tuple[i
         if frame.segment is not None:
             by_segment[frame.segment].append((frame, k))
     numbers = sorted({*by_segment, *seg.segments} - seg.background)
+    if numbers and not 0 < numbers[0] <= numbers[-1] <= 65535:
+        raise FormatError(f"{seg.header.path} is damaged: a frame is of segment {numbers[-1]}")
+    wide = np.uint8 if max(numbers, default=0) <= 255 else np.uint16
     segments = ((number, list(_planes(seg, by_segment[number], limit))) for number in numbers)
     return layers_of(segments, shape, wide)
 
