@@ -1,7 +1,8 @@
-"""Run every benchmark: ``python bench [all | core | viewer | tools] [--quick] [--gpu] [--only PART …]``.
+"""Run every benchmark: ``python bench [all | core | formats | viewer | tools] [--quick] [--gpu] [--only PART …]``.
 
-`core` is reading, strokes and carriers (bench/RESULTS.md), `viewer` the viewer beside its peers
-(bench/RESULTS-viewer.md), `tools` brush, shapes, operations and history (bench/RESULTS-tools.md).
+`core` is strokes and carriers (bench/RESULTS.md), `formats` reading and writing (bench/RESULTS-formats.md),
+`viewer` the viewer beside its peers (bench/RESULTS-viewer.md), `tools` brush, shapes, operations and history
+(bench/RESULTS-tools.md).
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-import read  # noqa: E402
 import tools  # noqa: E402
 from measure import Row, machine, markdown  # noqa: E402
 
+import formats as files  # noqa: E402
 import jupyter  # noqa: E402
 import viewer  # noqa: E402
 
@@ -41,22 +42,32 @@ def import_time(runs: int) -> list[Row]:
 
 
 def core(*, quick: bool) -> None:
-    """Measure reading, strokes and carriers; print and keep the table."""
+    """Measure the import, strokes and carriers; print and keep the table."""
     rows = import_time(3 if quick else 9)
     print(markdown(rows), flush=True)
-    for part in (read.run, jupyter.run):
-        found = part(quick=quick)
-        print(markdown(found), flush=True)
-        rows += found
+    found = jupyter.run(quick=quick)
+    print(markdown(found), flush=True)
+    rows += found
     text = f"{INTRO}\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{markdown(rows)}\n"
     if not quick:
         (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
 
 
+def formats(*, quick: bool) -> None:
+    """Measure reading and writing; print and keep the table."""
+    found = markdown(files.run(quick=quick))
+    print(found, flush=True)
+    if not quick:
+        text = f"# Formats, measured\n\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{found}\n"
+        (HERE / "RESULTS-formats.md").write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("what", nargs="?", default="all", choices=["all", "core", "viewer", "tools"])
+    parser.add_argument(
+        "what", nargs="?", default="all", choices=["all", "core", "formats", "viewer", "tools"]
+    )
     parser.add_argument("--quick", action="store_true", help="few repetitions, results are not kept")
     parser.add_argument("--gpu", action="store_true", help="the machine's GPU instead of software GL")
     parts = [*viewer.PARTS, *tools.PARTS]
@@ -69,6 +80,8 @@ def main() -> None:
     viewer.report.SKIPPED.update(options.skip)
     if options.what in ("all", "core") and not options.only:
         core(quick=options.quick)
+    if options.what in ("all", "formats") and not options.only:
+        formats(quick=options.quick)
     for name, suite in (("viewer", viewer), ("tools", tools)):
         only = [part for part in options.only if part in suite.PARTS]
         if options.what == name and options.only and not only:

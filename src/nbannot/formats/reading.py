@@ -18,6 +18,7 @@ from nbannot.errors import (
 )
 from nbannot.formats.dicom import Found, read_dicom
 from nbannot.formats.labels import read_labels
+from nbannot.formats.labels.fractions import fraction_images
 from nbannot.formats.metaimage import is_metaimage, read_metaimage
 from nbannot.formats.nifti import is_nifti, read_nifti
 from nbannot.formats.nrrd import is_nrrd, read_nrrd
@@ -187,6 +188,9 @@ def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
         try:
             return read_dicom([path], alone=True, uri=uri)
         except FormatError as error:
+            if type(error).__name__ == "NotAnImageError" and (fractions := fraction_images(path)):
+                found.images = fractions
+                return found
             if type(error).__name__ != "NotDicomError":
                 raise
             raise FormatError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbannot.errors import FormatError, GeometryError, NbannotError
+from nbannot.formats.dicom.rtstruct import write_rtstruct
 from nbannot.formats.dicom.segmentation import write_segmentation
 from nbannot.formats.labels.segnrrd_writing import write_seg_nrrd
 from nbannot.formats.labels.tables_writing import beside
@@ -61,7 +62,8 @@ def write(
     ----------
     path
         Its ending chooses the format: for images and masks ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``,
-        ``.mha``, ``.mhd``; for masks ``.dcm`` (DICOM SEG); for masks and documents ``.seg.nrrd``.
+        ``.mha``, ``.mhd``; for masks and documents ``.seg.nrrd``, ``.dcm`` (DICOM
+        SEG) and ``.rtstruct.dcm``.
     item
         What to write. DICOM refers to the instances that the image was read from.
     kind
@@ -132,14 +134,11 @@ def _times(item: Image | Mask) -> tuple[float, ...] | None:
     return item.frame_times if isinstance(item, Image) else None
 
 
-def _write_seg(name: str, item: Mask, labels: dict[str, Label]) -> None:
-    write_segmentation(name, item, labels.values())
-
-
 OUTPUTS: tuple[Output, ...] = (
     Output("segnrrd", (".seg.nrrd",), (Mask, Document), write_seg_nrrd),
     Output("nifti", (".nii", ".nii.gz"), (Image, Mask), _write_nifti),
     Output("nrrd", (".nrrd", ".nhdr"), (Image, Mask), _write_nrrd),
     Output("metaimage", (".mha", ".mhd"), (Image, Mask), _write_metaimage),
-    Output("seg", (".dcm",), (Mask,), _write_seg),
+    Output("rtstruct", (".rtstruct.dcm", ".rtss.dcm"), (Mask, Document), write_rtstruct),
+    Output("seg", (".dcm",), (Mask, Document), write_segmentation),
 )

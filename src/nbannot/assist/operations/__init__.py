@@ -26,10 +26,10 @@ from nbannot.assist.operations.calls import (
     watershed,
 )
 from nbannot.assist.operations.catalogue import OPERATIONS
-from nbannot.assist.operations.contours import contours_from_mask, mask_from_contours
 from nbannot.assist.operations.forms import Operation, Parameter
 from nbannot.assist.operations.outlines import fill_between_shapes
 from nbannot.assist.operations.running import Options, Preview, preview, run
+from nbannot.formats.contours import contours_from_mask, mask_from_contours
 
 __all__ = [
     "OPERATIONS",

@@ -11,6 +11,7 @@ from nbannot.errors import FormatError
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.fragments import Part, frame_parts
 from nbannot.formats.dicom.tables import Palette, palette_of
+from nbannot.formats.quiet import quiet
 
 _HEAD = 1 << 16
 _GROWTH = 7
@@ -25,7 +26,7 @@ BIG_ENDIAN = "1.2.840.10008.1.2.2"
 IMPLICIT = "1.2.840.10008.1.2"
 RAW_SYNTAXES = (IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN, DEFLATED)
 _SLIDES = ("1.2.840.10008.5.1.4.1.1.77.1.6",)
-_LABELS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 
 
 @dataclass(slots=True)
@@ -94,8 +95,10 @@ class NotAnImageError(FormatError):
     """The file is sound DICOM of a kind that holds no image."""
 
 
-def read_header(path: str) -> Header:
+def read_header(path: str, *, labels: bool = False) -> Header:
     """Return the header of one DICOM image file; the data set stays in ``ds`` for the caller.
+
+    With ``labels`` the file must be a segmentation instead.
 
     Raises
     ------
@@ -115,15 +118,27 @@ def read_header(path: str) -> Header:
             forced = head[128:132] != b"DICM"
             if forced and not _looks_like_dicom(head):
                 raise NotDicomError(f"{path} is not a DICOM file")
-            found = _parse(path, head, whole=len(head) == size, forced=forced)
+            found = _parse(path, head, whole=len(head) == size, forced=forced, labels=labels)
             while found is None:  # a long header: read on, but never the pixels of a large file
                 more = file.read(len(head) * _GROWTH)
                 head += more
-                found = _parse(path, head, whole=not more or len(head) >= size, forced=forced)
+                found = _parse(path, head, whole=not more or len(head) >= size, forced=forced, labels=labels)
     except OSError as cause:
         raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause
     _check_length(found, size)
     return found
+
+
+def sop_class_of(path: str) -> str:
+    """Return the SOP class of a file; "" when it has none or cannot be read."""
+    from pydicom import dcmread
+
+    with quiet():
+        try:
+            ds = dcmread(path, specific_tags=[0x00080016], stop_before_pixels=True, force=True)
+        except Exception:  # pydicom raises many kinds for damaged headers
+            return ""
+        return el.text(ds, 0x00080016)
 
 
 def _looks_like_dicom(head: bytes) -> bool:
@@ -141,7 +156,7 @@ def _looks_like_dicom(head: bytes) -> bool:
     return False
 
 
-def _parse(path: str, head: bytes, *, whole: bool, forced: bool) -> Header | None:
+def _parse(path: str, head: bytes, *, whole: bool, forced: bool, labels: bool) -> Header | None:
     """Parse up to the pixels; None when `head` ends before and more of the file is needed."""
     from pydicom.filereader import read_partial
 
@@ -176,7 +191,7 @@ def _parse(path: str, head: bytes, *, whole: bool, forced: bool) -> Header | Non
         header.pixel_vr = vr or "OW"
         header.length = length
         header.offset = stream.tell() + (12 if long_form else 8)
-    _check_kind(header, complete=bool(stop))
+    _check_kind(header, complete=bool(stop), labels=labels)
     _describe_pixels(header, ds)
     return header
 
@@ -208,15 +223,17 @@ def kind_name(sop_class: str) -> str:
     return name.removesuffix(" Storage") if name != sop_class else f"kind {sop_class}"
 
 
-def _check_kind(header: Header, *, complete: bool) -> None:
+def _check_kind(header: Header, *, complete: bool, labels: bool) -> None:
     path, ds = header.path, header.ds
     kind = el.text(getattr(ds, "file_meta", None), 0x00020002) or header.sop_class
     if kind == "1.2.840.10008.1.3.10" or 0x00041220 in ds:
         raise NotAnImageError(f"{path} is a DICOMDIR, an index", hint="Read its folder instead.")
-    if header.sop_class in _LABELS:
+    if labels and header.sop_class not in SEGMENTATIONS:
+        raise NotAnImageError(f"{path} is a DICOM {kind_name(header.sop_class)}, not a segmentation")
+    if header.sop_class in SEGMENTATIONS and not labels:
         raise NotAnImageError(
             f"{path} is a DICOM {kind_name(header.sop_class)}: labels, not an image",
-            hint="Read the image that it labels.",
+            hint="Give the image that it labels as image=.",
         )
     if header.sop_class in _SLIDES:
         raise NotAnImageError(

@@ -1,153 +1,498 @@
-"""Masks as DICOM Segmentation (PS3.3 A.51), slice by slice, so that no grid is needed."""
+"""Masks as DICOM Segmentation (PS3.3 A.51, A.92), slice by slice, so that no grid is needed."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from nbannot.errors import FormatError, StoreError
-from nbannot.formats.quiet import quiet
-from nbannot.model.image import Image
-from nbannot.model.labels import Label
-from nbannot.model.masks import LabelArray, Mask
-
-# SNOMED CT codes for a label without one: what it is made of is not known.
-_CATEGORY = ("85756007", "SCT", "Tissue")
-# Type 2 attributes that a segmentation copies from its source (PS3.3 C.7.1.1, C.7.2.1).
-_COPIED = (
-    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
-    "AccessionNumber", "StudyID", "ReferringPhysicianName",
+from nbannot.formats.dicom.algorithms import Algorithm, algorithms_of, named
+from nbannot.formats.dicom.categories import TISSUE, category_of
+from nbannot.formats.dicom.colors import lab_of
+from nbannot.formats.dicom.derived import (
+    Instance,
+    Sources,
+    code_item,
+    decimal,
+    derived_dataset,
+    keep,
+    sop_item,
+    sources_of,
 )  # fmt: skip
+from nbannot.formats.dicom.header import SEGMENTATIONS
+from nbannot.formats.dicom.segments import TRACKING_ID, TRACKING_UID, read_segments
+from nbannot.model.document import Document
+from nbannot.model.geometry import Plane
+from nbannot.model.image import Image
+from nbannot.model.labels import Code, Label
+from nbannot.model.masks import Mask
+from nbannot.model.schema import segment_key
+
+SegmentationType = Literal["BINARY", "FRACTIONAL", "LABELMAP"]
+Values = NDArray[Any]
+
+# What stands for 1 in FRACTIONAL segmentations.
+_HIGHEST = 255
+_SEGMENTATION = Code("113076", "DCM", "Segmentation")
+_PURPOSE = Code("121322", "DCM", "Source image for image processing operation")
+_BACKGROUND = Code("125040", "DCM", "Background")
+_RELATION = Code("309825002", "SCT", "Spatial and Relational Concept")
+_AI = Code("123110", "DCM", "Artificial Intelligence")
 
 
-def write_segmentation(path: str, mask: Mask, labels: Iterable[Label] = ()) -> None:
-    """Write a mask as BINARY DICOM SEG that refers to the instances it was drawn on, and check it.
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    number: int
+    mask: Mask
+    value: int
+    name: str
+    label: Label | None
+    algorithm: Algorithm
+    tracking: tuple[str, str]
+    fractions: Values | None
+
+    def plane(self, k: int) -> Values:
+        """Return slice k: 0 and 1, or fractions from 0 to `_HIGHEST`."""
+        if self.fractions is None:
+            return np.asarray(self.mask.array[k] == self.value).view(np.uint8)
+        return np.asarray(np.rint(self.fractions[k] * _HIGHEST), dtype=np.uint8)
+
+
+class _Frame:
+    """One frame as it is now; flags are kept in bits."""
+
+    def __init__(self, k: int, segment: int, pixels: Values, *, flags: bool = False) -> None:
+        self.k, self.segment = k, segment
+        self._shape, self._flags = pixels.shape, flags
+        self._kept = np.packbits(pixels, bitorder="little") if flags else pixels
+
+    @property
+    def pixels(self) -> Values:
+        """(rows, columns)."""
+        if not self._flags:
+            return self._kept
+        size = self._shape[0] * self._shape[1]
+        return np.unpackbits(self._kept, bitorder="little")[:size].reshape(self._shape)
+
+    def bits(self) -> Values | None:
+        """Return the bits as they are stored, where they fill whole bytes."""
+        return self._kept if self._flags and self._shape[0] * self._shape[1] % 8 == 0 else None
+
+
+def write_segmentation(
+    path: str,
+    item: Mask | Document,
+    labels: Mapping[str, Label],
+    *,
+    segmentation_type: SegmentationType = "BINARY",
+    compress: bool = True,
+    algorithm: str = "",
+    fractions: Mapping[str, ArrayLike] | None = None,
+    image: Image | None = None,
+) -> None:
+    """Write masks as one DICOM SEG that refers to the instances they were drawn on, and check it.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    item
+        A mask, or a document with masks on one image.
+    labels
+        Labels by name, for codes and colours.
+    segmentation_type
+        "BINARY", "LABELMAP" (segments must not overlap) or "FRACTIONAL".
+    compress
+        Whether LABELMAP and FRACTIONAL are run-length coded; BINARY never is.
+    algorithm
+        "NAME VERSION" of what made the segments; empty takes it from the document's history, where
+        what has none is MANUAL.
+    fractions
+        For FRACTIONAL: values from 0 to 1, arrays (k, j, i), by label; a segment without is 0 and 1.
+    image
+        Of a document with masks on several images, whose masks to write.
 
     Raises
     ------
     FormatError
-        When the image is not from DICOM files, has frames in time, or the mask is empty.
+        When the image is not from DICOM files, there is no labelled voxel, or the type cannot hold it.
     StoreError
         When a source file is gone, or what was written does not read back equal.
     """
-    import highdicom as hd
-
-    segments = [s for s in mask.segments if s.value in set(mask.used_values())]
-    if not segments:
-        raise FormatError(f"Mask {mask.name!r} is empty", hint="A DICOM SEG needs at least one voxel.")
-    with quiet():
-        datasets, array = _sources(mask.image, mask.array)
-        numbered = np.zeros(array.shape, np.uint16)
-        for number, segment in enumerate(segments, start=1):
-            numbered[array == segment.value] = number
-        by_name = {label.name: label for label in labels}
-        written = hd.seg.Segmentation(
-            source_images=datasets,
-            pixel_array=numbered,
-            segmentation_type="BINARY",
-            segment_descriptions=[
-                _describe(number, segment.label, by_name) for number, segment in enumerate(segments, start=1)
-            ],
-            series_instance_uid=hd.UID(),
-            series_number=1000,
-            sop_instance_uid=hd.UID(),
-            instance_number=1,
-            manufacturer="nbannot",
-            manufacturer_model_name="nbannot",
-            software_versions="1",
-            device_serial_number="1",
-            content_label="NBANNOT",
-        )
-        _store(written, path, [str(ds.SOPInstanceUID) for ds in datasets], numbered)
-
-
-def _describe(number: int, name: str, labels: Mapping[str, Label]) -> Any:
-    import highdicom as hd
-
-    label = labels.get(name)
-    code = label.code if label is not None else None
-    kind = (code.value, code.scheme, code.meaning) if code is not None else _CATEGORY
-    color = None
-    if label is not None and label.color:
-        rgb = [int(label.color[n : n + 2], 16) for n in (1, 3, 5)]
-        color = hd.color.CIELabColor.from_rgb(*rgb)
-    return hd.seg.SegmentDescription(
-        segment_number=number,
-        segment_label=name[:64],
-        segmented_property_category=hd.sr.CodedConcept(*_CATEGORY),
-        segmented_property_type=hd.sr.CodedConcept(*kind),
-        algorithm_type="MANUAL",
-        display_color=color,
-    )
-
-
-def _sources(image: Image, array: LabelArray) -> tuple[list[Any], LabelArray]:
-    """Return the source data sets (headers), and the labels in the order of their frames."""
-    import pydicom
-
-    paths = [source.path for source in image.sources]
-    uids = [source.sop_instance_uid for source in image.sources]
-    if image.frames > 1 or len(paths) != image.shape[0] or not all(uids) or not all(paths):
+    if segmentation_type not in get_args(SegmentationType):
         raise FormatError(
-            f"{image.name!r} does not have one DICOM instance or frame for each slice",
-            hint="Write the mask as .nii.gz.",
+            f"There is no segmentation type {segmentation_type!r}",
+            hint=f"Known: {', '.join(get_args(SegmentationType))}.",
         )
-    try:
-        files = {path: pydicom.dcmread(str(path), stop_before_pixels=True) for path in dict.fromkeys(paths)}
-    except OSError as cause:
-        raise StoreError(
-            f"A source image is gone: {cause.filename}", hint="Put it back, or read the image anew."
-        ) from cause
-    _complete(list(files.values()), image.geometry.spacing[0])
-    if len(files) == len(paths):
-        return list(files.values()), array
-    (dataset,) = files.values()
-    ordered = np.zeros((int(dataset.NumberOfFrames), *array.shape[1:]), array.dtype)
-    for k, source in enumerate(image.sources):
-        ordered[(source.frame or 1) - 1] = array[k]
-    return [dataset], ordered
+    segments = _segments(item, labels, image, algorithm, fractions or {})
+    target = segments[0].mask.image
+    sources = sources_of(target)
+    overlap = _overlap(segments, target.shape[0])
+    kind = segmentation_type
+    if overlap and kind == "LABELMAP":
+        raise FormatError("The segments overlap, which a LABELMAP cannot hold", hint="Write it as BINARY.")
+    frames = list(_labelmap(segments, target) if kind == "LABELMAP" else _frames(segments, target, kind))
+    ds = derived_dataset(sources, SEGMENTATIONS[kind == "LABELMAP"], "SEG", "Segmentation")
+    _describe(ds, kind, target, segments, overlap=overlap)
+    _place(ds, kind, target, sources, frames)
+    _refer(ds, sources)
+    _put_pixels(ds, kind, frames, compress=compress)
+    keep(ds, path, lambda written: _check(written, path, frames))
 
 
-def _complete(datasets: list[Any], distance: float) -> None:
-    """Give the headers in memory what the standard demands and bad exports leave out."""
+def _segments(
+    item: Mask | Document,
+    labels: Mapping[str, Label],
+    image: Image | None,
+    algorithm: str,
+    fractions: Mapping[str, ArrayLike],
+) -> list[_Segment]:
+    masks = [item] if isinstance(item, Mask) else list(item.masks)
+    masks = [mask for mask in masks if image is None or mask.image is image or mask.image.id == image.id]
+    made = algorithms_of(item, algorithm)
+    given = Algorithm("AUTOMATIC", *named(algorithm)) if algorithm else Algorithm("MANUAL")
+    tracked = _tracking(item)
+    found: list[_Segment] = []
+    for mask in masks:
+        used = set(mask.used_values())
+        for segment in mask.segments:
+            values = _fractions(segment.label, fractions, mask)
+            if segment.value in used or values is not None:
+                key = segment_key(mask.id, segment.value)
+                found.append(
+                    _Segment(
+                        len(found) + 1, mask, segment.value, segment.label, labels.get(segment.label),
+                        made.get(key, given), tracked.get(key, ("", "")), values,
+                    )
+                )  # fmt: skip
+    if not found:
+        what = f"Mask {item.name!r} is" if isinstance(item, Mask) else "The masks are"
+        raise FormatError(f"{what} empty", hint="A DICOM SEG needs at least one voxel.")
+    if len({one.mask.image.id for one in found}) > 1:
+        raise FormatError(
+            "The masks lie on several images, but a DICOM SEG is of one",
+            hint="Give image= the one whose masks to write.",
+        )
+    return found
+
+
+def _fractions(label: str, given: Mapping[str, ArrayLike], mask: Mask) -> Values | None:
+    if label not in given:
+        return None
+    values = np.asarray(given[label])
+    if values.shape != mask.array.shape:
+        raise FormatError(
+            f"The fractions of {label!r} have shape {values.shape}, its mask {mask.array.shape}"
+        )
+    if not (values.min() >= 0 and values.max() <= 1):
+        raise FormatError(f"The fractions of {label!r} are not all from 0 to 1")
+    return values
+
+
+def _tracking(item: Mask | Document) -> dict[str, tuple[str, str]]:
+    """Return Tracking ID and UID by segment, from the answers about it."""
     from pydicom.uid import generate_uid
 
-    world = generate_uid()
-    for dataset in datasets:
-        for keyword in _COPIED:
-            if keyword not in dataset:
-                setattr(dataset, keyword, "")
-        if "ImagePositionPatient" in dataset and not dataset.get("FrameOfReferenceUID"):
-            dataset.FrameOfReferenceUID = world
-        if "PixelSpacing" in dataset and not dataset.get("SliceThickness"):
-            dataset.SliceThickness = round(distance, 6)
+    found = {}
+    for tag in item.tags if isinstance(item, Document) else ():
+        name, uid = (str(tag.attributes.get(key, "")) for key in (TRACKING_ID, TRACKING_UID))
+        if tag.scope == "lesion" and (name or uid):
+            found[tag.lesion] = (name or tag.label, uid or generate_uid())
+    return found
 
 
-def _store(written: Any, path: str, uids: list[str], expected: LabelArray) -> None:
-    """Write beside the target, read back, compare, and only then take the name."""
-    import highdicom as hd
+def _overlap(segments: Sequence[_Segment], depth: int) -> bool:
+    if len({one.mask.id for one in segments}) == 1 and not any(one.fractions is not None for one in segments):
+        return False
+    for k in range(depth):
+        total = np.zeros(segments[0].mask.array.shape[1:], np.uint16)
+        for segment in segments:
+            total += segment.plane(k) > 0
+        if total.max() > 1:
+            return True
+    return False
 
-    partial = Path(f"{path}.{os.getpid()}.part")
-    try:
-        written.save_as(partial)
-        found = hd.seg.segread(partial)
-        options: dict[str, Any] = {
-            "combine_segments": True,
-            "assert_missing_frames_are_empty": True,
-            "ignore_spatial_locations": True,
-            "skip_overlap_checks": True,
+
+def _frames(segments: Sequence[_Segment], image: Image, kind: SegmentationType) -> Iterator[_Frame]:
+    """Yield the slices of each segment that hold a voxel."""
+    factor = _HIGHEST if kind == "FRACTIONAL" else 1
+    for segment in segments:
+        scale = 1 if segment.fractions is not None else factor
+        for k in range(image.shape[0]):
+            plane = segment.plane(k)
+            if plane.any():
+                plane = plane * np.uint8(scale) if scale > 1 else plane
+                yield _Frame(k, segment.number, plane, flags=kind == "BINARY")
+
+
+def _labelmap(segments: Sequence[_Segment], image: Image) -> Iterator[_Frame]:
+    dtype = np.uint8 if len(segments) <= 255 else np.uint16
+    tables = {}
+    for mask in {one.mask.id: one.mask for one in segments}.values():
+        tables[mask.id] = mask, np.zeros(np.iinfo(mask.array.dtype).max + 1, dtype)
+    for segment in segments:
+        tables[segment.mask.id][1][segment.value] = segment.number
+    for k in range(image.shape[0]):
+        plane = np.zeros(image.shape[1:], dtype)
+        for mask, table in tables.values():
+            if mask.array[k].any():
+                plane += table[mask.array[k]]
+        if plane.any():
+            yield _Frame(k, 0, plane)
+
+
+def _describe(
+    ds: Any, kind: SegmentationType, image: Image, segments: Sequence[_Segment], *, overlap: bool
+) -> None:
+    """Set what is said about all frames, and the segments (PS3.3 C.8.20.2, C.8.20.4)."""
+    ds.InstanceNumber, ds.ContentLabel = 1, "SEGMENTATION"
+    ds.ContentDescription, ds.ContentCreatorName = "", ""
+    ds.ContentDate, ds.ContentTime = ds.InstanceCreationDate, ds.InstanceCreationTime
+    ds.ImageType = ["DERIVED", "PRIMARY"]
+    ds.SegmentationType, ds.SegmentsOverlap = kind, "YES" if overlap else "NO"
+    if kind == "FRACTIONAL":
+        ds.SegmentationFractionalType, ds.MaximumFractionalValue = "PROBABILITY", _HIGHEST
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
+    ds.Rows, ds.Columns = image.shape[1:]
+    ds.LossyImageCompression, ds.BurnedInAnnotation = "00", "NO"
+    items = [_segment_item(segment) for segment in segments]
+    if kind == "LABELMAP":
+        ds.PixelPaddingValue = 0
+        items.insert(0, _segment_of(0, "Background", _RELATION, _BACKGROUND, Algorithm("MANUAL")))
+    ds.SegmentSequence = items
+
+
+def _segment_item(segment: _Segment) -> Any:
+    code = segment.label.code if segment.label is not None else None
+    item = _segment_of(segment.number, segment.name, category_of(code), code or TISSUE, segment.algorithm)
+    if segment.label is not None and segment.label.color:
+        item.RecommendedDisplayCIELabValue = list(lab_of(segment.label.color))
+    if segment.tracking[1]:
+        item.TrackingID, item.TrackingUID = segment.tracking[0][:64], segment.tracking[1]
+    return item
+
+
+def _segment_of(number: int, name: str, category: Code, kind: Code, made: Algorithm) -> Any:
+    from pydicom import Dataset
+
+    item = Dataset()
+    item.SegmentNumber, item.SegmentLabel = number, name[:64]
+    item.SegmentedPropertyCategoryCodeSequence = [code_item(category)]
+    item.SegmentedPropertyTypeCodeSequence = [code_item(kind)]
+    item.SegmentAlgorithmType = made.type or "MANUAL"
+    if item.SegmentAlgorithmType != "MANUAL":
+        item.SegmentAlgorithmName = made.name[:64]
+        if made.version:
+            identity = Dataset()
+            identity.AlgorithmFamilyCodeSequence = [code_item(_AI)]
+            identity.AlgorithmName, identity.AlgorithmVersion = made.name[:64], made.version[:64]
+            item.SegmentationAlgorithmIdentificationSequence = [identity]
+    return item
+
+
+def _place(ds: Any, kind: SegmentationType, image: Image, sources: Sources, frames: Sequence[_Frame]) -> None:
+    """Set the functional groups and dimensions: which segment, where, drawn on what (PS3.3 C.7.6.16)."""
+    from pydicom import Dataset
+    from pydicom.uid import generate_uid
+
+    placed = image.geometry.patient_space
+    shared = Dataset()
+    orientations = [_orientation(image.geometry.plane(k), sources.slices[k]) for k in range(image.shape[0])]
+    one_way = len(set(orientations)) == 1
+    if placed:
+        ds.FrameOfReferenceUID = image.frame_of_reference or generate_uid()
+        if "PositionReferenceIndicator" not in ds:
+            ds.PositionReferenceIndicator = ""
+        shared.PixelMeasuresSequence = [_measures(image, sources)]
+        if one_way:
+            shared.PlaneOrientationSequence = [_orientation_item(orientations[0])]
+    else:
+        ds.pop("PositionReferenceIndicator", None)
+        ds.PatientOrientation = list(image.orientation_labels or ())
+    ds.SharedFunctionalGroupsSequence = [shared]
+    ranks = {k: n for n, k in enumerate(sorted({frame.k for frame in frames}), start=1)}
+    places = {k: _slice_groups(image, sources, k, None if one_way else orientations[k]) for k in ranks}
+    identities = {number: _identity(number) for number in {frame.segment for frame in frames}}
+    groups = []
+    for frame in frames:
+        group = Dataset()
+        group.FrameContentSequence = [_content(frame, kind, ranks, placed=placed)]
+        if kind != "LABELMAP":
+            group.SegmentIdentificationSequence = [identities[frame.segment]]
+        for keyword, item in places[frame.k].items():
+            setattr(group, keyword, [item])
+        groups.append(group)
+    ds.PerFrameFunctionalGroupsSequence = groups
+    ds.NumberOfFrames = len(frames)
+    _dimensions(ds, kind, placed=placed)
+
+
+def _slice_groups(
+    image: Image, sources: Sources, k: int, orientation: tuple[str, ...] | None
+) -> dict[str, Any]:
+    """Return what is said about every frame on a slice."""
+    from pydicom import Dataset
+
+    found = {"DerivationImageSequence": _derivation(sources.slices[k])}
+    if image.geometry.patient_space:
+        position = Dataset()
+        position.ImagePositionPatient = _position(image.geometry.plane(k), sources.slices[k])
+        found["PlanePositionSequence"] = position
+        if orientation is not None:
+            found["PlaneOrientationSequence"] = _orientation_item(orientation)
+    return found
+
+
+def _identity(number: int) -> Any:
+    from pydicom import Dataset
+
+    item = Dataset()
+    item.ReferencedSegmentNumber = number
+    return item
+
+
+def _content(frame: _Frame, kind: SegmentationType, ranks: Mapping[int, int], *, placed: bool) -> Any:
+    from pydicom import Dataset
+
+    content = Dataset()
+    rank = ranks[frame.k] if placed else frame.k + 1
+    content.DimensionIndexValues = [rank] if kind == "LABELMAP" else [frame.segment, rank]
+    if not placed:
+        content.StackID, content.InStackPositionNumber = "1", frame.k + 1
+    return content
+
+
+def _dimensions(ds: Any, kind: SegmentationType, *, placed: bool) -> None:
+    from pydicom import Dataset
+    from pydicom.uid import generate_uid
+
+    organization = Dataset()
+    organization.DimensionOrganizationUID = generate_uid()
+    ds.DimensionOrganizationSequence = [organization]
+    place = (0x00200032, 0x00209113) if placed else (0x00209057, 0x00209111)
+    pointers = [place] if kind == "LABELMAP" else [(0x0062000B, 0x0062000A), place]
+    ds.DimensionIndexSequence = []
+    for pointer, group in pointers:
+        item = Dataset()
+        item.DimensionOrganizationUID = organization.DimensionOrganizationUID
+        item.DimensionIndexPointer, item.FunctionalGroupPointer = pointer, group
+        ds.DimensionIndexSequence.append(item)
+
+
+def _orientation(plane: Plane, source: Instance) -> tuple[str, ...]:
+    """Return the direction cosines as their file wrote them, else from the geometry."""
+    if len(source.orientation) == 6:
+        return source.orientation
+    steps = (plane.column_step, plane.row_step)
+    return tuple(decimal(value) for step in steps for value in step / np.linalg.norm(step))
+
+
+def _orientation_item(cosines: tuple[str, ...]) -> Any:
+    from pydicom import Dataset
+
+    item = Dataset()
+    item.ImageOrientationPatient = list(cosines)
+    return item
+
+
+def _position(plane: Plane, source: Instance) -> list[str]:
+    return list(source.position) if len(source.position) == 3 else [decimal(value) for value in plane.origin]
+
+
+def _measures(image: Image, sources: Sources) -> Any:
+    from pydicom import Dataset
+
+    item = Dataset()
+    gap, row, column = image.geometry.spacing
+    item.PixelSpacing = [decimal(row), decimal(column)]
+    thickness = sources.header.get("SliceThickness")
+    item.SliceThickness = decimal(float(thickness) if thickness else gap)
+    if image.geometry.kind == "grid":
+        affine, normal = image.geometry.affine, image.geometry.normal
+        item.SpacingBetweenSlices = decimal(abs(float(affine[:3, 0] @ normal)))
+    return item
+
+
+def _derivation(source: Instance) -> Any:
+    from pydicom import Dataset
+
+    item, reference = Dataset(), sop_item(source)
+    if source.frame is not None:
+        reference.ReferencedFrameNumber = source.frame
+    reference.PurposeOfReferenceCodeSequence = [code_item(_PURPOSE)]
+    item.SourceImageSequence = [reference]
+    item.DerivationCodeSequence = [code_item(_SEGMENTATION)]
+    return item
+
+
+def _refer(ds: Any, sources: Sources) -> None:
+    from pydicom import Dataset
+
+    series = Dataset()
+    series.SeriesInstanceUID = sources.header.SeriesInstanceUID
+    series.ReferencedInstanceSequence = [
+        sop_item(one) for one in {one.uid: one for one in sources.slices}.values()
+    ]
+    ds.ReferencedSeriesSequence = [series]
+
+
+def _put_pixels(ds: Any, kind: SegmentationType, frames: Sequence[_Frame], *, compress: bool) -> None:
+    from pydicom.encaps import encapsulate
+    from pydicom.pixels.encoders.base import RLELosslessEncoder
+    from pydicom.uid import RLELossless
+
+    bits = 1 if kind == "BINARY" else frames[0].pixels.dtype.itemsize * 8
+    ds.BitsAllocated = ds.BitsStored = bits
+    ds.HighBit = bits - 1
+    if kind == "BINARY":
+        data = _packed(frames)
+        ds.PixelData = data + b"\0" * (len(data) % 2)
+    elif compress:
+        ds.file_meta.TransferSyntaxUID = RLELossless
+        options = {
+            "rows": ds.Rows,
+            "columns": ds.Columns,
+            "samples_per_pixel": 1,
+            "number_of_frames": 1,
+            "bits_allocated": bits,
+            "bits_stored": bits,
+            "pixel_representation": 0,
+            "photometric_interpretation": "MONOCHROME2",
+            # gdcm's encoder ends the process at odd sizes.
+            "encoding_plugin": "pylibjpeg",
         }
-        if len(uids) == len(expected):
-            back = found.get_pixels_by_source_instance(uids, **options)
-        else:
-            frames = list(range(1, len(expected) + 1))
-            back = found.get_pixels_by_source_frame(uids[0], frames, **options)
-        if not np.array_equal(back, expected):
-            raise StoreError(f"{path} does not read back as it was written")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        ds.PixelData = encapsulate([RLELosslessEncoder.encode(frame.pixels, **options) for frame in frames])
+    else:
+        data = b"".join(frame.pixels.tobytes() for frame in frames)
+        ds.PixelData = data + b"\0" * (len(data) % 2)
+    ds["PixelData"].VR = "OB" if bits <= 8 else "OW"
+
+
+def _packed(frames: Sequence[_Frame]) -> bytes:
+    """Return the frames as one stream of bits, the lowest bit first (PS3.5 8.1.1)."""
+    parts, left = [], np.zeros(0, np.uint8)
+    for frame in frames:
+        whole_bytes = frame.bits()
+        if whole_bytes is not None:
+            parts.append(whole_bytes.tobytes())
+            continue
+        flat = np.concatenate((left, frame.pixels.ravel()))
+        whole = flat.size // 8 * 8
+        parts.append(np.packbits(flat[:whole], bitorder="little").tobytes())
+        left = flat[whole:]
+    parts.append(np.packbits(left, bitorder="little").tobytes())
+    return b"".join(parts)
+
+
+def _check(written: str, path: str, frames: Sequence[_Frame]) -> None:
+    found = read_segments(written)
+    same = len(found.frames) == len(frames) and all(
+        (kept.segment or 0) == frame.segment and np.array_equal(found.pixels(kept.index), frame.pixels)
+        for kept, frame in zip(found.frames, frames, strict=True)
+    )
+    if not same:
+        raise StoreError(f"{path} does not read back as it was written")

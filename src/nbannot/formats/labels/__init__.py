@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbannot.errors import FormatError
+from nbannot.formats.labels import rtstruct, segmentation
 from nbannot.formats.labels.findings import Findings
 from nbannot.formats.labels.labelmaps import (
     is_folder_of_labelmaps,
@@ -46,6 +47,8 @@ class LabelFormat:
 
 # First match counts: the special before the general.
 FORMATS: tuple[LabelFormat, ...] = (
+    LabelFormat("DICOM SEG", segmentation.matches, segmentation.read_segmentation),
+    LabelFormat("DICOM RTSTRUCT", rtstruct.matches, rtstruct.read_rtstruct),
     LabelFormat("3D Slicer segmentation (.seg.nrrd)", is_seg_nrrd, read_seg_nrrd),
     LabelFormat("labelmap (NIfTI, NRRD, MetaImage)", is_labelmap, read_labelmap),
     LabelFormat("PNG mask", is_mask_picture, read_mask_picture),
@@ -80,5 +83,9 @@ def read_labels(
             findings = Findings(path, images, resample=resample, masks=masks, lut=lut)
             form.read(path, findings)
             return findings.document()
+    within = [one for one in Path(path).iterdir() if one.name[:1] != "."] if Path(path).is_dir() else []
+    if len(within) == 1:
+        # Archives give each DICOM object a folder of its own.
+        return read_labels(str(within[0]), images, resample=resample, masks=masks, lut=lut)
     known = ", ".join(dict.fromkeys(form.name for form in FORMATS))
     raise FormatError(f"{path} holds no annotations of a known format", hint=f"Known: {known}.")

@@ -58,6 +58,63 @@ def contours_from_mask(
     return polygons
 
 
+def keyholed(contours: Sequence[Points], geometry: Grid, n: int, *, axis: int = 0) -> list[Points]:
+    """Return outlines without holes: each hole is joined to its outline by a channel of no width.
+
+    Filled by the even-odd rule or by winding they give the same voxels as outlines and holes apart do by
+    even-odd (the keyhole technique of PS3.3 C.8.8.6.3).
+
+    Parameters
+    ----------
+    contours
+        As `contours_from_mask` returns them for the slice.
+    geometry, n, axis
+        As there.
+    """
+    axes = [a for a in range(3) if a != axis]
+    flat = [_plane_points(contour, geometry, n, axis)[:, axes] for contour in contours]
+    areas = [_signed_area(ring) for ring in flat]
+    if not areas:
+        return []
+    # The largest is no hole: what it winds like is an outline.
+    way = np.sign(areas[int(np.argmax(np.abs(areas)))])
+    outlines = [m for m, area in enumerate(areas) if np.sign(area) == way]
+    joined = {m: (np.asarray(contours[m]), flat[m]) for m in outlines}
+    low, high = (np.array([end(flat[m], axis=0) for m in outlines]) for end in (np.min, np.max))
+    for m in sorted(set(range(len(areas))) - set(outlines), key=lambda m: -abs(areas[m])):
+        start = flat[m][0]
+        near = np.flatnonzero(((low <= start) & (start <= high)).all(axis=1))
+        around = [outlines[n] for n in near if _contains(flat[outlines[n]], start)]
+        if around:
+            owner = min(around, key=lambda one: abs(areas[one]))
+            joined[owner] = _joined(*joined[owner], np.asarray(contours[m]), flat[m])
+    return [world for world, _ in joined.values()]
+
+
+def _joined(outer: Points, ring: Points, hole: Points, inner: Points) -> tuple[Points, Points]:
+    """Return an outline that runs from a nearby point to a hole, around it, and back."""
+    a = int(((ring - inner[0]) ** 2).sum(axis=1).argmin())
+
+    def run(one: Points, other: Points) -> Points:
+        return np.concatenate((one[: a + 1], other, other[:1], one[a:]))
+
+    return run(outer, hole), run(ring, inner)
+
+
+def _signed_area(ring: Points) -> float:
+    y, x = ring[:, 0], ring[:, 1]
+    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2)
+
+
+def _contains(ring: Points, point: Points) -> bool:
+    """Whether a point lies within a ring, by the even-odd rule."""
+    start, stop = ring, np.roll(ring, -1, axis=0)
+    rows = (start[:, 0] > point[0]) != (stop[:, 0] > point[0])
+    part = (point[0] - start[rows, 0]) / (stop[rows, 0] - start[rows, 0])
+    crossings = start[rows, 1] + part * (stop[rows, 1] - start[rows, 1])
+    return bool((crossings > point[1]).sum() % 2)
+
+
 def mask_from_contours(
     contours: Sequence[ArrayLike], geometry: Grid, n: int, *, axis: int = 0
 ) -> NDArray[np.bool_]:
