@@ -44,7 +44,7 @@ def arrays(document: Document) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("overwrite", ["all", "none", ["b", "d"], ["c"], [], None])
+@pytest.mark.parametrize("overwrite", ["all", "mask", "none", ["b", "d"], ["c"], [], None])
 @pytest.mark.parametrize("locked", [(), ("b",), ("d",), ("b", "c")])
 def test_every_voxel_goes_where_the_rule_says(overwrite: Any, locked: tuple[str, ...]) -> None:
     document = ready(**dict.fromkeys(locked, True))
@@ -55,7 +55,7 @@ def test_every_voxel_goes_where_the_rule_says(overwrite: Any, locked: tuple[str,
     taken = look.taken
     ops.threshold(document.masks["own"], 40, segment="a", mode="add", **given)
     after = arrays(document)
-    names = {"all": {"b", "c", "d"}, "none": set(), None: {"b", "c", "d"}}
+    names = {"all": {"b", "c", "d"}, "mask": {"d"}, "none": set(), None: {"d"}}
     may = names[overwrite] if overwrite is None or isinstance(overwrite, str) else set(overwrite)
     gets = VALUES >= 40
     if "d" not in may or "d" in locked:
@@ -84,7 +84,7 @@ def test_what_changes_one_mask_only_is_a_paint_and_else_a_batch() -> None:
     document = ready()
     assert isinstance(ops.threshold(document.masks["own"], 40, segment="a", overwrite="none"), Paint)
     document.undo()
-    edit = ops.threshold(document.masks["own"], 40, segment="a")
+    edit = ops.threshold(document.masks["own"], 40, segment="a", overwrite="all")
     assert isinstance(edit, Batch)
     assert {part.mask for part in edit.edits if isinstance(part, Paint)} == {
         document.masks[n].id for n in ("own", "b", "c")
@@ -98,7 +98,7 @@ def test_what_was_there_before_takes_nothing() -> None:
     ops.margin(document.masks["own"], -1, segment="a")
     assert all((arrays(document)[name] == before[name]).all() for name in "bcdr")
     document.undo()
-    ops.margin(document.masks["own"], 1, segment="a")
+    ops.margin(document.masks["own"], 1, segment="a", overwrite="all")
     after = arrays(document)
     # a and b overlap where both were painted; only the new voxels of a are taken.
     assert (after["b"] == (before["b"] & ~(after["a"] & ~before["a"]))).all()
@@ -109,12 +109,12 @@ def test_segments_that_are_read_stay() -> None:
     document = ready()
     own, b = document.masks["own"], document.masks["b"]
     before = arrays(document)
-    ops.boolean(own, "union", segment="a", other=(b, "b"))
+    ops.boolean(own, "union", segment="a", other=(b, "b"), overwrite="all")
     after = arrays(document)
     assert (after["b"] == before["b"]).all()
     assert (after["c"] == (before["c"] & ~(after["a"] & ~before["a"]))).all()
     document.undo()
-    ops.margin(own, 1, segment="a", into=(b, "b"))
+    ops.margin(own, 1, segment="a", into=(b, "b"), overwrite="all")
     after = arrays(document)
     assert (after["a"] == before["a"]).all()
     assert (after["d"] == (before["d"] & ~(after["b"] & ~before["b"]))).all()
@@ -127,7 +127,7 @@ def test_several_segments_take_by_their_own_label() -> None:
     own.array[2, 2, 2], own.array[2, 9, 9] = 1, 2
     document.refresh()
     before = arrays(document)
-    ops.watershed(own, room=3)
+    ops.watershed(own, room=3, overwrite="all")
     after = arrays(document)
     added = (after["a"] & ~before["a"]) | (after["d"] & ~before["d"])
     assert added.sum() > 50

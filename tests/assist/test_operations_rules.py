@@ -214,7 +214,7 @@ def test_booleans_between_masks_of_one_grid(method: Any, result: Any) -> None:
     needs = method in ("union", "intersect", "subtract", "copy")
     ops.boolean(masks[0], method, other=masks[1] if needs else None)
     assert np.array_equal(masks[0].array == 1, result(one, two))
-    # What is read stays, and so does all else where the result fills the picture, until it is asked for.
+    # Other masks stay until it is asked for.
     assert np.array_equal(masks[1].array == 1, two)
     if method in ("invert", "fill"):
         document.undo()

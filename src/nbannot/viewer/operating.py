@@ -356,6 +356,9 @@ class Operating:
             given["frame"] = int(at["frame"])
         if content.get("rules"):
             given.update(self._rules())
+        if op == "boolean" and given.get("overwrite") == "all":
+            # What inverts or fills the picture would take every other label with it.
+            del given["overwrite"]
         return given
 
     def _rules(self) -> dict[str, Any]:
@@ -372,8 +375,7 @@ class Operating:
                 for segment in mask.segments:
                     if segment.label == label.name:
                         options.setdefault("inside", (mask, segment.value))
-        if rules.get("overwrite") == "none":
-            options["overwrite"] = "none"
+        options["overwrite"] = "none" if rules.get("overwrite") == "none" else "all"
         if rules.get("overwrite") == "visible":
             hidden = self._view().get("hidden") or ()
             options["overwrite"] = [one.name for one in self._document.labels if one.id not in hidden]

@@ -46,10 +46,10 @@ class Options(TypedDict, total=False):
     slices
         (first, last) k, inclusive: other slices stay as they are.
     overwrite
-        Which other labels lose the voxels that the result adds, in the mask and, in a document, in other
-        masks of the image: "all" (as strokes do), "none" (at first for boolean "invert" and "fill"), or the
-        names of those that may. In other masks the segments that are read stay (those worked on with
-        ``into``, and operands), and so does the same label.
+        Which other labels lose the voxels that the result adds: "mask" (at first), those of the same mask,
+        whose segments cannot overlap; "all", also those in other masks of the image in the document (as
+        strokes do); "none"; or the names of those that may. In other masks the segments that are read stay
+        (those worked on with ``into``, and operands), and so does the same label.
     frame
         Frame of the image whose values are read.
     index, world
@@ -66,7 +66,7 @@ class Options(TypedDict, total=False):
     inside: Any
     outside: Any
     slices: tuple[int, int] | None
-    overwrite: Literal["all", "none"] | Collection[str]
+    overwrite: Literal["mask", "all", "none"] | Collection[str]
     frame: int
     index: Any
     world: Any
@@ -290,9 +290,7 @@ class _Run:
                 "The image is in colour: its voxels have no single intensity",
                 hint="Use an operation that looks at the segments only.",
             )
-        # What fills the picture must not take all other labels with it unasked.
-        whole = entry.name == "boolean" and params.get("method") in ("invert", "fill")
-        self.overwrite = options.get("overwrite", "none" if whole else "all")
+        self.overwrite = options.get("overwrite", "mask")
         self.locked = self._locked()
         if not several and self.target_value in self.locked:
             name = next(s.label for s in self.target.segments if s.value == self.target_value)
@@ -304,8 +302,8 @@ class _Run:
     def _check(self) -> None:
         entry, options = self.entry, self.options
         overwrite = self.overwrite
-        if isinstance(overwrite, str) and overwrite not in ("all", "none"):
-            raise OperationError(f'overwrite={overwrite!r} is not "all", "none" or a list of labels')
+        if isinstance(overwrite, str) and overwrite not in ("mask", "all", "none"):
+            raise OperationError(f'overwrite={overwrite!r} is not "mask", "all", "none" or a list of labels')
         where = options.get("where")
         ends = [] if where is None else [float(end) for end in where if end is not None]
         if ends != sorted(ends) or len(where or (0, 0)) != 2:
@@ -415,7 +413,7 @@ class _Run:
         overwrite = self.overwrite
         if overwrite == "none":
             changed &= (old == 0) | (labels == 0) | self._mine(old)
-        elif overwrite != "all":
+        elif overwrite not in ("mask", "all"):
             kept = [one.value for one in self.target.segments if one.label not in overwrite]
             changed &= ~np.isin(old, kept) | (labels == 0) | self._mine(old)
         locked = {label.name for label in self.document.labels if label.locked} if self.document else set()
