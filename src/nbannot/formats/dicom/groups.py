@@ -126,7 +126,8 @@ def _grouped(frames: Iterable[Frame], key: Callable[[Frame], Hashable]) -> dict[
     return groups
 
 
-def _form(frame: Frame) -> tuple[Hashable, ...]:
+def form_of(frame: Frame) -> tuple[Hashable, ...]:
+    """Return what frames of one volume must share, their direction aside."""
     header = frame.header
     return (
         frame.has_place,
@@ -147,7 +148,7 @@ def _form(frame: Frame) -> tuple[Hashable, ...]:
 
 
 def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
-    groups = list(_grouped(frames, _form).items())
+    groups = list(_grouped(frames, form_of).items())
     if len(groups) == 1:
         return [("", groups[0][1])]
     names = []
@@ -156,7 +157,7 @@ def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
         names.append(
             (
                 "localizer" if "LOCALIZER" in first.header.image_type else "",
-                _plane_name(first) if first.has_place else "",
+                plane_name(first) if first.has_place else "",
                 f"stack {first.stack}" if first.stack not in ("", "frames", "mosaic") else first.stack,
                 f"{first.header.columns}×{first.header.rows}",
                 first.header.photometric,
@@ -172,7 +173,8 @@ def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
 _PLANE_NAMES = ("sagittal", "coronal", "axial")
 
 
-def _plane_name(frame: Frame) -> str:
+def plane_name(frame: Frame) -> str:
+    """Return the plane that a frame lies in, e.g. "oblique axial"."""
     direction = np.array(frame.orientation)
     normal = np.abs(np.cross(direction[:3], direction[3:]))
     oblique = "oblique " if normal.max() < 0.9 else ""
@@ -191,7 +193,7 @@ def _split_by_orientation(frames: Sequence[Frame]) -> list[tuple[str, list[Frame
             clusters.append((direction, [frame]))
     if len(clusters) == 1:
         return [("", clusters[0][1])]
-    names = [_plane_name(members[0]) for _, members in clusters]
+    names = [plane_name(members[0]) for _, members in clusters]
     counts = Counter(names)
     seen: Counter[str] = Counter()
     result = []

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nbannot.errors import FormatError, StoreError
+from nbannot.formats.places import source_paths
 from nbannot.formats.quiet import quiet
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
@@ -89,7 +90,7 @@ def _sources(image: Image, array: LabelArray) -> tuple[list[Any], LabelArray]:
     """Return the source data sets (headers), and the labels in the order of their frames."""
     import pydicom
 
-    paths = [source.path for source in image.sources]
+    paths = source_paths(image)
     uids = [source.sop_instance_uid for source in image.sources]
     if image.frames > 1 or len(paths) != image.shape[0] or not all(uids) or not all(paths):
         raise FormatError(

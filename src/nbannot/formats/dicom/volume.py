@@ -21,6 +21,8 @@ from nbannot.formats.identity import content_id
 from nbannot.model.geometry import GRID_TOLERANCE, Geometry, Grid, Plane, Stack
 from nbannot.model.image import Image, Photometric, SliceSource, Window
 
+Vectors = NDArray[np.float64]
+
 # A stack counts as regular when rounded header positions move no slice further than this share
 # of a step, and never further than ROUNDING mm.
 ROUNDING_SHARE, ROUNDING = 0.02, 0.1
@@ -129,15 +131,14 @@ def _lost_place(frame: Frame) -> bool:
 
 def _rounded_grid(planes: Sequence[Plane], reference: str | None) -> tuple[Geometry, float] | None:
     """Return the best regular grid through positions that only rounding makes irregular."""
-    origins = np.array([plane.origin for plane in planes])
-    k = np.arange(len(planes))
-    basis = np.stack((k, np.ones_like(k)), axis=1).astype(np.float64)
-    (step, start), *_ = np.linalg.lstsq(basis, origins, rcond=None)
-    error = float(np.linalg.norm(origins - (start + k[:, None] * step), axis=1).max())
-    if error > min(ROUNDING, max(ROUNDING_SHARE * float(np.linalg.norm(step)), GRID_TOLERANCE)):
+    fitted = fitted_steps(np.array([plane.origin for plane in planes]))
+    if fitted is None:
         return None
+    start, step, error = fitted
     first = planes[0]
-    placed = [Plane(start + n * step, first.column_step, first.row_step, first.shape) for n in k.tolist()]
+    placed = [
+        Plane(start + n * step, first.column_step, first.row_step, first.shape) for n in range(len(planes))
+    ]
     extent = max(first.shape)
     for plane in planes:
         drift = max(
@@ -150,6 +151,20 @@ def _rounded_grid(planes: Sequence[Plane], reference: str | None) -> tuple[Geome
         return Geometry.from_planes(placed, frame_of_reference=reference), error
     except GeometryError:
         return None
+
+
+def fitted_steps(origins: Vectors) -> tuple[Vectors, Vectors, float] | None:
+    """Return start and step of the even row of places that points (n, 3) are, and how far they are off, mm.
+
+    None when more than rounding in a header would explain keeps them from being one.
+    """
+    k = np.arange(len(origins))
+    basis = np.stack((k, np.ones_like(k)), axis=1).astype(np.float64)
+    (step, start), *_ = np.linalg.lstsq(basis, origins, rcond=None)
+    error = float(np.linalg.norm(origins - (start + k[:, None] * step), axis=1).max())
+    if error > min(ROUNDING, max(ROUNDING_SHARE * float(np.linalg.norm(step)), GRID_TOLERANCE)):
+        return None
+    return start, step, error
 
 
 def _irregularity(row: Sequence[Frame], planes: Sequence[Plane], damaged: Sequence[str]) -> str:
