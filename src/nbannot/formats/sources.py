@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from nbannot.errors import FormatError
@@ -47,10 +48,10 @@ def sources_of(path: PathLike | Iterable[PathLike]) -> Sources:
     if not isinstance(path, (str, os.PathLike)):
         return _listed(path)
     name = os.fspath(path)
-    _must_exist(name, "path")
+    must_exist(name, "path")
     if Path(name).is_dir():
         warnings: list[str] = []
-        return Sources(_limited(walk(name, warnings), name), name, warnings=warnings)
+        return Sources(_limited(name, warnings), name, warnings=warnings)
     start = start_of_file(name)
     kind = archive_kind(name, start)
     if kind:
@@ -69,8 +70,8 @@ def _listed(paths: Iterable[PathLike]) -> Sources:
     warnings: list[str] = []
     for one in paths:
         name = os.fspath(one)
-        _must_exist(name, "list")
-        files += _limited(walk(name, warnings), name) if Path(name).is_dir() else [name]
+        must_exist(name, "list")
+        files += _limited(name, warnings) if Path(name).is_dir() else [name]
     if not files:
         raise FormatError("The list of files is empty")
     unique = list(dict.fromkeys(files))
@@ -78,7 +79,8 @@ def _listed(paths: Iterable[PathLike]) -> Sources:
     return Sources(unique, uri, alone=len(unique) == 1, warnings=warnings)
 
 
-def _must_exist(name: str, what: str) -> None:
+def must_exist(name: str, what: str) -> None:
+    """Raise FormatError unless there is a file or folder of this name; `what` is to be checked."""
     try:
         mode = Path(name).stat().st_mode
     except PermissionError as cause:
@@ -107,44 +109,43 @@ def start_of_file(path: str, size: int = 512) -> bytes:
     return start
 
 
-def walk(folder: str, warnings: list[str]) -> Iterator[str]:
-    """Yield the files of a folder and those below it, sorted, hidden ones left out.
+def walk(folder: str, warnings: list[str], *, ordered: bool = True) -> Iterator[str]:
+    """Yield the files of a folder and those below it, hidden ones left out.
 
     Links to folders are not followed; pipes and devices are no files. Folders that cannot be listed are
-    added to `warnings`.
+    added to `warnings`. Unless they shall be `ordered`, no list of the files is kept.
     """
+    folders: list[str] = []
     try:
         with os.scandir(folder) as listing:
-            entries = sorted(
-                (entry for entry in listing if not entry.name.startswith(".")), key=lambda entry: entry.name
-            )
+            entries: Iterable[os.DirEntry[str]] = listing
+            if ordered:
+                entries = sorted(listing, key=lambda entry: entry.name)
+            for entry in entries:
+                try:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif entry.is_file():
+                        yield entry.path
+                    elif entry.is_symlink() and not entry.is_dir():
+                        warnings.append(f"{entry.path} is a link that leads nowhere; it is left out")
+                except OSError:  # a link to itself
+                    warnings.append(f"{entry.path} is a link that leads nowhere; it is left out")
     except OSError as cause:
         warnings.append(f"{folder} cannot be listed: {cause.strerror}; it is left out")
-        return
-    folders = []
-    for entry in entries:
-        try:
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
-            elif entry.is_file() or (entry.is_symlink() and not entry.is_dir()):
-                yield entry.path
-        except OSError:  # a link to itself
-            warnings.append(f"{entry.path} is a link that leads nowhere; it is left out")
-    del entries
-    for one in folders:
-        yield from walk(one, warnings)
+    for one in sorted(folders):
+        yield from walk(one, warnings, ordered=ordered)
 
 
-def _limited(files: Iterable[str], name: str) -> list[str]:
-    found = []
-    for file in files:
-        found.append(file)
-        if len(found) > MOST_FILES:
-            raise FormatError(
-                f"{name} holds more than {MOST_FILES:,} files, too many to be opened at once",
-                hint="nb.scan(path) lists the series in it; read the folder of one of them.",
-            )
-    return found
+def _limited(folder: str, warnings: list[str]) -> list[str]:
+    if sum(1 for _ in islice(walk(folder, [], ordered=False), MOST_FILES + 1)) > MOST_FILES:
+        raise FormatError(
+            f"{folder} holds more than {MOST_FILES:,} files, too many to be opened at once",
+            hint="nb.scan(path) lists the series in it; read the folder of one of them.",
+        )
+    return list(walk(folder, warnings))
 
 
 def is_dicomdir(start: bytes) -> bool:
