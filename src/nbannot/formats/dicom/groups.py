@@ -231,7 +231,8 @@ def _by_position(frames: Sequence[Frame]) -> list[Volume]:
             volumes = []
             for value, group in groups.items():
                 for volume in _by_position(group):
-                    volume.label = " ".join(filter(None, (str(value), volume.label)))
+                    name = f"{kind} {value:g}" if isinstance(value, float) else str(value)
+                    volume.label = " ".join(filter(None, (name, volume.label)))
                     volumes.append(volume)
             return volumes
     return _along_an_axis(list(frames), places, count)
@@ -388,6 +389,14 @@ def _ambiguous(frames: Sequence[Frame], places: Sequence[int]) -> GeometryError:
 _SEPARATE = ("CR", "DX", "MG", "RG", "RF", "XA", "IO", "PX")
 
 
+# What makes the frames of one nuclear medicine file different pictures.
+_APART = ("energy window", "detector")
+
+
+def _apart(frame: Frame) -> str:
+    return " ".join(f"{name} {frame.keys[name]:g}" for name in _APART if name in frame.keys)
+
+
 def _without_place(frames: Sequence[Frame]) -> list[Volume]:
     """Pictures without a place: views apart, clips and loose slices in their numbered order."""
     ordered = sorted(
@@ -395,7 +404,8 @@ def _without_place(frames: Sequence[Frame]) -> list[Volume]:
         key=lambda f: (f.header.instance is None, f.header.instance or 0, f.header.path, f.index),
     )
     if ordered[0].stack == "frames" or len(ordered) == 1:
-        return [Volume([ordered])]
+        parts = _grouped(ordered, lambda f: tuple(f.keys.get(name) for name in _APART))
+        return [Volume([part], label=_apart(part[0]) if len(parts) > 1 else "") for part in parts.values()]
     if ordered[0].header.modality in _SEPARATE:
         return [
             Volume([[frame]], label=str(frame.header.instance or n + 1)) for n, frame in enumerate(ordered)

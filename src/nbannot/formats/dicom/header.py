@@ -44,6 +44,7 @@ class Header:
     laterality: str = ""
     view: str = ""
     burned_in: bool = False
+    unshown: tuple[str, ...] = ()
     series_number: int | None = None
     instance: int | None = None
     image_type: tuple[str, ...] = ()
@@ -66,6 +67,8 @@ class Header:
     extended: tuple[bytes, bytes] | None = None
     parts: list[list[Part]] = field(default_factory=list, repr=False)
     ds: Any = field(default=None, repr=False)
+    whole: Header | None = field(default=None, repr=False)
+    """The picture that this one is a tile of, see `mosaic`."""
 
     @property
     def is_color(self) -> bool:

@@ -92,7 +92,11 @@ def _sources(image: Image, array: LabelArray) -> tuple[list[Any], LabelArray]:
 
     paths = source_paths(image)
     uids = [source.sop_instance_uid for source in image.sources]
-    if image.frames > 1 or len(paths) != image.shape[0] or not all(uids) or not all(paths):
+    frames = {(source.sop_instance_uid, source.frame) for source in image.sources}
+    whole = (
+        image.frames == 1 and len(frames) == len(paths) == image.shape[0]
+    )  # the slices of a mosaic share one
+    if not whole or not all(uids) or not all(paths):
         raise FormatError(
             f"{image.name!r} does not have one DICOM instance or frame for each slice",
             hint="Write the mask as .nii.gz.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -98,8 +99,8 @@ def _geometry(volume: Volume, damaged: Sequence[str]) -> tuple[Grid, list[str]]:
         picture = Stack.picture(shape, frames=len(row), spacing=(size.row, size.column), unit=size.unit)
         if first.stack == "mosaic":
             volume.warnings.append(
-                f"{first.header.path} is a Siemens mosaic: each picture tiles many slices and is "
-                "shown as it is, not as a volume; convert the series with dcm2niix to see it in 3-D"
+                f"{first.header.path} is a Siemens mosaic that does not say how many slices it tiles, or where "
+                "they lie: each picture is shown as it is, not as a volume"
             )
         elif _lost_place(first):
             volume.warnings.append(
@@ -247,7 +248,7 @@ def _times(volume: Volume) -> tuple[float, ...] | None:
 
 _NUMBERED = (
     "temporal position", "echo", "echo time", "b-value", "inversion time", "flip angle", "cardiac phase",
-    "acquisition number", "trigger time", "frame reference time",
+    "acquisition number", "trigger time", "frame reference time", "time slot", "time slice", "phase", "rotation",
 )  # fmt: skip
 
 
@@ -292,6 +293,13 @@ def _notes(volume: Volume) -> list[str]:
         notes.append("frames without a place in the patient")
     if first.header.is_color and first.header.palette is None and first.header.stored > 8:
         notes.append(f"{first.header.stored}-bit colour shown in 8 bits")
+    headers = {frame.header.path: frame.header for frame in volume.frames}
+    unshown = Counter(what for header in headers.values() for what in header.unshown)
+    for what, count in unshown.items():
+        where = f" of {count} of {len(headers)} files" if len(headers) > 1 else ""
+        notes.append(
+            f"{what}{where} is not shown" if what.startswith("overlay") else f"{what}{where} are not shown"
+        )
     return notes
 
 
