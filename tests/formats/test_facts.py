@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,19 @@ NO_IMAGE = (
     "odd/pydicom/empty_charset_LEI.dcm",
     "odd/pydicom/ExplVR_LitEndNoMeta.dcm",
 )
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def documented(message: str) -> bool:
+    """Whether the words of a refusal stand in the table of the docs."""
+    text = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    table = text.split("## What is refused, and why")[1].split("\n## ")[0]
+    words = [
+        word for line in table.splitlines() if line.startswith("|") for word in re.findall(r'"([^"]+)"', line)
+    ]
+    return any(word in message for word in words)
 
 
 def images_of(name: str) -> list[Image]:
@@ -134,6 +148,7 @@ def test_what_is_no_readable_image_is_refused_by_name(name: str) -> None:
     with pytest.raises(FormatError) as caught:
         read(DATA / name)
     assert name in str(caught.value)
+    assert documented(caught.value.message)
     assert caught.value.hint or "not an image" in caught.value.message or "not read" in str(caught.value)
 
 
@@ -144,6 +159,7 @@ def test_damaged_entries_are_read_or_refused_with_our_errors(name: str) -> None:
             assert image.array.shape[-1] > 0
     except NbannotError as error:
         assert name in str(error)
+        assert documented(error.message)
 
 
 @pytest.mark.parametrize("name", TWELVE_BIT)
