@@ -34,7 +34,8 @@ RATIO = 200
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 _BLOCK = 1 << 20
-_BROKEN = (
+# What damaged archives make the standard library raise.
+BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
     RuntimeError, OSError, ValueError,
 )  # fmt: skip
@@ -61,7 +62,7 @@ def archive_kind(path: str, start: bytes) -> str:
                 return "tar" if tarfile.is_tarfile(path) else ""
             with gzip.open(path, "rb") if start[:1] == b"\x1f" else lzma.open(path, "rb") as file:
                 return "tar" if file.read(262)[257:262] == b"ustar" else ""
-        except _BROKEN:
+        except BROKEN:
             return ""
     return ""
 
@@ -84,7 +85,7 @@ def members(path: str, kind: str) -> Iterator[Member]:
                 yield member
     except FormatError:
         raise
-    except _BROKEN as cause:
+    except BROKEN as cause:
         raise FormatError(
             f"{path} is a damaged archive", hint="Copy it again from its source, or pack it anew."
         ) from cause
@@ -240,7 +241,7 @@ class Unpacked:
             with target.open("rb") as file:
                 if archive_kind(str(target), file.read(512)):
                     self.nested.append(member.name)
-        except _BROKEN as cause:
+        except BROKEN as cause:
             why = f" ({cause.strerror})" if isinstance(cause, OSError) and cause.strerror else ""
             raise FormatError(
                 f"{path}: the member {member.name} cannot be unpacked{why}",

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from nbannot.errors import FormatError, MissingDependencyError, NbannotError, need
 from nbannot.formats.dicom.header import BIG_ENDIAN, DEFLATED, Header
+from nbannot.formats.dicom.limits import coded_size
 from nbannot.formats.dicom.mosaic import band_of
 from nbannot.formats.quiet import quiet
 
 Pixels = NDArray[Any]
 
 _JPEG_12_BIT = "1.2.840.10008.1.2.4.51"
+_RLE = "1.2.840.10008.1.2.5"
 _DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 # The quickest of the installed decoders; every other one is tried when it fails.
@@ -26,7 +28,7 @@ _PREFERRED = {
     **dict.fromkeys(_JPEG_LS, "pyjpegls"),
     "1.2.840.10008.1.2.4.90": "pylibjpeg",
     "1.2.840.10008.1.2.4.91": "pylibjpeg",
-    "1.2.840.10008.1.2.5": "pylibjpeg",
+    _RLE: "pylibjpeg",
 }
 
 
@@ -191,6 +193,7 @@ def _compressed(header: Header, index: int) -> Pixels:
             file.seek(at)
             parts.append(file.read(length))
     stream = b"".join(parts)
+    _check_coded(header, stream)
     if header.syntax == _DEFLATED_FRAME:
         return _inflated(header, stream)
     if header.syntax in _JPEG_LS and header.samples == 1:
@@ -198,6 +201,21 @@ def _compressed(header: Header, index: int) -> Pixels:
         if frame is not None:
             return frame
     return decode_stream(header, stream)
+
+
+def _check_coded(header: Header, stream: bytes) -> None:
+    """Refuse a frame of another size than its header says, before a decoder makes room for it."""
+    size = coded_size(stream)
+    told = f"{size[0]} × {size[1]} pixels" if size else ""
+    if size in (None, (header.rows, header.columns)):
+        # two bytes of RLE never stand for more than 128
+        if header.syntax != _RLE or header.frame_bits // 8 <= 64 * len(stream):
+            return
+        told = f"{len(stream)} bytes"
+    raise FormatError(
+        f"{header.path} is damaged: its header says {header.rows} × {header.columns} pixels, a frame has {told}",
+        hint="Copy the file again from its source.",
+    )
 
 
 def _inflated(header: Header, stream: bytes) -> Pixels:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from nbannot.errors import FormatError
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.fragments import Part, frame_parts
+from nbannot.formats.dicom.limits import check_inflated
 from nbannot.formats.dicom.tables import Palette, palette_of
 
 _HEAD = 1 << 16
@@ -189,6 +190,8 @@ def _parse(path: str, head: bytes, *, whole: bool, forced: bool) -> Start | None
             return True
         return False
 
+    if DEFLATED.encode() in head[:1024]:
+        check_inflated(path, head)
     stream = io.BytesIO(head)
     try:
         ds = read_partial(stream, at_pixels, force=forced)

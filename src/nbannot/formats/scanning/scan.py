@@ -8,7 +8,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from nbannot.formats.archives import archive_kind, members
+from nbannot.errors import FormatError
+from nbannot.formats.archives import BROKEN, archive_kind, members
 from nbannot.formats.dicom.header import Readable
 from nbannot.formats.labels import FORMATS
 from nbannot.formats.progress import Progress, following
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _EVERY = 50
+_UNREADABLE = Head("damaged", "", problem="cannot be read")
 
 
 def scan(path: PathLike | Iterable[PathLike], *, progress: Progress | None = None) -> pd.DataFrame:
@@ -62,7 +64,8 @@ def scan(path: PathLike | Iterable[PathLike], *, progress: Progress | None = Non
                 done += 1
                 found.add(name, size, file)
         tell(1.0, f"{done} files read")
-    table = pd.DataFrame(found.rows(), columns=list(COLUMNS))
+        rows = found.rows()
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in ("number", "slices", "frames", "rows", "columns"):
         table[name] = table[name].astype("Int64")
     return table
@@ -75,7 +78,10 @@ class _Table:
         self._series: dict[tuple[str, ...], Series] = {}
 
     def add(self, name: str, size: int, file: Readable | None) -> None:
-        head = Head("damaged", "", problem="cannot be read") if file is None else head_of(name, file, size)
+        try:
+            head = head_of(name, file, size) if file is not None else _UNREADABLE
+        except BROKEN:
+            head = _UNREADABLE
         if head is None:
             head = Head("other", PurePath(name).suffix.lower().lstrip("."))
             known = next((form.name for form in FORMATS if form.matches(name, b"")), "")
@@ -109,7 +115,10 @@ def _kind(name: str) -> str:
     must_exist(name, "path")
     if Path(name).is_dir():
         return "folder"
-    start = start_of_file(name)
+    try:
+        start = start_of_file(name)
+    except FormatError:
+        return "file"  # which is empty, or must not be read, and gets its row
     return archive_kind(name, start) or ("medium" if is_dicomdir(start) else "file")
 
 
@@ -131,7 +140,11 @@ def _files(name: str, found: _Table) -> Iterator[tuple[str, int, Readable | None
     kind = _kind(name)
     if kind in ("zip", "tar"):
         for member in members(name, kind):
-            with closing(member.open()) as file:
+            with ExitStack() as stack:
+                try:
+                    file: Readable | None = stack.enter_context(closing(member.open()))
+                except BROKEN:
+                    file = None
                 yield f"{name}/{member.name}", member.size, file
         return
     if kind == "medium":
