@@ -16,8 +16,10 @@ import pytest
 
 from formats_making import write_slice
 from nbannot.errors import FormatError, NbannotWarning
-from nbannot.formats import archives, header, read
+from nbannot.formats import archives, header, read, write
 from nbannot.model.image import Image, Images
+from nbannot.model.masks import Mask
+from nbannot.session.images import ImageReference
 
 
 @pytest.fixture
@@ -72,6 +74,26 @@ def test_the_unpacked_files_go_with_the_last_image(folder: Path, temporary: Path
     del second
     gc.collect()
     assert list(temporary.iterdir()) == []
+
+
+def test_a_mask_of_packed_slices_is_written_and_the_image_found_again(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    path = packed_to(tmp_path / "series", shared_data / "seg_dcmqi_24x38x3/ct")
+    image = read(path)
+    assert isinstance(image, Image)
+    mask = Mask("m", image, array=np.ones(image.shape, np.uint8), segments={1: "liver"})
+    write(tmp_path / "mask.dcm", mask)
+    assert (tmp_path / "mask.dcm").stat().st_size > 1000
+    reference = ImageReference.of(image, base=tmp_path)
+    assert reference.uri == "series.zip"
+    again = reference.open(tmp_path, way_out="")
+    assert again.id == image.id
+    np.testing.assert_array_equal(again.array, image.array)
+
+
+def packed_to(target: Path, folder: Path) -> Path:
+    return Path(shutil.make_archive(str(target), "zip", folder))
 
 
 def made(path: Path, *names: str, content: bytes = b"x") -> Path:
