@@ -13,7 +13,7 @@ import pytest
 from pydicom.encaps import encapsulate
 
 from formats_making import write_slice
-from nbannot.errors import FormatError, NbannotWarning
+from nbannot.errors import FormatError, MissingDependencyError, NbannotWarning
 from nbannot.formats import read
 from nbannot.model.geometry import Stack
 from nbannot.model.image import Image, Images
@@ -164,3 +164,35 @@ def test_missing_and_bad_optional_tags(tmp_path: Path, tags: dict[str, Any]) -> 
         path = write_slice(tmp_path / "odd.dcm", **tags)
     (image,) = images_of(path).values()
     np.testing.assert_array_equal(image.array[0], np.arange(12).reshape(3, 4))
+
+
+PYDICOM = sorted(Path(pydicom.__file__).parent.glob("data/test_files/*.dcm"))
+LABELS = ("liver_1frame.dcm", "liver_expb_1frame.dcm")
+
+
+def test_the_files_of_pydicom_have_its_values_or_are_refused() -> None:
+    compared = 0
+    for path in PYDICOM:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ds = pydicom.dcmread(path, force=True)
+            try:
+                values = None if path.name in LABELS else ds.pixel_array
+            except Exception:  # damaged, without pixels, or 12-bit JPEG
+                values = None
+        try:
+            (image,) = images_of(path).values()
+            found = image.array
+        except (FormatError, MissingDependencyError) as error:
+            assert path.name in str(error)
+            assert values is None
+            continue
+        if values is None or ds.PhotometricInterpretation == "PALETTE COLOR":
+            continue
+        if ds.SamplesPerPixel == 3:
+            values = values >> (8 * values.dtype.itemsize - 8)
+        scale = ds.get("DoseGridScaling", ds.get("RescaleSlope", 1))
+        expected = values * float(scale) + float(ds.get("RescaleIntercept", 0))
+        np.testing.assert_allclose(found.reshape(values.shape), expected, rtol=1e-6, err_msg=path.name)
+        compared += 1
+    assert compared > 50
