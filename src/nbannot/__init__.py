@@ -4,7 +4,7 @@ from nbannot.apps.project import open_project
 from nbannot.assist import operations as ops
 from nbannot.assist import register
 from nbannot.errors import NbannotError
-from nbannot.formats import read, write
+from nbannot.formats import read, scan, write
 from nbannot.formats.codes import code
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.attributes import Attribute
@@ -54,6 +54,7 @@ __all__ = [
     "read",
     "register",
     "save",
+    "scan",
     "table",
     "write",
 ]
