@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbannot.errors import FormatError
 from nbannot.formats.labels.findings import Findings
+from nbannot.formats.labels.sr.reading import is_report, read_report
 from nbannot.model.document import Document
 from nbannot.model.image import Image
 
@@ -32,7 +33,7 @@ class LabelFormat:
 
 
 # First match counts: the special before the general.
-FORMATS: tuple[LabelFormat, ...] = ()
+FORMATS: tuple[LabelFormat, ...] = (LabelFormat("DICOM SR", is_report, read_report),)
 
 
 def read_labels(path: str, images: Sequence[Image], *, resample: bool, masks: bool) -> Document:
