@@ -9,6 +9,7 @@ from typing import Any
 
 from nbannot.errors import FormatError, GeometryError, NbannotError
 from nbannot.formats.dicom.segmentation import write_segmentation
+from nbannot.formats.labels.markups.writing import write_markups
 from nbannot.formats.labels.sr.writing import write_report
 from nbannot.formats.nifti import write_nifti
 from nbannot.model.document import Document
@@ -118,6 +119,7 @@ def _write_seg(name: str, item: Mask, labels: dict[str, Label]) -> None:
 
 OUTPUTS: tuple[Output, ...] = (
     Output("sr", (".dcm",), (Document,), write_report),
+    Output("markups", (".mrk.json",), (Document,), write_markups),
     Output("nifti", (".nii", ".nii.gz"), (Image, Mask), _write_nifti),
     Output("seg", (".dcm",), (Mask,), _write_seg),
 )

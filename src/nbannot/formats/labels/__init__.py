@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbannot.errors import FormatError
 from nbannot.formats.labels.findings import Findings
+from nbannot.formats.labels.markups.reading import is_markups, read_markups
 from nbannot.formats.labels.sr.reading import is_report, read_report
 from nbannot.model.document import Document
 from nbannot.model.image import Image
@@ -33,7 +34,10 @@ class LabelFormat:
 
 
 # First match counts: the special before the general.
-FORMATS: tuple[LabelFormat, ...] = (LabelFormat("DICOM SR", is_report, read_report),)
+FORMATS: tuple[LabelFormat, ...] = (
+    LabelFormat("DICOM SR", is_report, read_report),
+    LabelFormat("Slicer markups", is_markups, read_markups),
+)
 
 
 def read_labels(path: str, images: Sequence[Image], *, resample: bool, masks: bool) -> Document:

@@ -6,22 +6,21 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nbannot.formats.labels.own import record_of
 from nbannot.formats.labels.sr import building as make
 from nbannot.formats.labels.sr import concepts
 from nbannot.formats.labels.sr.building import own_code, uid_of
 from nbannot.formats.labels.sr.places import source_of
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.attributes import AttributeValue
-from nbannot.model.codec import encode_item
 from nbannot.model.document import Document
 from nbannot.model.image import Image
-from nbannot.model.labels import Code, Label
+from nbannot.model.labels import Code
 from nbannot.model.measures import Measures, Reader, measure_item, path
 from nbannot.model.shapes import Shape
 
@@ -169,14 +168,7 @@ class Groups:
         return groups
 
     def _record(self, item: Item) -> dict[str, Any]:
-        """Return what an item is besides its place, for reading it as it was."""
-        fields = encode_item(item)
-        for name in ("points", "index") if not isinstance(item, Tag) else ():
-            fields.pop(name, None)
-        for name in ("image", "slice"):
-            fields.pop(name, None)
-        label: Label = self._labels[item.label]
-        return {"item": fields, "label": asdict(label)}
+        return record_of(item, self._labels[item.label])
 
     def _regions(self, item: Box | Shape, record: dict[str, Any]) -> list[Any] | None:
         if isinstance(item, Box):

@@ -1,0 +1,39 @@
+"""What files of other programs carry for nbannot besides: an item without its place, and its label."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from nbannot.errors import NbannotError
+from nbannot.model.annotations import Box, Tag
+from nbannot.model.codec import decode_item, encode_item
+from nbannot.model.labels import Label
+from nbannot.model.shapes import Shape
+
+Item = Box | Shape | Tag
+_PLACE = ("points", "index", "image", "slice")
+
+
+def record_of(item: Item, label: Label) -> dict[str, Any]:
+    """Return what an item is besides its place, as JSON."""
+    fields = encode_item(item)
+    left_out = _PLACE if not isinstance(item, Tag) else ("image",)
+    return {
+        "item": {name: value for name, value in fields.items() if name not in left_out},
+        "label": asdict(label),
+    }
+
+
+def item_of(record: Any, **place: Any) -> tuple[Item, Label] | None:
+    """Return the item of a record at a place, with its label; None for what is no record of ours."""
+    if not isinstance(record, dict) or not isinstance(record.get("item"), dict):
+        return None
+    try:
+        label = decode_item({"type": "label", **(record.get("label") or {})})
+        item = decode_item({**record["item"], **place})
+    except (NbannotError, TypeError):
+        return None
+    if not isinstance(label, Label) or not isinstance(item, Box | Shape | Tag):
+        return None
+    return item, label
