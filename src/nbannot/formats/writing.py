@@ -9,6 +9,10 @@ from typing import Any
 
 from nbannot.errors import FormatError, GeometryError, NbannotError
 from nbannot.formats.dicom.segmentation import write_segmentation
+from nbannot.formats.labels.flat.boxes import write_boxes, write_table
+from nbannot.formats.labels.flat.coco_writing import write_coco
+from nbannot.formats.labels.flat.voc import write_voc
+from nbannot.formats.labels.flat.yolo import write_yolo
 from nbannot.formats.labels.markups.writing import write_markups
 from nbannot.formats.labels.sr.writing import write_report
 from nbannot.formats.nifti import write_nifti
@@ -120,6 +124,11 @@ def _write_seg(name: str, item: Mask, labels: dict[str, Label]) -> None:
 OUTPUTS: tuple[Output, ...] = (
     Output("sr", (".dcm",), (Document,), write_report),
     Output("markups", (".mrk.json",), (Document,), write_markups),
+    Output("coco", (".json",), (Document,), write_coco),
+    Output("voc", (".xml",), (Document,), write_voc),
+    Output("yolo", (), (Document,), write_yolo),
+    Output("boxes", (".csv",), (Document,), write_boxes),
+    Output("table", (".parquet",), (Document,), write_table),
     Output("nifti", (".nii", ".nii.gz"), (Image, Mask), _write_nifti),
     Output("seg", (".dcm",), (Mask,), _write_seg),
 )

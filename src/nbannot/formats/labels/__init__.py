@@ -8,6 +8,10 @@ from pathlib import Path
 
 from nbannot.errors import FormatError
 from nbannot.formats.labels.findings import Findings
+from nbannot.formats.labels.flat.boxes import is_boxes, read_boxes
+from nbannot.formats.labels.flat.coco import is_coco, read_coco
+from nbannot.formats.labels.flat.voc import is_voc, read_voc
+from nbannot.formats.labels.flat.yolo import is_yolo, read_yolo
 from nbannot.formats.labels.markups.reading import is_markups, read_markups
 from nbannot.formats.labels.sr.reading import is_report, read_report
 from nbannot.model.document import Document
@@ -37,6 +41,10 @@ class LabelFormat:
 FORMATS: tuple[LabelFormat, ...] = (
     LabelFormat("DICOM SR", is_report, read_report),
     LabelFormat("Slicer markups", is_markups, read_markups),
+    LabelFormat("COCO", is_coco, read_coco),
+    LabelFormat("boxes (CSV, JSON)", is_boxes, read_boxes),
+    LabelFormat("Pascal VOC", is_voc, read_voc),
+    LabelFormat("YOLO", is_yolo, read_yolo),
 )
 
 
