@@ -15,6 +15,7 @@ from nbannot.formats.labels.flat.voc import write_voc
 from nbannot.formats.labels.flat.yolo import write_yolo
 from nbannot.formats.labels.markups.writing import write_markups
 from nbannot.formats.labels.sr.writing import write_report
+from nbannot.formats.labels.volview.writing import write_annotations, write_session
 from nbannot.formats.nifti import write_nifti
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry
@@ -124,6 +125,8 @@ def _write_seg(name: str, item: Mask, labels: dict[str, Label]) -> None:
 OUTPUTS: tuple[Output, ...] = (
     Output("sr", (".dcm",), (Document,), write_report),
     Output("markups", (".mrk.json",), (Document,), write_markups),
+    Output("volview", (".volview.zip",), (Document,), write_session),
+    Output("annotations", (".annotations.json",), (Document,), write_annotations),
     Output("coco", (".json",), (Document,), write_coco),
     Output("voc", (".xml",), (Document,), write_voc),
     Output("yolo", (), (Document,), write_yolo),

@@ -14,6 +14,7 @@ from nbannot.formats.labels.flat.voc import is_voc, read_voc
 from nbannot.formats.labels.flat.yolo import is_yolo, read_yolo
 from nbannot.formats.labels.markups.reading import is_markups, read_markups
 from nbannot.formats.labels.sr.reading import is_report, read_report
+from nbannot.formats.labels.volview.reading import is_volview, read_volview
 from nbannot.model.document import Document
 from nbannot.model.image import Image
 
@@ -41,6 +42,7 @@ class LabelFormat:
 FORMATS: tuple[LabelFormat, ...] = (
     LabelFormat("DICOM SR", is_report, read_report),
     LabelFormat("Slicer markups", is_markups, read_markups),
+    LabelFormat("VolView", is_volview, read_volview),
     LabelFormat("COCO", is_coco, read_coco),
     LabelFormat("boxes (CSV, JSON)", is_boxes, read_boxes),
     LabelFormat("Pascal VOC", is_voc, read_voc),
