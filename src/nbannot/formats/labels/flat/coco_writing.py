@@ -84,9 +84,14 @@ def merged(objects: list[Object]) -> list[Object]:
 
 
 def coco_of(
-    objects: Iterable[Object], labels: Iterable[Label], *, ending: str = ".png", compressed: bool = True
+    objects: Iterable[Object],
+    labels: Iterable[Label],
+    *,
+    ending: str = ".png",
+    compressed: bool = True,
+    named: Mapping[Picture, str] | None = None,
 ) -> Json:
-    """Return objects as COCO: ids from 1, each picture once, each label a category."""
+    """Return objects as COCO: ids from 1, each picture once, each label a category; `named` calls pictures."""
     numbers = {label.name: n for n, label in enumerate(labels, start=1)}
     parents = {label.name: label.parent for label in labels}
     pictures: dict[Picture, int] = {}
@@ -122,12 +127,17 @@ def coco_of(
             keypoints.setdefault(one.label, list(one.names))
         annotations.append(made)
     categories = [
-        {"id": n, "name": name, "supercategory": parents[name]}
+        {"id": n, "name": name, "supercategory": parents.get(name, "")}
         | ({"keypoints": keypoints[name], "skeleton": []} if keypoints.get(name) else {})
         for name, n in numbers.items()
     ]
     images = [
-        {"id": n, "file_name": name_of(picture) + ending, "width": picture.size[0], "height": picture.size[1]}
+        {
+            "id": n,
+            "file_name": (named or {}).get(picture, name_of(picture)) + ending,
+            "width": picture.size[0],
+            "height": picture.size[1],
+        }
         for picture, n in pictures.items()
     ]
     return {"images": images, "annotations": annotations, "categories": categories}

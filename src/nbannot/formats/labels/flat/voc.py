@@ -173,7 +173,7 @@ def write_voc(path: str, document: Document, labels: Mapping[str, Label], *, end
     try:
         for picture in pictures:
             held = [one for one in objects if one.picture == picture]
-            _write(partial / f"{name_of(picture)}.xml", held, ending)
+            write_picture(partial / f"{name_of(picture)}.xml", held, name_of(picture) + ending)
         findings = Findings(path, document.images)
         read_voc(str(partial), findings)
         with warnings.catch_warnings():
@@ -189,11 +189,12 @@ def write_voc(path: str, document: Document, labels: Mapping[str, Label], *, end
     tell(path, lost)
 
 
-def _write(path: Path, objects: list[Object], ending: str) -> None:
+def write_picture(path: Path, objects: list[Object], name: str) -> None:
+    """Write the objects of one picture of this file name."""
     picture = objects[0].picture
     root = ElementTree.Element("annotation")
     _child(root, "folder", "images")
-    _child(root, "filename", name_of(picture) + ending)
+    _child(root, "filename", name)
     size = ElementTree.SubElement(root, "size")
     depth = 3 if picture.image.is_color else 1
     for name, value in zip(("width", "height", "depth"), (*picture.size, depth), strict=True):

@@ -174,7 +174,9 @@ def write_yolo(
     tell(path, lost)
 
 
-def write_labels(folder: Path, objects: list[Object], labels: Any, task: str) -> list[Object]:
+def write_labels(
+    folder: Path, objects: list[Object], labels: Any, task: str, *, named: Mapping[Picture, str] | None = None
+) -> list[Object]:
     """Write the files of a data set without pictures; return the objects as they are written."""
     names = [label.name for label in labels]
     lines: dict[str, list[str]] = defaultdict(list)
@@ -187,7 +189,9 @@ def write_labels(folder: Path, objects: list[Object], labels: Any, task: str) ->
             if task == "segment" and part.ring is not None:
                 row = (part.ring / (width, height)).ravel().tolist()
             numbers = " ".join(f"{value:.10g}" for value in row)
-            lines[name_of(part.picture)].append(f"{names.index(part.label)} {numbers}")
+            lines[(named or {}).get(part.picture, name_of(part.picture))].append(
+                f"{names.index(part.label)} {numbers}"
+            )
             wanted.append(part)
     (folder / "labels").mkdir()
     for name, rows in lines.items():
