@@ -124,17 +124,18 @@ def _drawn(picture: Picture, objects: Sequence[Object], colors: dict[str, str]) 
             pixels[one.mask] = (1 - _FILL) * pixels[one.mask] + _FILL * _rgb(colors[one.label])
     canvas = Pictures.fromarray(np.rint(pixels).astype(np.uint8), "RGB")
     pen = ImageDraw.Draw(canvas)
+    thick = max(1, round(min(picture.size) / 400))
     for one in objects:
         color = tuple(_rgb(colors[one.label]).astype(int).tolist())
         if one.mask is not None:
             continue
         if one.points is not None:
             for x, y in (one.points - 0.5).tolist():
-                pen.ellipse((x - 2, y - 2, x + 2, y + 2), outline=color)
+                pen.ellipse((x - 2 * thick, y - 2 * thick, x + 2 * thick, y + 2 * thick), outline=color)
             continue
         corners = one.ring if one.ring is not None else _corners(one)
         line = [(x, y) for x, y in (corners - 0.5).tolist()]
-        pen.line([*line, line[0]], fill=color)
+        pen.line([*line, line[0]], fill=color, width=thick)
     return np.asarray(canvas)
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbannot.errors import NbannotError
+import numpy as np
+from numpy.typing import NDArray
+
+from nbannot.errors import EditError, NbannotError
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.checks import check_box, check_shape, check_tag
 from nbannot.model.document import Document
 from nbannot.model.image import Image
 from nbannot.model.labels import LabelSet
 from nbannot.model.shapes import Shape
+
+_BOUND = 1e9
 
 
 class Fitting:
@@ -31,3 +36,16 @@ class Fitting:
         except NbannotError as error:
             return error.message
         return ""
+
+
+def bounded(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return coordinates that are finite and within all bounds of an image.
+
+    Raises
+    ------
+    EditError
+        When one is not.
+    """
+    if not (np.abs(points) < _BOUND).all():
+        raise EditError("a coordinate is not finite, or out of all bounds")
+    return points

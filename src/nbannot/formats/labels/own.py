@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nbannot.errors import NbannotError
+from nbannot.formats.labels.findings import Findings
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.codec import decode_item, encode_item
 from nbannot.model.labels import Label
@@ -32,8 +33,35 @@ def item_of(record: Any, **place: Any) -> tuple[Item, Label] | None:
     try:
         label = decode_item({"type": "label", **(record.get("label") or {})})
         item = decode_item({**record["item"], **place})
-    except (NbannotError, TypeError):
+    except (NbannotError, TypeError, ValueError, AttributeError):
         return None
     if not isinstance(label, Label) or not isinstance(item, Box | Shape | Tag):
         return None
-    return item, label
+    return (item, label) if _is_sound(item, label) else None
+
+
+def _is_sound(item: Any, label: Any) -> bool:
+    """Whether the fields that a file gave are of the types that they must have."""
+    texts = [item.id, item.label, item.lesion, label.id, label.name, label.color, label.parent, label.schema]
+    frame = None if isinstance(item, Tag) else item.frame
+    if isinstance(item, Box | Shape):
+        texts.append(item.name)
+    if isinstance(item, Shape):
+        texts.append(item.text)
+    whole = [one for one in (frame, item.index if isinstance(item, Tag) else None) if one is not None]
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(one, int) and not isinstance(one, bool) for one in whole)
+        and bool(item.id)
+        and item.label == label.name
+        and isinstance(label.key, str | None)
+        and isinstance(label.version, int)
+        and all(isinstance(getattr(one, "locked", False), bool) for one in (item, label))
+    )
+
+
+def adopt(findings: Findings, label: Label) -> None:
+    """Take over a label as it was, and make the one above it where there is none."""
+    if label.parent:
+        findings.label(label.parent)
+    findings.labels.setdefault(label.name, label)

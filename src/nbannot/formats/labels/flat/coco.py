@@ -88,7 +88,7 @@ class _Reader:
                     self.findings.add([item])
         except NbannotError as error:
             self.lost[error.message] += 1
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
             self.lost["is damaged"] += 1
 
     def _picture(self, id: Any) -> Picture | None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nbannot.formats.labels.fitting import bounded
 from nbannot.model.annotations import Box
 from nbannot.model.image import Image
 
@@ -36,7 +37,7 @@ class Picture:
 
     def shape_fields(self, pixels: NDArray[np.float64]) -> dict[str, Any]:
         """Return the fields of a shape with points (n, 2) as (x, y) of pixel edges."""
-        places = pixels.astype(np.float64) - 0.5
+        places = bounded(pixels.astype(np.float64)) - 0.5
         index = np.column_stack((np.full(len(places), float(self.k)), places[:, 1], places[:, 0]))
         normal = self.image.geometry.plane(self.k).normal
         return {
@@ -48,6 +49,7 @@ class Picture:
 
     def box_fields(self, x0: float, y0: float, x1: float, y1: float) -> dict[str, Any]:
         """Return the fields of a box between pixel edges."""
+        bounded(np.array((x0, y0, x1, y1)))
         return {
             "index": ((self.k, y0 - 0.5, x0 - 0.5), (self.k, y1 - 0.5, x1 - 0.5)),
             "image": self.image.id,

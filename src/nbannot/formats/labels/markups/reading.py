@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from nbannot.errors import EditError, FormatError, NbannotError
 from nbannot.formats.labels.findings import Findings
-from nbannot.formats.labels.fitting import Fitting
-from nbannot.formats.labels.own import item_of
+from nbannot.formats.labels.fitting import Fitting, bounded
+from nbannot.formats.labels.own import adopt, item_of
 from nbannot.formats.nifti import flipped
 from nbannot.model.annotations import Box
 from nbannot.model.attributes import Attributes
@@ -91,7 +91,7 @@ def _item(markup: dict[str, Any], what: str, findings: Findings) -> Box | Shape 
         return None
     if own is not None:
         item, label = own
-        findings.labels.setdefault(label.name, label)
+        adopt(findings, label)
         return item  # type: ignore[return-value]
     shared: dict[str, Any] = {
         "label": findings.label(str(markup.get("name") or kind), color=_color(markup)),
@@ -154,9 +154,7 @@ def _points(
     if len(placed) < len(held):
         findings.note(f"{what}: {len(held) - len(placed)} points without a place are not read")
     points = np.array([one["position"] for one in placed], dtype=np.float64).reshape(-1, 3)
-    if not np.isfinite(points).all():
-        raise EditError("a position is not finite")
-    return points @ frame[:3, :3].T, tuple(str(one.get("label") or "") for one in placed)
+    return bounded(points) @ frame[:3, :3].T, tuple(str(one.get("label") or "") for one in placed)
 
 
 def _axes(markup: dict[str, Any], frame: Points) -> tuple[Points, Points, Points]:
@@ -171,7 +169,8 @@ def _axes(markup: dict[str, Any], frame: Points) -> tuple[Points, Points, Points
             for name in ("baseToNode", "objectToBase")
         )
         axes, centre = (base @ object_)[:3, :3], (base @ object_)[:3, 3]
-    size = np.array(markup["size"], dtype=np.float64)
+    size = bounded(np.array(markup["size"], dtype=np.float64))
+    bounded(axes), bounded(centre)
     scale = abs(float(frame[2, 2]))
     return frame[:3, :3] @ centre, (frame[:3, :3] @ axes) / scale, size * scale
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nbannot.formats.labels.fitting import bounded
 from nbannot.formats.labels.sr.tree import Graphic, Node, Reference
 from nbannot.model.image import Image, SliceSource
 from nbannot.model.shapes import WorldPoint
@@ -77,13 +78,14 @@ class Places:
                 continue
             k = None
             if image.geometry.kind == "stack":
-                k = int(image.geometry.to_index(graphic.points.mean(axis=0))[0])
-            return Put(image, graphic.points, k, None, None)
+                k = int(image.geometry.to_index(bounded(graphic.points).mean(axis=0))[0])
+            return Put(image, bounded(graphic.points), k, None, None)
         return None
 
 
 def on_slice(image: Image, k: int, t: int | None, pixels: NDArray[np.float64]) -> Put:
     """Return points on a slice, given as (n, 2) columns and rows with pixel centres at whole numbers."""
+    bounded(pixels)
     index = np.column_stack((np.full(len(pixels), float(k)), pixels[:, 1], pixels[:, 0]))
     normal = image.geometry.plane(k).normal
     unit = (float(normal[0]), float(normal[1]), float(normal[2]))

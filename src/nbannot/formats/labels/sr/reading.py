@@ -10,6 +10,7 @@ from typing import Any
 from nbannot.errors import FormatError, NbannotError
 from nbannot.formats.labels.findings import Findings
 from nbannot.formats.labels.fitting import Fitting
+from nbannot.formats.labels.own import adopt
 from nbannot.formats.labels.sr.comparing import differences
 from nbannot.formats.labels.sr.concepts import EVALUATIONS, GROUP, MEASUREMENTS, REPORT, is_concept
 from nbannot.formats.labels.sr.elements import Content
@@ -87,7 +88,7 @@ class _Report:
             self.lost[f"not read: {error.message}"] += 1
 
     def _own(self, item: Item, label: Label, part: Part | None) -> None:
-        self.findings.labels.setdefault(label.name, label)
+        adopt(self.findings, label)
         if part is None:
             self._keep(item)
         elif isinstance(item, Shape):

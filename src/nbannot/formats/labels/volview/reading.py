@@ -15,7 +15,7 @@ import numpy as np
 
 from nbannot.errors import EditError, FormatError, NbannotError
 from nbannot.formats.labels.findings import Findings
-from nbannot.formats.labels.fitting import Fitting
+from nbannot.formats.labels.fitting import Fitting, bounded
 from nbannot.formats.labels.placing import place
 from nbannot.formats.labels.volview.archive import member, opened, unpack
 from nbannot.formats.labels.volview.labelmaps import read_labelmap
@@ -73,13 +73,20 @@ def read_volview(path: str, findings: Findings) -> None:
             content = json.loads(text)
         except (ValueError, RecursionError) as cause:
             raise FormatError(f"the manifest of {path} is no JSON") from cause
-        if "schemaVersion" in content:
-            _Reader(findings, {}).annotations(content)
-        else:
-            content = migrated(content, path, findings)
-            reader = _Reader(findings, _datasets(content))
-            reader.session(content)
-            reader.groups(content, archive)
+        try:
+            _read(content, path, archive, findings)
+        except (AttributeError, KeyError, TypeError, IndexError) as cause:
+            raise FormatError(f"{path} is damaged: its members are not those of VolView") from cause
+
+
+def _read(content: Json, path: str, archive: zipfile.ZipFile | None, findings: Findings) -> None:
+    if "schemaVersion" in content:
+        _Reader(findings, {}).annotations(content)
+    else:
+        content = migrated(content, path, findings)
+        reader = _Reader(findings, _datasets(content))
+        reader.session(content)
+        reader.groups(content, archive)
 
 
 def migrated(content: Json, path: str, findings: Findings) -> Json:
@@ -206,7 +213,7 @@ class _Reader:
                 "name": str(tool.get("name") or ""),
             }
             item = _item(kind, tool, image, shared)
-        except (KeyError, TypeError, ValueError) as cause:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
             reason = cause.message if isinstance(cause, NbannotError) else "it is damaged"
             self.findings.note(f"{what} is not read: {reason}")
             return
@@ -219,11 +226,11 @@ class _Reader:
     def groups(self, content: Json, archive: zipfile.ZipFile | None) -> None:
         """Read the segment groups, whose labelmaps are in the archive."""
         for number, group in enumerate(content.get("segmentGroups") or (), start=1):
-            metadata = group.get("metadata") or {}
-            name = str(metadata.get("name") or f"segment group {number}")
             try:
+                metadata = group.get("metadata") or {}
+                name = str(metadata.get("name") or f"segment group {number}")
                 self._group(group, metadata, name, archive)
-            except (NbannotError, KeyError, TypeError, ValueError) as cause:
+            except (NbannotError, KeyError, TypeError, ValueError, AttributeError) as cause:
                 reason = cause.message if isinstance(cause, NbannotError) else "it is damaged"
                 self.findings.note(f"segment group {number} is not read: {reason}")
 
@@ -259,8 +266,7 @@ def _item(kind: str, tool: Json, image: Image, shared: Json) -> Box | Shape:
         points = np.array(tool["points"], dtype=np.float64).reshape(-1, 3)
     else:
         points = np.array((tool["firstPoint"], tool["secondPoint"]), dtype=np.float64).reshape(2, 3)
-    if not np.isfinite(points).all():
-        raise EditError("a point is not finite")
+    bounded(points)
     geometry = image.geometry
     if geometry.kind == "stack":
         k = (int(tool.get("slice", 0)) if image.shape[0] > 1 else 0) if frame is None else int(frame)
