@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nbannot.errors import FormatError, NbannotWarning
+from nbannot.errors import FormatError, MissingDependencyError, NbannotWarning
 from nbannot.formats import read, write
 from nbannot.formats.labels.flat.rle import counts_of, mask_of, packed, unpacked
 from nbannot.model.annotations import Box
@@ -279,3 +280,13 @@ def test_tables_read_back(tmp_path: Path, volume: Image) -> None:
     assert head == "image,label,x,y,w,h" and first == "ct_0004.png,nodule,4,5,3,2"
     write(tmp_path / "shapes.csv", made, kind="table", rows="shapes")
     assert (tmp_path / "shapes.csv").read_text().startswith("id,kind,label")
+
+
+def test_parquet_without_its_package_is_one_error(
+    tmp_path: Path, volume: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("pyarrow", "fastparquet"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependencyError, match="pyarrow"):
+        write(tmp_path / "shapes.parquet", document_on(volume, 4), rows="shapes")
+    assert list(tmp_path.iterdir()) == []

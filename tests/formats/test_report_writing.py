@@ -209,3 +209,10 @@ def test_dciodvfy_finds_no_error(written: tuple[Document, Path], tool: str) -> N
     done = subprocess.run([tool, str(written[1])], capture_output=True, text=True, check=False)
     assert [line for line in done.stderr.splitlines() if line.startswith("Error")] == []
     assert "Comprehensive3DSR" in done.stderr
+
+
+@pytest.mark.parametrize("tool", [one for one in map(shutil.which, ["dsrdump"]) if one])
+def test_dcmtk_reads_it_without_error(written: tuple[Document, Path], tool: str) -> None:
+    done = subprocess.run([tool, str(written[1])], capture_output=True, text=True, check=True)
+    assert [line for line in done.stderr.splitlines() if line.startswith(("E:", "F:"))] == []
+    assert done.stdout.count('"Measurement Group"') == 17 + 1 + 9
