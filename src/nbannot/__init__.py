@@ -1,5 +1,6 @@
 """Medical-image annotation that lives where the analysis lives, in Jupyter."""
 
+from nbannot.apps.export import export
 from nbannot.apps.project import open_project
 from nbannot.assist import operations as ops
 from nbannot.assist import register
@@ -47,6 +48,7 @@ __all__ = [
     "apply_table",
     "code",
     "doctor",
+    "export",
     "load",
     "measure",
     "open_project",

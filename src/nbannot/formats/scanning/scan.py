@@ -83,8 +83,8 @@ class _Table:
             head = head_of(name, start, file, size) if file is not None else _UNREADABLE
         except BROKEN:
             start, head = b"", _UNREADABLE
-        if head is None:
-            head = Head("other", PurePath(name).suffix.lower().lstrip("."))
+        if head is None or head.kind == "archive":
+            head = head or Head("other", PurePath(name).suffix.lower().lstrip("."))
             known = next((form.name for form in FORMATS if form.matches(name, start)), "")
             if known:
                 head = Head("annotations", known, alone=True)
