@@ -170,10 +170,7 @@ def image_for(shared_data: Path, name: str) -> Image | Images | None:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NbannotWarning)
-        try:
-            return read(shared_data / name)
-        except NbannotError:  # of a format that is not read: its annotations are refused too
-            return read(shared_data / "odd/pydicom/MR_small_implicit.dcm")
+        return read(shared_data / name)
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.name)

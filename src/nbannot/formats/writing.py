@@ -72,8 +72,9 @@ def write(
     ----------
     path
         Its ending chooses the format: for images and masks ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``,
-        ``.mha``, ``.mhd``; for masks and documents ``.seg.nrrd``, ``.dcm`` (DICOM
-        SEG) and ``.rtstruct.dcm``.
+        ``.mha``, ``.mhd``; for masks and documents ``.seg.nrrd``, ``.dcm`` (DICOM SEG, of a document
+        without masks SR) and ``.rtstruct.dcm``; for documents ``.mrk.json``, ``.volview.zip``,
+        ``.annotations.json``, ``.json`` (COCO), ``.xml`` (Pascal VOC), ``.csv`` and ``.parquet``.
     item
         What to write. DICOM refers to the instances that the image was read from.
     kind
