@@ -1,10 +1,11 @@
 """Medical-image annotation that lives where the analysis lives, in Jupyter."""
 
+from nbannot.apps.export import export
 from nbannot.apps.project import open_project
 from nbannot.assist import operations as ops
 from nbannot.assist import register
 from nbannot.errors import NbannotError
-from nbannot.formats import read, write
+from nbannot.formats import read, scan, write
 from nbannot.formats.codes import code
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.attributes import Attribute
@@ -47,6 +48,7 @@ __all__ = [
     "apply_table",
     "code",
     "doctor",
+    "export",
     "load",
     "measure",
     "open_project",
@@ -54,6 +56,7 @@ __all__ = [
     "read",
     "register",
     "save",
+    "scan",
     "table",
     "write",
 ]

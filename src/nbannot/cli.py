@@ -11,6 +11,7 @@ from pathlib import Path
 from nbannot.demo.project import build_demo
 from nbannot.demo.serve import serve
 from nbannot.errors import NbannotError
+from nbannot.formats import scan
 from nbannot.viewer.doctor import doctor
 
 
@@ -39,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     check = commands.add_parser("doctor", help="check that the viewer can work here")
     check.set_defaults(run=_doctor)
+    look = commands.add_parser("scan", help="list the series and images in a folder, file or archive")
+    look.add_argument("path", type=Path, help="what to look through; only headers are read")
+    look.set_defaults(run=_scan)
     return parser
 
 
@@ -56,6 +60,35 @@ def _demo(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     print(doctor())
     return 0
+
+
+def _scan(options: argparse.Namespace) -> int:
+    """Print what is there, without the columns and file names that could say who the patients are."""
+    table = scan(options.path, progress=_told if sys.stderr.isatty() else None)
+    studies = {uid: n for n, uid in enumerate(dict.fromkeys(table["study"]), 1)}
+    shown = table.drop(columns=["patient", "study_date", "series", "path", "size"]).astype(object)
+    shown["study"] = [studies[uid] if uid else "" for uid in table["study"]]
+    shown["description"] = [
+        "" if alone else text
+        for alone, text in zip(table["format"] != "DICOM", table["description"], strict=True)
+    ]
+    shown["problems"] = [
+        "; ".join(part.rpartition(": ")[0] or part for part in text.split("; ")) for text in table["problems"]
+    ]
+    shown["spacing"] = [
+        "" if one is None else " × ".join(f"{step:.4g}" for step in one) for one in shown["spacing"]
+    ]
+    shown = shown.where(shown.notna(), "")
+    empty = [
+        name for name in shown if name not in ("kind", "files") and (shown[name].astype(str) == "").all()
+    ]
+    print(shown.drop(columns=empty).to_string(index=False, na_rep="", max_colwidth=40))
+    print(f"{len(table)} rows, {table['files'].sum()} files, {table['size'].sum() / 1e6:.1f} MB")
+    return 0
+
+
+def _told(done: float, text: str) -> None:
+    print(f"\r\033[K{text} ({done:.0%})", end="\n" if done >= 1 else "", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ def converted(folder: Path, out: Path) -> nibabel.Nifti1Image:
 @pytest.mark.parametrize(
     "name",
     ["mr_prostatex0000/t2_sag", "mr_prostatex0000/dwi", "rtstruct_sts003/mr_t1",
-     "odd/time_series_ge_fmri", "odd/non_isotropic_dicom2nifti"],
+     "odd/time_series_ge_fmri", "odd/non_isotropic_dicom2nifti",
+     "odd/mosaic_siemens_axasc35"],
 )  # fmt: skip
 def test_values_at_places(shared_data: Path, tmp_path: Path, name: str) -> None:
     with warnings.catch_warnings():

@@ -165,14 +165,6 @@ def test_mixed_orientations_become_separate_grids(shared_data: Path) -> None:
     assert {image.name.split(" · ")[1].split()[0] for image in images} == {"sagittal", "axial"}
 
 
-def test_mosaic_is_never_a_volume(shared_data: Path) -> None:
-    with pytest.warns(NbannotWarning, match="mosaic"):
-        image = read(shared_data / "odd/mosaic_siemens_axasc35")
-    assert isinstance(image, Image)
-    assert isinstance(image.geometry, Stack)
-    assert not image.geometry.patient_space
-
-
 def test_several_series_are_listed_and_chosen_by_name(shared_data: Path) -> None:
     folder = shared_data / "petct_acrin042"
     with pytest.warns(NbannotWarning, match="'CT IMAGES'"):

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from nbannot.assist.progress import Progress, following
 from nbannot.errors import GeometryError, GeometryWarning, MaskError
+from nbannot.formats.progress import Progress, following
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image
 from nbannot.model.masks import Mask

@@ -13,6 +13,7 @@ from nbannot.formats.dicom.listing import dicom_rows
 from nbannot.formats.metaimage import MetaHeader, is_metaimage
 from nbannot.formats.nifti import is_nifti
 from nbannot.formats.nrrd import is_nrrd, read_nrrd_header
+from nbannot.formats.places import source_paths
 from nbannot.formats.quiet import quiet
 from nbannot.formats.raster import is_raster
 from nbannot.formats.rows import Row, elided, shortened
@@ -52,21 +53,22 @@ def header(image: Image, k: int = 0, *, t: int = 0) -> list[Row]:
         raise UnknownItemError(f"Slice k={k}, frame t={t} does not exist")
     n = t * image.shape[0] + k
     source = image.sources[n] if n < len(image.sources) else None
-    if source is None or source.path is None:
+    path = source_paths(image)[n] if source is not None else None
+    if source is None or path is None:
         raise FormatError("The image was made in memory and has no header", hint="Read it from a file.")
     try:
-        with Path(source.path).open("rb") as file:
+        with Path(path).open("rb") as file:
             start = file.read(512)
     except OSError as cause:
-        raise FormatError(f"{source.path} cannot be read: {cause.strerror}") from cause
+        raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause
     if is_raster(start) or is_tiff(start):
-        found = _raster(source.path)
+        found = _raster(path)
     elif is_nrrd(start) or is_metaimage(start):
-        found = _text(source.path, start)
-    elif is_nifti(source.path, start):
-        found = _nifti(source.path)
+        found = _text(path, start)
+    elif is_nifti(path, start):
+        found = _nifti(path)
     else:
-        found = dicom_rows(source.path, source.frame)
+        found = dicom_rows(path, source.frame)
     rows = list(islice(found, _MOST + 1))
     return rows if len(rows) <= _MOST else [*rows[:_MOST], Row(0, "", "…", "", "more elements are left out")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import shutil
 import struct
@@ -28,6 +29,8 @@ Pixels = NDArray[Any]
 _SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
 # Corner distance above which qform and sform are said to disagree, share of a voxel.
 _DISAGREEMENT = 0.1
+# Deflate never packs more than this many bytes into one.
+_MOST_DEFLATED = 1040
 _LENGTH = {1: 1000.0, 2: 1.0, 3: 0.001}
 _TIME = {8: 1.0, 16: 1e-3, 24: 1e-6}
 
@@ -129,7 +132,7 @@ def _plain_shape(path: str, shape: tuple[int, ...]) -> tuple[int, int, int, int]
 def _check_length(path: str, volume: Any) -> None:
     """Find cut-off files without reading their voxels."""
     proxy = volume.dataobj
-    needed = int(proxy.offset) + int(np.prod(volume.shape)) * proxy.dtype.itemsize
+    needed = int(proxy.offset) + math.prod(volume.shape) * proxy.dtype.itemsize
     data = volume.file_map["image"].filename or path
     try:
         size = Path(data).stat().st_size
@@ -139,6 +142,8 @@ def _check_length(path: str, volume: Any) -> None:
         if size < needed:
             raise FormatError(f"{data} is cut off: {size} bytes instead of {needed}", hint="Copy it again.")
         return
+    if size * _MOST_DEFLATED < needed:
+        raise FormatError(f"{data} is cut off: {size} bytes cannot hold {needed}", hint="Copy it again.")
     with Path(data).open("rb") as file:
         file.seek(-4, os.SEEK_END)
         stated = struct.unpack("<I", file.read(4))[0]

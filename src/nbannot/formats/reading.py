@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import overload
 
 from nbannot.errors import (
@@ -23,6 +22,7 @@ from nbannot.formats.metaimage import is_metaimage, read_metaimage
 from nbannot.formats.nifti import is_nifti, read_nifti
 from nbannot.formats.nrrd import is_nrrd, read_nrrd
 from nbannot.formats.raster import is_raster, read_raster
+from nbannot.formats.sources import PathLike, Sources, must_exist, sources_of, start_of_file
 from nbannot.formats.tiff import is_tiff, read_tiff
 from nbannot.model.document import Document
 from nbannot.model.image import Image, Images
@@ -33,8 +33,7 @@ _READ = "DICOM, NIfTI, NRRD, MetaImage, TIFF, PNG and JPEG"
 _SUFFIXES = (
     ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".tif", ".tiff", ".png", ".jpg", ".jpeg",
 )  # fmt: skip
-
-PathLike = str | os.PathLike[str]
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
 @overload
@@ -70,7 +69,7 @@ def read(
     Parameters
     ----------
     path
-        A file, a folder, or several files.
+        A file, a folder, a ZIP or tar archive, a DICOMDIR, or several files.
     series
         Name, id or Series Instance UID of the one image to return when there are several.
     image
@@ -102,11 +101,24 @@ def read(
     """
     if image is not None:
         return _read_labels(path, image, resample=resample, masks=masks, lut=lut)
-    files, uri, alone = _files(path)
-    found = _read_one(files[0], uri) if alone else _read_many(files, uri)
+    sources = sources_of(path)
+    inside = sources.unpacked
+    if inside is None:
+        return _chosen(_found(sources), series, sources.uri)
+    with inside.used():
+        result = _chosen(inside.named(_found(sources)), series, inside.path)
+        for one in [result] if isinstance(result, Image) else result.values():
+            inside.keep_for(one)
+    return result
+
+
+def _found(sources: Sources) -> Found:
+    one = sources.files[0] if sources.alone else ""
+    found = _read_one(one, sources.uri) if one else _read_many(sources.files, sources.uri)
+    found.warnings[:0] = sources.warnings
     if not found.images:
-        raise _nothing(found, uri)
-    return _chosen(found, series, uri)
+        raise _nothing(found, sources.uri)
+    return found
 
 
 def _read_labels(
@@ -120,8 +132,7 @@ def _read_labels(
     if not isinstance(path, (str, os.PathLike)):
         raise FormatError("Annotations are read from one file or folder at a time")
     name = os.fspath(path)
-    if not Path(name).exists():
-        raise FormatError(f"There is no file or folder {name}", hint="Check the path.")
+    must_exist(name, "path")
     images = (
         [image]
         if isinstance(image, Image)
@@ -133,43 +144,8 @@ def _read_labels(
     return read_labels(name, images, resample=resample, masks=masks, lut=table)
 
 
-def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[str], str, bool]:
-    """Return the files in sorted order, what to call them, and whether one file was named."""
-    if isinstance(path, (str, os.PathLike)):
-        name = os.fspath(path)
-        if Path(name).is_dir():
-            return _walk(name), name, False
-        if not Path(name).exists():
-            raise FormatError(f"There is no file or folder {name}", hint="Check the path.")
-        return [name], name, True
-    files: list[str] = []
-    for one in path:
-        name = os.fspath(one)
-        if not Path(name).exists():
-            raise FormatError(f"There is no file or folder {name}", hint="Check the list.")
-        files += _walk(name) if Path(name).is_dir() else [name]
-    if not files:
-        raise FormatError("The list of files is empty")
-    unique = list(dict.fromkeys(files))
-    return unique, os.path.commonpath([Path(f).absolute() for f in unique]), len(unique) == 1
-
-
-def _walk(folder: str) -> list[str]:
-    files = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [str(Path(root) / name) for name in sorted(names) if not name.startswith(".")]
-    return files
-
-
 def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
-    try:
-        with Path(path).open("rb") as file:
-            start = file.read(512)
-    except OSError as cause:
-        raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause
-    if not start:
-        raise FormatError(f"{path} is empty", hint="Copy the file again from its source.")
+    start = start_of_file(path)
     found = Found()
     if is_raster(start):
         image = read_raster(path, check=check)
@@ -205,7 +181,6 @@ def _known_other(path: str, start: bytes) -> str:
         (b"GIF8", "a GIF picture"),
         (b"BM", "a BMP picture"),
         (b"%PDF", "a PDF document"),
-        (b"PK\x03\x04", "a ZIP archive"),
         (b"\x1f\x8b", "a gzip archive without a NIfTI image"),
     )
     return next((name for magic, name in kinds if start.startswith(magic)), "")
@@ -214,6 +189,8 @@ def _known_other(path: str, start: bytes) -> str:
 def _read_many(files: list[str], uri: str) -> Found:
     found = read_dicom(files, alone=False, uri=uri)
     for path in found.rest:
+        if path.lower().endswith(_ARCHIVES):
+            found.warnings.append(f"{path} is an archive; it is left out: read it by itself")
         if not path.lower().endswith(_SUFFIXES):
             continue
         try:

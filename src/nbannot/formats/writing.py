@@ -10,8 +10,15 @@ from typing import Any
 from nbannot.errors import FormatError, GeometryError, NbannotError
 from nbannot.formats.dicom.rtstruct import write_rtstruct
 from nbannot.formats.dicom.segmentation import write_segmentation
+from nbannot.formats.labels.flat.boxes import write_boxes, write_table
+from nbannot.formats.labels.flat.coco_writing import write_coco
+from nbannot.formats.labels.flat.voc import write_voc
+from nbannot.formats.labels.flat.yolo import write_yolo
+from nbannot.formats.labels.markups.writing import write_markups
 from nbannot.formats.labels.segnrrd_writing import write_seg_nrrd
+from nbannot.formats.labels.sr.writing import write_report
 from nbannot.formats.labels.tables_writing import beside
+from nbannot.formats.labels.volview.writing import write_annotations, write_session
 from nbannot.formats.nifti import write_nifti
 from nbannot.formats.textwriting import write_metaimage, write_nrrd
 from nbannot.model.document import Document
@@ -37,12 +44,15 @@ class Output:
         What it can hold.
     write
         Called with the path, the thing, the labels by name, and further options.
+    suits
+        Whether the ending alone chooses it for a thing.
     """
 
     kind: str
     suffixes: tuple[str, ...]
     takes: tuple[type, ...]
     write: Callable[..., None]
+    suits: Callable[[Writable], bool] = lambda item: True
 
 
 def write(
@@ -62,8 +72,9 @@ def write(
     ----------
     path
         Its ending chooses the format: for images and masks ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``,
-        ``.mha``, ``.mhd``; for masks and documents ``.seg.nrrd``, ``.dcm`` (DICOM
-        SEG) and ``.rtstruct.dcm``.
+        ``.mha``, ``.mhd``; for masks and documents ``.seg.nrrd``, ``.dcm`` (DICOM SEG, of a document
+        without masks SR) and ``.rtstruct.dcm``; for documents ``.mrk.json``, ``.volview.zip``,
+        ``.annotations.json``, ``.json`` (COCO), ``.xml`` (Pascal VOC), ``.csv`` and ``.parquet``.
     item
         What to write. DICOM refers to the instances that the image was read from.
     kind
@@ -95,7 +106,7 @@ def write(
 def _output(name: str, item: Writable, kind: str) -> Output:
     fits = [one for one in OUTPUTS if isinstance(item, one.takes) and (not kind or one.kind == kind)]
     for one in fits:
-        if kind or name.lower().endswith(one.suffixes):
+        if kind or (name.lower().endswith(one.suffixes) and one.suits(item)):
             return one
     what = type(item).__name__.lower()
     endings = dict.fromkeys(
@@ -134,11 +145,24 @@ def _times(item: Image | Mask) -> tuple[float, ...] | None:
     return item.frame_times if isinstance(item, Image) else None
 
 
+def _without_masks(item: Writable) -> bool:
+    return isinstance(item, Document) and not item.masks
+
+
 OUTPUTS: tuple[Output, ...] = (
     Output("segnrrd", (".seg.nrrd",), (Mask, Document), write_seg_nrrd),
+    Output("markups", (".mrk.json",), (Document,), write_markups),
+    Output("volview", (".volview.zip",), (Document,), write_session),
+    Output("annotations", (".annotations.json",), (Document,), write_annotations),
+    Output("coco", (".json",), (Document,), write_coco),
+    Output("voc", (".xml",), (Document,), write_voc),
+    Output("yolo", (), (Document,), write_yolo),
+    Output("boxes", (".csv",), (Document,), write_boxes),
+    Output("table", (".parquet",), (Document,), write_table),
     Output("nifti", (".nii", ".nii.gz"), (Image, Mask), _write_nifti),
     Output("nrrd", (".nrrd", ".nhdr"), (Image, Mask), _write_nrrd),
     Output("metaimage", (".mha", ".mhd"), (Image, Mask), _write_metaimage),
     Output("rtstruct", (".rtstruct.dcm", ".rtss.dcm"), (Mask, Document), write_rtstruct),
+    Output("sr", (".dcm",), (Document,), write_report, _without_masks),
     Output("seg", (".dcm",), (Mask, Document), write_segmentation),
 )

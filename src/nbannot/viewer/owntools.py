@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from nbannot.assist.operations import Preview
 from nbannot.assist.operations.grids import box_of
-from nbannot.assist.progress import Progress
 from nbannot.errors import EditError, MaskError, ViewerError
+from nbannot.formats.progress import Progress
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Put

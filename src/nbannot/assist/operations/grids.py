@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbannot.assist.progress import Progress
+from nbannot.formats.progress import Progress
 
 Flags = NDArray[np.bool_]
 Array = NDArray[Any]

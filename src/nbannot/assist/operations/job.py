@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.assist.operations.grids import Array, Box, Flags, Spacing, box_of, near, near_sheared, whole
-from nbannot.assist.progress import Progress
 from nbannot.errors import (
     GeometryError,
     MaskError,
@@ -18,6 +17,7 @@ from nbannot.errors import (
     OutsideImageError,
     UnknownLabelError,
 )
+from nbannot.formats.progress import Progress
 from nbannot.model.geometry import Geometry
 from nbannot.model.masks import Mask
 

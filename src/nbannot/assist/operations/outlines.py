@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from nbannot.assist.progress import Progress, following
 from nbannot.errors import GeometryError, LockedError, OperationError
 from nbannot.formats.contours import inside_rings
+from nbannot.formats.progress import Progress, following
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Put
 from nbannot.model.geometry import Geometry, Grid, Stack

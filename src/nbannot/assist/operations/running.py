@@ -13,8 +13,8 @@ from nbannot.assist.operations.forms import Operation, Parameter
 from nbannot.assist.operations.grids import Array, Box, Flags, box_of, joined
 from nbannot.assist.operations.intensity import inside_range
 from nbannot.assist.operations.job import Job, Labels, Region, chosen, index_points, segment_value
-from nbannot.assist.progress import Progress, following
 from nbannot.errors import LockedError, OperationError
+from nbannot.formats.progress import Progress, following
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Paint, Put
 from nbannot.model.labels import Label

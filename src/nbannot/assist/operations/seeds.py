@@ -23,8 +23,8 @@ from nbannot.assist.operations.grids import (
     slope,
 )
 from nbannot.assist.operations.job import Job, Labels, Region
-from nbannot.assist.progress import Progress
 from nbannot.errors import OperationError
+from nbannot.formats.progress import Progress
 
 WALKER_VOXELS = 3_000_000
 """Most voxels that the random walker takes: its equations hold about 300 bytes for each."""

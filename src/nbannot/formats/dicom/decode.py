@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -12,18 +13,22 @@ from numpy.typing import NDArray
 
 from nbannot.errors import FormatError, MissingDependencyError, NbannotError, need
 from nbannot.formats.dicom.header import BIG_ENDIAN, DEFLATED, Header
+from nbannot.formats.dicom.limits import coded_size
+from nbannot.formats.dicom.mosaic import band_of
 from nbannot.formats.quiet import quiet
 
 Pixels = NDArray[Any]
 
 _JPEG_12_BIT = "1.2.840.10008.1.2.4.51"
+_RLE = "1.2.840.10008.1.2.5"
+_DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 # The quickest of the installed decoders; every other one is tried when it fails.
 _PREFERRED = {
     **dict.fromkeys(_JPEG_LS, "pyjpegls"),
     "1.2.840.10008.1.2.4.90": "pylibjpeg",
     "1.2.840.10008.1.2.4.91": "pylibjpeg",
-    "1.2.840.10008.1.2.5": "pylibjpeg",
+    _RLE: "pylibjpeg",
 }
 
 
@@ -34,6 +39,8 @@ def unsupported(syntax: str) -> str:
     from pydicom.uid import UID
 
     name = UID(syntax).name
+    if syntax == _DEFLATED_FRAME:
+        return ""
     try:
         decoder = get_decoder(UID(syntax))
     except NotImplementedError:
@@ -53,6 +60,8 @@ def stored_frame(header: Header, index: int) -> Pixels:
     MissingDependencyError
         When an optional decoder is needed.
     """
+    if header.whole is not None:
+        return _tile(header, header.whole, index)
     try:
         if header.is_encapsulated:
             frame = _compressed(header, index)
@@ -71,6 +80,18 @@ def stored_frame(header: Header, index: int) -> Pixels:
         ) from cause
     frame = _masked(header, frame)
     return _colored(header, frame) if header.is_color else frame
+
+
+def _tile(header: Header, whole: Header, index: int) -> Pixels:
+    """Return one tile of a mosaic; of uncompressed ones only its row of tiles is read."""
+    if not whole.is_encapsulated and _is_plain(whole):
+        band, left = band_of(header, index)
+        picture, top = stored_frame(band, 0), 0
+    else:
+        across = whole.columns // header.columns
+        picture = stored_frame(whole, 0)
+        top, left = index // across * header.rows, index % across * header.columns
+    return np.ascontiguousarray(picture[top : top + header.rows, left : left + header.columns])
 
 
 def _is_plain(header: Header) -> bool:
@@ -172,11 +193,51 @@ def _compressed(header: Header, index: int) -> Pixels:
             file.seek(at)
             parts.append(file.read(length))
     stream = b"".join(parts)
+    _check_coded(header, stream)
+    if header.syntax == _DEFLATED_FRAME:
+        return _inflated(header, stream)
     if header.syntax in _JPEG_LS and header.samples == 1:
         frame = _jpeg_ls(header, stream)
         if frame is not None:
             return frame
     return decode_stream(header, stream)
+
+
+def _check_coded(header: Header, stream: bytes) -> None:
+    """Refuse a frame of another size than its header says, before a decoder makes room for it."""
+    size = coded_size(stream)
+    told = f"{size[0]} × {size[1]} pixels" if size else ""
+    if size in (None, (header.rows, header.columns)):
+        # two bytes of RLE never stand for more than 128
+        if header.syntax != _RLE or header.frame_bits // 8 <= 64 * len(stream):
+            return
+        told = f"{len(stream)} bytes"
+    raise FormatError(
+        f"{header.path} is damaged: its header says {header.rows} × {header.columns} pixels, a frame has {told}",
+        hint="Copy the file again from its source.",
+    )
+
+
+def _inflated(header: Header, stream: bytes) -> Pixels:
+    """Decode a frame that is deflated alone (PS3.5 A.4.11); never more than its size is unpacked."""
+    size = (header.frame_bits + 7) // 8
+    raw = zlib.decompressobj(-15).decompress(stream, size)
+    if len(raw) < size:
+        raise FormatError(f"{header.path} is cut off in its pixel data")
+    if header.allocated == 1:
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")
+        return bits[: header.rows * header.columns].reshape(header.rows, header.columns)
+    kind = f"<{'i' if header.signed else 'u'}{header.allocated // 8}"
+    frame = np.frombuffer(raw, kind)
+    if header.samples == 1:
+        return _clean(header, frame.reshape(header.rows, header.columns))
+    planes = (3, header.rows, header.columns)
+    frame = frame.reshape(planes).transpose(1, 2, 0) if header.planar == 1 else frame.reshape(*planes[1:], 3)
+    if header.photometric.startswith("YBR_FULL"):
+        from pydicom.pixels.processing import convert_color_space
+
+        return np.asarray(convert_color_space(frame, "YBR_FULL", "RGB"))
+    return frame
 
 
 def _jpeg_ls(header: Header, stream: bytes) -> Pixels | None:
@@ -240,6 +301,10 @@ def _masked(header: Header, frame: Pixels) -> Pixels:
         return frame
     if header.is_encapsulated or frame.dtype.itemsize * 8 != header.allocated:
         return frame
+    return _clean(header, frame)
+
+
+def _clean(header: Header, frame: Pixels) -> Pixels:
     up = header.allocated - 1 - header.high
     down = header.allocated - header.stored
     frame = frame if frame.flags.writeable else frame.copy()

@@ -12,6 +12,7 @@ from typing import Any
 
 from nbannot.errors import FormatError, StoreError
 from nbannot.formats.dicom import elements as el
+from nbannot.formats.places import source_paths
 from nbannot.formats.quiet import quiet
 from nbannot.model.image import Image
 from nbannot.model.labels import Code
@@ -62,17 +63,19 @@ def sources_of(image: Image) -> Sources:
     import pydicom
 
     sources = image.sources[: image.shape[0]]
-    if len(sources) < image.shape[0] or not all(one.sop_instance_uid and one.path for one in sources):
+    paths = [path or "" for path in source_paths(image)[: image.shape[0]]]
+    # The slices of a mosaic share one instance.
+    apart = len({(one.sop_instance_uid, one.frame) for one in sources}) == image.shape[0]
+    if not apart or not all(paths) or not all(one.sop_instance_uid for one in sources):
         raise FormatError(
             f"{image.name!r} does not have one DICOM instance or frame for each slice",
             hint="Write masks as .nii.gz or .seg.nrrd.",
         )
-    first = sources[0].path or ""
     instances: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {}
     with quiet():
         try:
-            header = pydicom.dcmread(first, stop_before_pixels=True)
-            for path in dict.fromkeys(one.path or "" for one in sources):
+            header = pydicom.dcmread(paths[0], stop_before_pixels=True)
+            for path in dict.fromkeys(paths):
                 tags = [_CLASS, _POSITION, _ORIENTATION, 0x00080018]
                 ds = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
                 instances[path] = (
@@ -85,8 +88,8 @@ def sources_of(image: Image) -> Sources:
         except Exception as cause:  # pydicom raises many kinds for damaged headers
             raise StoreError("A source image cannot be read any more", hint="Read the image anew.") from cause
     slices = []
-    for one in sources:
-        uid, sop_class, position, orientation = instances[one.path or ""]
+    for one, path in zip(sources, paths, strict=True):
+        uid, sop_class, position, orientation = instances[path]
         if uid != one.sop_instance_uid:
             raise StoreError(f"{one.path} is another image than before", hint="Read the image anew.")
         slices.append(Instance(uid, sop_class, one.frame, position, orientation))

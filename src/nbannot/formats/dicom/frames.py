@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.header import Header
+from nbannot.formats.dicom.mosaic import is_mosaic, mosaic_of
+from nbannot.formats.dicom.nuclear import nuclear_keys, nuclear_places
 from nbannot.formats.dicom.scaling import Scaling, luts_of, scaling_of, windows_of
 from nbannot.formats.dicom.spacing import PixelSize, pixel_size_of
 from nbannot.formats.dicom.suv import Uptake, uptake_of
@@ -29,6 +31,10 @@ AXES = (
     "flip angle",
     "trigger time",
     "cardiac phase",
+    "time slot",
+    "time slice",
+    "phase",
+    "rotation",
     "frame reference time",
     "acquisition number",
     "acquisition time",
@@ -37,7 +43,8 @@ AXES = (
     "instance number",
 )
 # What makes two frames different kinds of picture: never one axis.
-KINDS = ("image type", "complex component", "kernel", "scan options", "contrast", "rescale unit")
+KINDS = ("image type", "complex component", "kernel", "scan options", "contrast", "rescale unit", "energy window",
+         "detector")  # fmt: skip
 
 _CLASSIC = {
     "temporal position": 0x00200100,
@@ -91,7 +98,8 @@ class Frame:
     def where(self) -> str:
         """File, and the frame in it, for messages."""
         frame = f" (frame {self.index + 1})" if self.header.frames > 1 else ""
-        return f"{self.header.path}{frame}"
+        tile = f" (slice {self.index + 1} of the mosaic)" if self.header.whole is not None else ""
+        return f"{self.header.path}{frame}{tile}"
 
 
 def frames_of(header: Header) -> list[Frame]:
@@ -99,19 +107,36 @@ def frames_of(header: Header) -> list[Frame]:
     ds = header.ds
     header.description = el.decoded_text(ds, 0x0008103E) or el.decoded_text(ds, 0x00181030)
     header.laterality, header.view = laterality_of(ds), view_of(ds)
+    header.unshown = unshown_of(header, ds)
     header.burned_in = el.text(ds, 0x00280301).upper() == "YES"
     if 0x52009230 in ds or (0x52009229 in ds and header.frames >= 1):
         found = _enhanced(header, ds)
     elif header.frames > 1:
         found = _multi_frame(header, ds)
     else:
-        found = [_classic(header, ds)]
+        frame = _classic(header, ds)
+        found = _tiles(frame, ds) if is_mosaic(header, ds) else [frame]
     if header.modality == "PT":
         uptake = uptake_of(ds)
         for frame in found:
             frame.uptake = uptake
     header.ds = None
+    for frame in found:
+        frame.header.ds = None
     return found
+
+
+def unshown_of(header: Header, ds: Any) -> tuple[str, ...]:
+    """Return what a file would draw over its pixels or colour them with, which is not shown."""
+    found = []
+    for group in range(0x60000000, 0x60200000, 0x20000):
+        inside = (el.integer(ds, group | 0x100) or 1) > 1  # in unused bits of the pixels, as of old
+        if group | 0x3000 in ds or (inside and el.integer(ds, group | 0x10)):
+            kind = "region of interest" if el.text(ds, group | 0x40) == "R" else "graphics"
+            found.append(f"overlay ({group >> 16:04X}, {kind})")
+    if 0x00281101 in ds and header.photometric != "PALETTE COLOR" and header.samples == 1:
+        found.append("supplemental colours")
+    return tuple(found)
 
 
 def _place(ds: Any, tag: int, count: int) -> tuple[float, ...] | None:
@@ -121,7 +146,11 @@ def _place(ds: Any, tag: int, count: int) -> tuple[float, ...] | None:
 
 def orientation_of(ds: Any) -> tuple[float, ...] | None:
     """Return row and column direction as six unit-length cosines; None when impossible."""
-    found = _place(ds, 0x00200037, 6)
+    return unit_axes(_place(ds, 0x00200037, 6))
+
+
+def unit_axes(found: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Return six cosines with lengths of 1; None unless they nearly are, and at right angles."""
     if found is None:
         return None
     row, column = found[:3], found[3:]
@@ -149,18 +178,24 @@ def _classic(header: Header, ds: Any) -> Frame:
     frame.labels = (labels[0], labels[1]) if len(labels) == 2 and all(labels) else None
     frame.tilt = el.number(ds, 0x00181120)
     frame.keys = _classic_keys(header, ds)
-    if is_mosaic(header, ds):
-        frame.position = frame.orientation = None
-        frame.size = PixelSize()
-        frame.stack = "mosaic"
     return frame
 
 
-def is_mosaic(header: Header, ds: Any) -> bool:
-    """Whether a Siemens file tiles many slices in one picture."""
-    return "MOSAIC" in header.image_type or (
-        el.text(ds, 0x00190010) == "SIEMENS MR HEADER" and (el.integer(ds, 0x0019100A) or 0) > 1
-    )
+def _tiles(frame: Frame, ds: Any) -> list[Frame]:
+    """Return the slices of a mosaic; the picture as it is, without a place, when it cannot be split."""
+    mosaic = None
+    if frame.position is not None and frame.orientation is not None and frame.size.unit == "mm":
+        size = (frame.size.row, frame.size.column)
+        mosaic = mosaic_of(frame.header, ds, frame.position, frame.orientation, size)
+    if mosaic is None:
+        frame.position = frame.orientation = None
+        frame.size = PixelSize()
+        frame.stack = "mosaic"
+        return [frame]
+    return [
+        replace(frame, header=mosaic.header, index=n, position=place, notes=(*frame.notes, *mosaic.notes))
+        for n, place in enumerate(mosaic.places)
+    ]
 
 
 def _classic_keys(header: Header, ds: Any) -> dict[str, Any]:
@@ -210,14 +245,21 @@ def _multi_frame(header: Header, ds: Any) -> list[Frame]:
     times = frame_times_of(ds, header.frames)
     offsets = el.numbers(ds, 0x3004000C) if header.modality == "RTDOSE" else ()
     places = _offset_places(ds, offsets) if len(offsets) == header.frames else None
+    axes = orientation_of(ds) if places is not None else None
+    own = nuclear_keys(ds, header.frames) if header.modality in ("NM", "PT") else [{}] * header.frames
+    lying = nuclear_places(ds, own) if places is None and own[0] else None
+    if lying is not None:
+        places, axes = lying[0], unit_axes(lying[1])
+    if axes is None:
+        places = None
     frames = []
     for index in range(header.frames):
         frame = Frame(header, index, size=size, scaling=scaling, windows=windows, notes=notes, luts=luts)
         frame.time = times[index] if times else None
-        frame.keys = {"image type": "", "instance number": float(index)}
+        frame.keys = {"image type": "", "instance number": float(index), **own[index]}
         frame.stack = "frames" if places is None else ""
         if places is not None:
-            frame.position, frame.orientation = places[index], orientation_of(ds)
+            frame.position, frame.orientation = places[index], axes
         frames.append(frame)
     return frames
 

@@ -126,7 +126,8 @@ def _grouped(frames: Iterable[Frame], key: Callable[[Frame], Hashable]) -> dict[
     return groups
 
 
-def _form(frame: Frame) -> tuple[Hashable, ...]:
+def form_of(frame: Frame) -> tuple[Hashable, ...]:
+    """Return what frames of one volume must share, their direction aside."""
     header = frame.header
     return (
         frame.has_place,
@@ -147,7 +148,7 @@ def _form(frame: Frame) -> tuple[Hashable, ...]:
 
 
 def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
-    groups = list(_grouped(frames, _form).items())
+    groups = list(_grouped(frames, form_of).items())
     if len(groups) == 1:
         return [("", groups[0][1])]
     names = []
@@ -156,7 +157,7 @@ def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
         names.append(
             (
                 "localizer" if "LOCALIZER" in first.header.image_type else "",
-                _plane_name(first) if first.has_place else "",
+                plane_name(first) if first.has_place else "",
                 f"stack {first.stack}" if first.stack not in ("", "frames", "mosaic") else first.stack,
                 f"{first.header.columns}×{first.header.rows}",
                 first.header.photometric,
@@ -172,7 +173,8 @@ def _split_by_form(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
 _PLANE_NAMES = ("sagittal", "coronal", "axial")
 
 
-def _plane_name(frame: Frame) -> str:
+def plane_name(frame: Frame) -> str:
+    """Return the plane that a frame lies in, e.g. "oblique axial"."""
     direction = np.array(frame.orientation)
     normal = np.abs(np.cross(direction[:3], direction[3:]))
     oblique = "oblique " if normal.max() < 0.9 else ""
@@ -191,7 +193,7 @@ def _split_by_orientation(frames: Sequence[Frame]) -> list[tuple[str, list[Frame
             clusters.append((direction, [frame]))
     if len(clusters) == 1:
         return [("", clusters[0][1])]
-    names = [_plane_name(members[0]) for _, members in clusters]
+    names = [plane_name(members[0]) for _, members in clusters]
     counts = Counter(names)
     seen: Counter[str] = Counter()
     result = []
@@ -229,7 +231,8 @@ def _by_position(frames: Sequence[Frame]) -> list[Volume]:
             volumes = []
             for value, group in groups.items():
                 for volume in _by_position(group):
-                    volume.label = " ".join(filter(None, (str(value), volume.label)))
+                    name = f"{kind} {value:g}" if isinstance(value, float) else str(value)
+                    volume.label = " ".join(filter(None, (name, volume.label)))
                     volumes.append(volume)
             return volumes
     return _along_an_axis(list(frames), places, count)
@@ -386,6 +389,14 @@ def _ambiguous(frames: Sequence[Frame], places: Sequence[int]) -> GeometryError:
 _SEPARATE = ("CR", "DX", "MG", "RG", "RF", "XA", "IO", "PX")
 
 
+# What makes the frames of one nuclear medicine file different pictures.
+_APART = ("energy window", "detector")
+
+
+def _apart(frame: Frame) -> str:
+    return " ".join(f"{name} {frame.keys[name]:g}" for name in _APART if name in frame.keys)
+
+
 def _without_place(frames: Sequence[Frame]) -> list[Volume]:
     """Pictures without a place: views apart, clips and loose slices in their numbered order."""
     ordered = sorted(
@@ -393,7 +404,8 @@ def _without_place(frames: Sequence[Frame]) -> list[Volume]:
         key=lambda f: (f.header.instance is None, f.header.instance or 0, f.header.path, f.index),
     )
     if ordered[0].stack == "frames" or len(ordered) == 1:
-        return [Volume([ordered])]
+        parts = _grouped(ordered, lambda f: tuple(f.keys.get(name) for name in _APART))
+        return [Volume([part], label=_apart(part[0]) if len(parts) > 1 else "") for part in parts.values()]
     if ordered[0].header.modality in _SEPARATE:
         return [
             Volume([[frame]], label=str(frame.header.instance or n + 1)) for n, frame in enumerate(ordered)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nbannot.errors import FormatError
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.fragments import Part, frame_parts
+from nbannot.formats.dicom.limits import check_inflated
 from nbannot.formats.dicom.tables import Palette, palette_of
 from nbannot.formats.quiet import quiet
 
@@ -45,6 +46,7 @@ class Header:
     laterality: str = ""
     view: str = ""
     burned_in: bool = False
+    unshown: tuple[str, ...] = ()
     series_number: int | None = None
     instance: int | None = None
     image_type: tuple[str, ...] = ()
@@ -67,6 +69,8 @@ class Header:
     extended: tuple[bytes, bytes] | None = None
     parts: list[list[Part]] = field(default_factory=list, repr=False)
     ds: Any = field(default=None, repr=False)
+    whole: Header | None = field(default=None, repr=False)
+    """The picture that this one is a tile of, see `mosaic`."""
 
     @property
     def is_color(self) -> bool:
@@ -85,6 +89,14 @@ class Header:
         if self.photometric == "YBR_FULL_422":
             samples = 2
         return int(self.rows * self.columns * samples * self.allocated)
+
+
+class Readable(Protocol):
+    """Whatever gives its bytes one after the other: a file, or a member of an archive."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` further bytes; none at the end."""
+        ...
 
 
 class NotDicomError(FormatError):
@@ -112,17 +124,7 @@ def read_header(path: str, *, labels: bool = False) -> Header:
     try:
         size = Path(path).stat().st_size
         with Path(path).open("rb", buffering=0) as file:
-            head = file.read(_HEAD)
-            if not head:
-                raise NotDicomError(f"{path} is empty")
-            forced = head[128:132] != b"DICM"
-            if forced and not _looks_like_dicom(head):
-                raise NotDicomError(f"{path} is not a DICOM file")
-            found = _parse(path, head, whole=len(head) == size, forced=forced, labels=labels)
-            while found is None:  # a long header: read on, but never the pixels of a large file
-                more = file.read(len(head) * _GROWTH)
-                head += more
-                found = _parse(path, head, whole=not more or len(head) >= size, forced=forced, labels=labels)
+            found = header_of(path, start_of(path, file, size), labels=labels)
     except OSError as cause:
         raise FormatError(f"{path} cannot be read: {cause.strerror}") from cause
     _check_length(found, size)
@@ -141,6 +143,41 @@ def sop_class_of(path: str) -> str:
         return el.text(ds, 0x00080016)
 
 
+@dataclass(slots=True)
+class Start:
+    """A data set up to its pixels, and the element that begins them (tag 0: there are none)."""
+
+    ds: Any
+    tag: int = 0
+    vr: str = ""
+    length: int = 0
+    offset: int = 0
+
+
+def start_of(path: str, file: Readable, size: int) -> Start:
+    """Return the data set at the start of an open file, `size` bytes long, up to its pixels.
+
+    Raises
+    ------
+    NotDicomError
+        When it is no DICOM file.
+    FormatError
+        When its header is damaged.
+    """
+    head = file.read(_HEAD)
+    if not head:
+        raise NotDicomError(f"{path} is empty")
+    forced = head[128:132] != b"DICM"
+    if forced and not _looks_like_dicom(head):
+        raise NotDicomError(f"{path} is not a DICOM file")
+    found = _parse(path, head, whole=len(head) >= size, forced=forced)
+    while found is None:  # a long header: read on, but never the pixels of a large file
+        more = file.read(len(head) * _GROWTH)
+        head += more
+        found = _parse(path, head, whole=not more or len(head) >= size, forced=forced)
+    return found
+
+
 def _looks_like_dicom(head: bytes) -> bool:
     """Whether a file without preamble starts as a data set does (group 2 or 8, in order)."""
     if len(head) < 16:
@@ -156,18 +193,20 @@ def _looks_like_dicom(head: bytes) -> bool:
     return False
 
 
-def _parse(path: str, head: bytes, *, whole: bool, forced: bool, labels: bool) -> Header | None:
+def _parse(path: str, head: bytes, *, whole: bool, forced: bool) -> Start | None:
     """Parse up to the pixels; None when `head` ends before and more of the file is needed."""
     from pydicom.filereader import read_partial
 
     stop: list[tuple[int, str, int]] = []
 
     def at_pixels(tag: int, vr: str | None, length: int) -> bool:
-        if tag >= 0x7FE00008:
+        if int.__ge__(tag, 0x7FE00008):  # the tag's own comparison is slow
             stop.append((int(tag), vr or "", length))
             return True
         return False
 
+    if DEFLATED.encode() in head[:1024]:
+        check_inflated(path, head)
     stream = io.BytesIO(head)
     try:
         ds = read_partial(stream, at_pixels, force=forced)
@@ -178,20 +217,25 @@ def _parse(path: str, head: bytes, *, whole: bool, forced: bool, labels: bool) -
             f"{path} has a damaged DICOM header",
             hint="Copy the file again from its source.",
         ) from cause
-    if not stop and not whole:
-        return None
+    if not stop:
+        return Start(ds) if whole else None
+    tag, vr, length = stop[0]
+    long_form = bool(vr) and vr in ("OB", "OW", "OF", "OD", "UN", "OL", "OV")
+    return Start(ds, tag, vr, length, stream.tell() + (12 if long_form else 8))
+
+
+def header_of(path: str, start: Start, *, labels: bool = False) -> Header:
+    """Return the header of a data set that holds an image, or with `labels` a segmentation; errors as `read_header`."""
+    ds = start.ds
     meta = getattr(ds, "file_meta", None)
     syntax = el.text(meta, 0x00020010) if meta is not None else ""
     header = Header(path, syntax=syntax or _guess_syntax(ds), ds=ds)
     _identify(header, ds)
-    if stop:
-        tag, vr, length = stop[0]
-        long_form = bool(vr) and vr in ("OB", "OW", "OF", "OD", "UN", "OL", "OV")
-        header.keyword = _PIXELS.get(tag, "")
-        header.pixel_vr = vr or "OW"
-        header.length = length
-        header.offset = stream.tell() + (12 if long_form else 8)
-    _check_kind(header, complete=bool(stop), labels=labels)
+    if start.tag:
+        header.keyword = _PIXELS.get(start.tag, "")
+        header.pixel_vr = start.vr or "OW"
+        header.length, header.offset = start.length, start.offset
+    _check_kind(header, complete=bool(start.tag), labels=labels)
     _describe_pixels(header, ds)
     return header
 

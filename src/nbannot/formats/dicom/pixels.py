@@ -57,13 +57,17 @@ class DicomPixels:
             When its file is damaged or gone.
         """
         frame = self._rows[t][k]
+        stored = stored_frame(frame.header, frame.index)
         out = np.empty(self._shape[-3:] if self._color else self._shape[-2:], self._dtype)
-        if self._fill(frame, out):
+        if self._put(frame, stored, out):
             _warn_clipped([frame])
         return out
 
     def load(self) -> Pixels:
         """Return everything."""
+        first = self._rows[0][0]
+        if first.header.is_encapsulated:
+            stored_frame(first.header, first.index)  # a lie about its size is told before room is made for it
         out = np.empty(self._shape, self._dtype)
         flat = out.reshape(-1, *(self._shape[-3:] if self._color else self._shape[-2:]))
         frames = [frame for row in self._rows for frame in row]
@@ -79,7 +83,9 @@ class DicomPixels:
 
     def _fill(self, frame: Frame, out: Pixels) -> bool:
         """Decode and scale one frame into `out`; whether values had to be clipped."""
-        stored = stored_frame(frame.header, frame.index)
+        return self._put(frame, stored_frame(frame.header, frame.index), out)
+
+    def _put(self, frame: Frame, stored: Pixels, out: Pixels) -> bool:
         if self._color:
             out[...] = stored
             return False

@@ -112,7 +112,7 @@ def _segmented(data: Any, bits: int, little: bool) -> NDArray[np.uint16]:
     words = [int(v) for v in np.frombuffer(bytes(data), kind)]
     out: list[int] = []
     at = 0
-    while at + 2 <= len(words):
+    while at + 2 <= len(words) and len(out) < 65536:
         code, length = words[at], words[at + 1]
         if code == 0:
             out += words[at + 2 : at + 2 + length]

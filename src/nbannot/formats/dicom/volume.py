@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from nbannot.formats.dicom.suv import suv_of
 from nbannot.formats.identity import content_id
 from nbannot.model.geometry import GRID_TOLERANCE, Geometry, Grid, Plane, Stack
 from nbannot.model.image import Image, Photometric, SliceSource, Window
+
+Vectors = NDArray[np.float64]
 
 # A stack counts as regular when rounded header positions move no slice further than this share
 # of a step, and never further than ROUNDING mm.
@@ -96,8 +99,8 @@ def _geometry(volume: Volume, damaged: Sequence[str]) -> tuple[Grid, list[str]]:
         picture = Stack.picture(shape, frames=len(row), spacing=(size.row, size.column), unit=size.unit)
         if first.stack == "mosaic":
             volume.warnings.append(
-                f"{first.header.path} is a Siemens mosaic: each picture tiles many slices and is "
-                "shown as it is, not as a volume; convert the series with dcm2niix to see it in 3-D"
+                f"{first.header.path} is a Siemens mosaic that does not say how many slices it tiles, or where "
+                "they lie: each picture is shown as it is, not as a volume"
             )
         elif _lost_place(first):
             volume.warnings.append(
@@ -129,15 +132,14 @@ def _lost_place(frame: Frame) -> bool:
 
 def _rounded_grid(planes: Sequence[Plane], reference: str | None) -> tuple[Geometry, float] | None:
     """Return the best regular grid through positions that only rounding makes irregular."""
-    origins = np.array([plane.origin for plane in planes])
-    k = np.arange(len(planes))
-    basis = np.stack((k, np.ones_like(k)), axis=1).astype(np.float64)
-    (step, start), *_ = np.linalg.lstsq(basis, origins, rcond=None)
-    error = float(np.linalg.norm(origins - (start + k[:, None] * step), axis=1).max())
-    if error > min(ROUNDING, max(ROUNDING_SHARE * float(np.linalg.norm(step)), GRID_TOLERANCE)):
+    fitted = fitted_steps(np.array([plane.origin for plane in planes]))
+    if fitted is None:
         return None
+    start, step, error = fitted
     first = planes[0]
-    placed = [Plane(start + n * step, first.column_step, first.row_step, first.shape) for n in k.tolist()]
+    placed = [
+        Plane(start + n * step, first.column_step, first.row_step, first.shape) for n in range(len(planes))
+    ]
     extent = max(first.shape)
     for plane in planes:
         drift = max(
@@ -150,6 +152,20 @@ def _rounded_grid(planes: Sequence[Plane], reference: str | None) -> tuple[Geome
         return Geometry.from_planes(placed, frame_of_reference=reference), error
     except GeometryError:
         return None
+
+
+def fitted_steps(origins: Vectors) -> tuple[Vectors, Vectors, float] | None:
+    """Return start and step of the even row of places that points (n, 3) are, and how far they are off, mm.
+
+    None when more than rounding in a header would explain keeps them from being one.
+    """
+    k = np.arange(len(origins))
+    basis = np.stack((k, np.ones_like(k)), axis=1).astype(np.float64)
+    (step, start), *_ = np.linalg.lstsq(basis, origins, rcond=None)
+    error = float(np.linalg.norm(origins - (start + k[:, None] * step), axis=1).max())
+    if error > min(ROUNDING, max(ROUNDING_SHARE * float(np.linalg.norm(step)), GRID_TOLERANCE)):
+        return None
+    return start, step, error
 
 
 def _irregularity(row: Sequence[Frame], planes: Sequence[Plane], damaged: Sequence[str]) -> str:
@@ -232,7 +248,7 @@ def _times(volume: Volume) -> tuple[float, ...] | None:
 
 _NUMBERED = (
     "temporal position", "echo", "echo time", "b-value", "inversion time", "flip angle", "cardiac phase",
-    "acquisition number", "trigger time", "frame reference time",
+    "acquisition number", "trigger time", "frame reference time", "time slot", "time slice", "phase", "rotation",
 )  # fmt: skip
 
 
@@ -277,6 +293,13 @@ def _notes(volume: Volume) -> list[str]:
         notes.append("frames without a place in the patient")
     if first.header.is_color and first.header.palette is None and first.header.stored > 8:
         notes.append(f"{first.header.stored}-bit colour shown in 8 bits")
+    headers = {frame.header.path: frame.header for frame in volume.frames}
+    unshown = Counter(what for header in headers.values() for what in header.unshown)
+    for what, count in unshown.items():
+        where = f" of {count} of {len(headers)} files" if len(headers) > 1 else ""
+        notes.append(
+            f"{what}{where} is not shown" if what.startswith("overlay") else f"{what}{where} are not shown"
+        )
     return notes
 
 

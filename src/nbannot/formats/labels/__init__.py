@@ -9,12 +9,17 @@ from pathlib import Path
 from nbannot.errors import FormatError
 from nbannot.formats.labels import rtstruct, segmentation
 from nbannot.formats.labels.findings import Findings
+from nbannot.formats.labels.flat.boxes import is_boxes, read_boxes
+from nbannot.formats.labels.flat.coco import is_coco, read_coco
+from nbannot.formats.labels.flat.voc import is_voc, read_voc
+from nbannot.formats.labels.flat.yolo import is_yolo, read_yolo
 from nbannot.formats.labels.labelmaps import (
     is_folder_of_labelmaps,
     is_labelmap,
     read_folder_of_labelmaps,
     read_labelmap,
 )
+from nbannot.formats.labels.markups.reading import is_markups, read_markups
 from nbannot.formats.labels.pictures import (
     is_folder_of_pictures,
     is_mask_picture,
@@ -22,6 +27,8 @@ from nbannot.formats.labels.pictures import (
     read_mask_picture,
 )
 from nbannot.formats.labels.segnrrd import is_seg_nrrd, read_seg_nrrd
+from nbannot.formats.labels.sr.reading import is_report, read_report
+from nbannot.formats.labels.volview.reading import is_volview, read_volview
 from nbannot.model.document import Document
 from nbannot.model.image import Image
 
@@ -49,10 +56,17 @@ class LabelFormat:
 FORMATS: tuple[LabelFormat, ...] = (
     LabelFormat("DICOM SEG", segmentation.matches, segmentation.read_segmentation),
     LabelFormat("DICOM RTSTRUCT", rtstruct.matches, rtstruct.read_rtstruct),
+    LabelFormat("DICOM SR", is_report, read_report),
+    LabelFormat("Slicer markups", is_markups, read_markups),
+    LabelFormat("VolView", is_volview, read_volview),
+    LabelFormat("COCO", is_coco, read_coco),
+    LabelFormat("boxes (CSV, JSON)", is_boxes, read_boxes),
     LabelFormat("3D Slicer segmentation (.seg.nrrd)", is_seg_nrrd, read_seg_nrrd),
     LabelFormat("labelmap (NIfTI, NRRD, MetaImage)", is_labelmap, read_labelmap),
     LabelFormat("PNG mask", is_mask_picture, read_mask_picture),
     LabelFormat("folder of labelmaps", is_folder_of_labelmaps, read_folder_of_labelmaps),
+    LabelFormat("Pascal VOC", is_voc, read_voc),
+    LabelFormat("YOLO", is_yolo, read_yolo),
     LabelFormat("folder of PNG masks", is_folder_of_pictures, read_folder_of_pictures),
 )
 

@@ -1,0 +1,1 @@
+"""Many documents into one data set for training, archives or people."""

@@ -1,0 +1,1 @@
+"""3D Slicer's markups (.mrk.json) in and out."""
