@@ -13,7 +13,7 @@ import { paintSvg } from "./svgpaint";
 export interface PictureOptions {
   /** Window, slice, letters and scale bar. */
   readonly words: boolean;
-  /** Masks and boxes. */
+  /** Masks, boxes and shapes. */
   readonly labels: boolean;
   readonly crosshair: boolean;
   /** 1: the pixels of the screen; 2: twice as many. */
