@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { indexAtPixel, planeRequest } from "../src/render/plane";
 import { sliceFrame } from "../src/tools/frame";
 import { fromPx, toPx, type Screen } from "../src/ui/overlay";
+import { leftOut, type PictureOptions } from "../src/ui/picture";
 import { distance, GRIDS, random, VIEWS } from "./tools_help";
 
 /** What the overlay and the tools think lies under a pixel is what the renderer draws there. */
@@ -24,4 +25,14 @@ describe.each(GRIDS)("overlay and picture agree on a %s grid", (_, geometry) => 
       }
     }
   });
+});
+
+it("a picture to pass on has shapes and boxes where labels are wanted, and nothing that follows the pointer", () => {
+  const left = (name: string, more: Partial<PictureOptions> = {}): boolean => {
+    const element = { classList: { contains: (one: string) => one === `nbannot-${name}` } } as unknown as SVGElement;
+    return leftOut(element, { words: true, labels: true, crosshair: false, scale: 1, ...more });
+  };
+  expect(["shapes", "box", "bar"].map((name) => left(name))).toEqual([false, false, false]);
+  expect(["shapes", "box", "bar"].map((name) => left(name, { labels: false }))).toEqual([true, true, false]);
+  expect(["ring", "handles", "shape-handles", "cross"].map((name) => left(name))).toEqual([true, true, true, true]);
 });

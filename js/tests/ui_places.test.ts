@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { GridGeometry, type Vec3 } from "../src/model/geometry";
 import { DocumentMirror } from "../src/model/document";
-import type { BoxItem, ImageJson, StateMessage } from "../src/model/protocol";
+import type { BoxItem, ImageJson, ShapeItem, StateMessage } from "../src/model/protocol";
 import { IDENTITY } from "../src/model/transform";
 import { ViewStore } from "../src/state/store";
 import { freeFrame, rotationOf, sliceFrame } from "../src/tools/frame";
 import { agreement } from "../src/ui/difference";
+import { counterpart, type Lead } from "../src/ui/follow";
 import { gridStep } from "../src/ui/layoutmenu";
 import { aligned } from "../src/ui/links";
 import { cutLine, referenceLines } from "../src/ui/references";
@@ -29,12 +30,12 @@ const ct = picture("ct", [2, 1, 1], [-20, -20, -20], [20, 40, 40], { frame_of_re
 const mr = picture("mr", [5, 2, 2], [-22, -20, -30], [9, 20, 20], { frame_of_reference: "one", modality: "MR" });
 const prior = picture("prior", [4, 1, 1], [500, 400, 100], [12, 40, 40], { frame_of_reference: "two" });
 
-function open(images: readonly ImageJson[], boxes: readonly BoxItem[] = []): Scene {
+function open(images: readonly ImageJson[], boxes: readonly BoxItem[] = [], shapes: readonly ShapeItem[] = []): Scene {
   const document = new DocumentMirror();
   document.connect({ reserve: () => ({ seq: 1, id: "t:1" }), send: () => undefined, resync: () => undefined });
   document.receiveState({
     type: "state", tab: "t", version: "", document: "d", revision: 1, acked: 0, images, labels: [label("lesion")],
-    masks: [], boxes, shapes: [], tags: [], can_undo: false, can_redo: false, http: null, author: "",
+    masks: [], boxes, shapes, tags: [], can_undo: false, can_redo: false, http: null, author: "",
   } as unknown as StateMessage);
   const nothing = (): undefined => undefined;
   const source = {
@@ -128,20 +129,57 @@ describe("the same lesion", () => {
   it("is found by its label where no way leads", () => {
     const scene = open([ct, prior], [at("ct", 4, "a"), at("ct", 15, "b"), at("prior", 9, "c"), at("prior", 3, "d")]);
     scene.view.set({ layout: "longitudinal" });
-    scene.goTo(ct, [15, 12, 13], null, "lesion");
+    scene.goTo(ct, [15, 12, 13], null, { label: "lesion" });
     expect(scene.paneById("axial-2").image.id).toBe("prior");
     expect([scene.paneById("axial").slice, scene.paneById("axial-2").slice]).toEqual([15, 9]);
-    scene.goTo(prior, [3, 12, 13], null, "lesion");
+    scene.goTo(prior, [3, 12, 13], null, { label: "lesion" });
     expect([scene.paneById("axial").slice, scene.paneById("axial-2").slice]).toEqual([4, 3]);
-    scene.goTo(ct, [8, 12, 13], null, "cyst");
+    scene.goTo(ct, [8, 12, 13], null, { label: "cyst" });
     expect(scene.paneById("axial-2").slice).toBe(3);
+  });
+
+  const line = (image: string, k: number, id: string, more: Partial<ShapeItem> = {}): ShapeItem => {
+    const z = image === "prior" ? 100 + 4 * k : -20 + 2 * k;
+    const [x, y] = image === "prior" ? [500, 400] : [-20, -20];
+    return {
+      type: "shape", kind: "ruler", label: "lesion", points: [[x + 10, y + 10, z], [x + 16, y + 14, z]], id, image, frame: null, slice: null,
+      normal: null, text: "", names: [], edges: [], name: "", lesion: "", attributes: {}, status: "", locked: false, ...more,
+    };
+  };
+  const goes = (boxes: readonly BoxItem[], shapes: readonly ShapeItem[], lead: Lead): number => {
+    const scene = open([ct, prior], boxes, shapes);
+    scene.view.set({ layout: "longitudinal" });
+    scene.goTo(ct, [4, 12, 13], null, lead);
+    return scene.paneById("axial-2").slice;
+  };
+
+  it("is followed by its id first, then by name and label, then by label", () => {
+    const here = line("ct", 4, "a", { lesion: "L1", name: "One" });
+    const byLesion = line("prior", 9, "b", { lesion: "L1", label: "other", kind: "ellipse", points: [[505, 410, 136], [515, 410, 136], [510, 405, 136], [510, 415, 136]] });
+    const byName = { ...at("prior", 7, "c"), name: "One" };
+    const named = { ...at("prior", 2, "e"), name: "One", label: "other" };
+    const byLabel = line("prior", 3, "d", { name: "Two", lesion: "L2" });
+    expect(goes([byName, named], [here, byLesion, byLabel], here)).toBe(9);
+    expect(goes([byName, named], [here, byLabel], here)).toBe(7);
+    expect(goes([named], [here, byLabel], here)).toBe(3);
+    expect(goes([byName], [here, byLesion, byLabel], { label: "lesion", lesion: "", name: "" })).toBe(3);
+    expect(goes([named], [here], here)).toBe(prior.shape[0] / 2);
+  });
+
+  it("is the middle of a shape; of as many here as there the n-th is the n-th", () => {
+    const scene = open([ct, prior], [], ["a", "b"].flatMap((id, n) =>
+      [line("ct", 4 + 8 * n, id, { lesion: "L" }), line("prior", 8 + n, `${id}2`, { lesion: "L" })]));
+    const found = counterpart(scene, ct, [12, 12, 13], prior, { label: "lesion", lesion: "L" })!;
+    expect(found.map((x) => Math.round(x * 1e6) / 1e6)).toEqual([9, 12, 13]);
+    expect(counterpart(scene, ct, [4, 12, 13], prior, { label: "lesion", lesion: "L" })![0]).toBeCloseTo(8);
+    expect(counterpart(scene, ct, [4, 12, 13], prior, { label: "cyst" })).toBeNull();
   });
 
   it("is at the same place where the images are registered", () => {
     const scene = open([ct, prior], [at("ct", 4, "a"), at("prior", 9, "c")]);
     const matrix = [1, 0, 0, -520, 0, 1, 0, -420, 0, 0, 1, -120, 0, 0, 0, 1];
     scene.view.set({ layout: "longitudinal", transforms: { prior: { to: "ct", matrix } } });
-    scene.goTo(ct, [4, 12, 13], null, "lesion");
+    scene.goTo(ct, [4, 12, 13], null, { label: "lesion" });
     expect(scene.paneById("axial-2").slice).toBe(Math.round((-12 + 120 - 100) / 4));
   });
 });

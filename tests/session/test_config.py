@@ -141,6 +141,23 @@ def test_groups_and_roles() -> None:
         load_config(source, role="owner")  # type: ignore[arg-type]
 
 
+def test_headers_are_shown_unless_somebody_says_no(tmp_path: Path) -> None:
+    assert load_config({}).headers and load_config({"headers": True}).headers
+    assert not load_config({"headers": False}).headers
+    assert not load_config({"headers": "shown"}).headers
+    source = {
+        "headers": False,
+        "groups": {"staff": {"headers": True}},
+        "access": {"admin": {"headers": True}},
+    }
+    assert [load_config(source).headers, load_config(source, groups=["staff"]).headers] == [False, True]
+    assert load_config(source, role="admin").headers
+    write(tmp_path / ".nbannot.yaml", "headers: false\n")
+    child = write(tmp_path / "x/.nbannot.yaml", "__inherit__: true\nlayout: axial\n")
+    assert not load_config(child.parent).headers
+    assert load_config(child.parent).origin("headers") == tmp_path / ".nbannot.yaml"
+
+
 def test_all_replaces(tmp_path: Path) -> None:
     write(tmp_path / ".nbannot.yaml", "layouts: {A: [[axial]], B: [[coronal]]}\n")
     child = "__inherit__: true\nlayouts: {__all__: true, C: [[sagittal]]}\n"
@@ -180,6 +197,7 @@ def test_all_replaces(tmp_path: Path) -> None:
         ("shortcuts: {pan: true}", 'shortcuts.pan: This is no key. Put the key in quotes, as in "Ctrl+p".'),
         ("io: {segmentGroupSaveFormat: nifti}",
          "io.segmentGroupSaveFormat: Unknown value 'nifti'. Did you mean 'nii'?"),
+        ("headers: maybe", "headers: This is neither true nor false. Write true or false; until then they are hidden."),
         ("links: {slice: maybe}", "links.slice: This is neither true nor false. Write true or false."),
         ("hanging: {when: {}}", "hanging: This is no list of rules. Write one rule for each item."),
         ("hanging: [{when: {modality: CT, description: '/(/'}}]", "hanging[0].when.description: The regular"),

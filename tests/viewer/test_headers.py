@@ -54,6 +54,22 @@ def test_a_reader_gets_none(image: Image) -> None:
     assert "not shown" in content["error"]["message"] and "Doe" not in json.dumps(content)
 
 
+@pytest.mark.parametrize(("headers", "told"), [(True, False), (False, True), (False, False), (True, True)])
+def test_viewer_and_configuration_must_both_allow_them(image: Image, headers: bool, told: bool) -> None:
+    viewer = nb.Viewer(image, headers=headers, config={"headers": told})
+    messages: list[Message] = []
+    viewer._channel._send = lambda content, buffers: messages.append((content, buffers))  # type: ignore[union-attr]
+    viewer._receive(
+        viewer, {"type": "get", "tab": "T", "rid": 7, "keys": [f"header/{image.id}/0/0"], "urgent": True}, []
+    )
+    deadline = time.monotonic() + 20
+    while not messages:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    viewer.close()
+    assert messages[0][0]["type"] == ("bytes" if headers and told else "bytes_error")
+
+
 def test_facts_are_for_everybody(image: Image) -> None:
     content, [data] = ask(Document(image), f"info/{image.id}", headers=False)
     assert content["type"] == "bytes"

@@ -22,7 +22,8 @@ from nbannot.model.image import Image
 from nbannot.model.masks import Mask
 from nbannot.viewer.pane import Pane, Scene
 from nbannot.viewer.panes import Cell, arrange, cells
-from nbannot.viewer.picture import Picture, bar, draw, show_number
+from nbannot.viewer.pen import show_number
+from nbannot.viewer.picture import Picture, bar, draw
 from viewer import pictures
 
 

@@ -52,7 +52,7 @@ export function annotationUnder(pane: Pane, pointer: Pointer): Drawn | null {
 /** Show an annotation: its image, its slice, its frame. */
 export function goToAnnotation(scene: Scene, item: Annotation): void {
   const place = placed(scene, item);
-  if (place) scene.goTo(scene.imageById(item.image) ?? scene.main, place.index, place.frame, item.label);
+  if (place) scene.goTo(scene.imageById(item.image) ?? scene.main, place.index, place.frame, item);
 }
 
 /** Go `by` annotations further, in the order of the document, and choose that one. */

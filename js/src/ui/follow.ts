@@ -1,16 +1,21 @@
 /** The same lesion in another image, where no way leads from the world of one to that of the other. */
 import type { GridGeometry, Vec3 } from "../model/geometry";
 import type { SliceStore } from "../model/masks";
-import type { BoxItem, ImageJson, MaskItem } from "../model/protocol";
+import type { ImageJson, MaskItem } from "../model/protocol";
+import { placeOf, type Drawn } from "../tools/annotations";
 import { isGrid } from "../tools/frame";
 import type { Pane, PaneOwner } from "./pane";
 import { bounds } from "./spaces";
 
-/** Middle of a box (k, j, i); its corners are centres of voxels. */
-const middle = ({ index: [a, b] }: BoxItem): Vec3 => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2, (a[2] + b[2]) / 2];
+/** What is followed: an annotation, or a label alone. */
+export interface Lead {
+  readonly label: string;
+  readonly name?: string;
+  readonly lesion?: string;
+}
 
-/** Move the images of the other panes to what has the label there; nothing moves while crosshairs are not linked. */
-export function follow(scene: PaneOwner, pane: Pane, index: Vec3, label: string): void {
+/** Move the images of the other panes to the same finding there; nothing moves while crosshairs are not linked. */
+export function follow(scene: PaneOwner, pane: Pane, index: Vec3, lead: Lead): void {
   const { view } = scene;
   if (!view.value.links.cursor) return;
   const done = new Set([pane.image.id]);
@@ -20,7 +25,7 @@ export function follow(scene: PaneOwner, pane: Pane, index: Vec3, label: string)
     const { image, geometry } = other;
     if (done.has(image.id) || scene.spaces.between(pane.image, image)) continue;
     done.add(image.id);
-    const found = counterpart(scene, pane.image, index, image, label);
+    const found = counterpart(scene, pane.image, index, image, lead);
     if (!found) continue;
     if (!isGrid(geometry)) slice[image.id] = Math.round(found[0]);
     else cursors[image.id] = geometry.toWorld(found);
@@ -32,24 +37,43 @@ export function follow(scene: PaneOwner, pane: Pane, index: Vec3, label: string)
   } else view.set({ cursors, slice });
 }
 
-/** Index in `image` of what has a label there: a box, else the middle of its voxels; null where there is none. */
+/** How annotations of two images belong together, the surest first. */
+const TIES: readonly ((lead: Lead) => ((item: Drawn) => boolean) | null)[] = [
+  ({ lesion }) => (lesion ? (item) => item.lesion === lesion : null),
+  ({ name, label }) => (name ? (item) => item.name === name && item.label === label : null),
+  ({ label }) => (item) => item.label === label,
+];
+
+/**
+ * Index in `image` of the same finding: an annotation of its lesion, else of its name and label, else of its label,
+ * else the middle of its label's voxels; null where there is none.
+ */
 export function counterpart(
-  scene: Pick<PaneOwner, "boxes" | "masksOf" | "source" | "geometryOf">, from: ImageJson, index: Vec3, image: ImageJson, label: string,
+  scene: Pick<PaneOwner, "boxes" | "shapes" | "main" | "masksOf" | "source" | "geometryOf">,
+  from: ImageJson, index: Vec3, image: ImageJson, lead: Lead,
 ): Vec3 | null {
   const [one, two] = [scene.geometryOf(from), scene.geometryOf(image)];
-  const here = boxesOf(scene.boxes, from, one, label);
-  const there = boxesOf(scene.boxes, image, two, label);
-  if (there.length === 0) return voxelsOf(scene, image, label);
-  const at = part(one, index);
-  // As many here as there: the n-th is the n-th. Otherwise the one in the most similar place.
-  const [boxes, geometry] = there.length === here.length ? [here, one] as const : [there, two] as const;
-  return middle(there[nearestOf(boxes.map((box) => part(geometry, middle(box))), at)]!);
+  for (const tie of TIES) {
+    const same = tie(lead);
+    const there = same ? middles(scene, image, two, same) : [];
+    if (!same || there.length === 0) continue;
+    const here = middles(scene, from, one, same);
+    // As many here as there: the n-th is the n-th. Otherwise the one in the most similar place.
+    const [all, geometry] = there.length === here.length ? [here, one] as const : [there, two] as const;
+    return there[nearestOf(all.map((middle) => part(geometry, middle)), part(one, index))]!;
+  }
+  return voxelsOf(scene, image, lead.label);
 }
 
-/** Boxes of a label, along the patient. */
-function boxesOf(boxes: readonly BoxItem[], image: ImageJson, geometry: GridGeometry, label: string): BoxItem[] {
-  const found = boxes.filter((one) => one.image === image.id && one.label === label);
-  return found.sort((a, b) => part(geometry, middle(a))[2] - part(geometry, middle(b))[2]);
+/** Middles of the boxes and shapes of an image that are meant, along the patient. */
+function middles(
+  { boxes, shapes, main }: Pick<PaneOwner, "boxes" | "shapes" | "main">, image: ImageJson, geometry: GridGeometry, same: (item: Drawn) => boolean,
+): Vec3[] {
+  const found = [...boxes, ...shapes].filter((item) => (item.image || main.id) === image.id && same(item)).flatMap((item) => {
+    const place = placeOf(item, image, (world) => geometry.toIndex(world));
+    return place ? [place.index] : [];
+  });
+  return found.sort((a, b) => part(geometry, a)[2] - part(geometry, b)[2]);
 }
 
 /** A place in parts of the image's size, along the patient's axes where they are known. */

@@ -13,7 +13,7 @@ import { paintSvg } from "./svgpaint";
 export interface PictureOptions {
   /** Window, slice, letters and scale bar. */
   readonly words: boolean;
-  /** Masks and boxes. */
+  /** Masks, boxes and shapes. */
   readonly labels: boolean;
   readonly crosshair: boolean;
   /** 1: the pixels of the screen; 2: twice as many. */
@@ -84,7 +84,7 @@ function drawPane(context: CanvasRenderingContext2D, shot: Shot, x: number, y: n
 }
 
 /** What follows the pointer is never drawn; the rest as wanted. */
-function leftOut(element: SVGElement, { words, labels, crosshair }: PictureOptions): boolean {
+export function leftOut(element: SVGElement, { words, labels, crosshair }: PictureOptions): boolean {
   const is = (...names: string[]): boolean => names.some((name) => element.classList.contains(`nbannot-${name}`));
   if (is("ring", "handles", "shape-handles")) return true;
   if (!words && is("bar", "bar-shadow", "bar-text")) return true;

@@ -11,7 +11,7 @@ import type { LayoutTree, Links, PaneChoice, Turn } from "../state/parts";
 import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
 import type { BoxDraft, Drawing, MaskVoxels, ToastAction, Typing, Window } from "../tools/tool";
 import { withDefaults } from "../tools/defaults";
-import { follow } from "./follow";
+import { follow, type Lead } from "./follow";
 import { hungTurn } from "./hanging";
 import { fellowsOf, movedCursors } from "./links";
 import { Pane, type PaneOwner, type Pick } from "./pane";
@@ -261,15 +261,15 @@ export class Scene implements PaneOwner {
   /**
    * Show the voxel `index` (k, j, i) of an image, in the pane that has it or in the active one.
    *
-   * Images in other panes follow: to the same place where a way leads there, else to what has the same label.
+   * Images in other panes follow: to the same place where a way leads there, else to the same finding (`counterpart`).
    */
-  goTo(image: ImageJson, index: Vec3, frame: number | null = null, label: string | null = null): void {
+  goTo(image: ImageJson, index: Vec3, frame: number | null = null, lead: Lead | null = null): void {
     if (!this.panes.some((pane) => pane.image.id === image.id)) this.choose(image.id);
     const pane = this.panes.find((one) => one.image.id === image.id) ?? this.pane;
     if (frame !== null) pane.setTime(frame);
     if (!isGrid(pane.geometry)) pane.scrollTo(index[0]);
     this.moveCursor(pane, pane.geometry.toWorld(index), "cursor");
-    if (label !== null) follow(this, pane, index, label);
+    if (lead) follow(this, pane, index, lead);
   }
 
   /** The frames of the three patient planes through a pane's crosshair. */

@@ -44,7 +44,7 @@ class ScreenshotDialog {
     const { signal } = dialogs.build("screenshot", "Picture of the view", [
       h("fieldset", { "aria-label": "What is in the picture" },
         ...(several ? [line(this.#all, "All views")] : []),
-        line(this.#words, "Window, slice, letters, scale"), line(this.#labels, "Labels and boxes"),
+        line(this.#words, "Window, slice, letters, scale"), line(this.#labels, "Labels and shapes"),
         line(this.#crosshair, "Crosshair"), line(this.#double, "Twice the pixels")),
       this.#preview, this.#warning,
       h("p", {}, "The picture holds no names and no dates of its own. viewer.picture() in Python leaves one in the notebook."),

@@ -37,6 +37,7 @@ from nbannot.session.reading import (
     WindowPreset,
     read_colormaps,
     read_disabled,
+    read_headers,
     read_io,
     read_layouts,
     read_links,
@@ -54,7 +55,7 @@ NAMES = (".nbannot.yaml", ".volview_config.yaml")
 
 KEYS = (
     "layouts", "layout", "labels", "shortcuts", "windowing", "windowPresets", "colormaps", "links",
-    "disabledViewTypes", "hanging", "io",
+    "disabledViewTypes", "hanging", "headers", "io",
 )  # fmt: skip
 UNUSED = ("processing", "dataBrowser")
 """Keys of VolView that are allowed and have no meaning here."""
@@ -87,6 +88,8 @@ class Config:
         VolView's types of views that are not offered: 2D, 3D, Oblique.
     hanging
         Hanging rules.
+    headers
+        Whether viewers show the headers of files, which name the patient.
     io
         How files are written and found.
     problems
@@ -105,6 +108,7 @@ class Config:
     links: Mapping[str, bool] = field(default_factory=dict)
     disabled: tuple[str, ...] = ()
     hanging: tuple[Rule, ...] = ()
+    headers: bool = True
     io: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()
@@ -342,6 +346,7 @@ _READERS: dict[str, tuple[str, Callable[[Reader, Node | Leaf, str], Any]]] = {
     "windowPresets": ("window_presets", read_presets),
     "colormaps": ("colormaps", read_colormaps),
     "links": ("links", read_links),
+    "headers": ("headers", read_headers),
     "io": ("io", read_io),
 }
 

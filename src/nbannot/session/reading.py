@@ -210,6 +210,15 @@ def read_disabled(reader: Reader, node: Node | Leaf, key: str) -> tuple[str, ...
     return found
 
 
+def read_headers(reader: Reader, node: Node | Leaf, key: str) -> bool:
+    """Return whether headers of files are shown; they are not where that cannot be read."""
+    if isinstance(node, Leaf) and isinstance(node.value, bool):
+        return node.value
+    hint = "Write true or false; until then they are hidden."
+    reader.report(node, key, "This is neither true nor false", hint)
+    return False
+
+
 def read_io(reader: Reader, node: Node | Leaf, key: str) -> dict[str, str]:
     """Return how files are written and found."""
     found = {}

@@ -504,7 +504,7 @@ class Channel:
         if not self._headers:
             raise HeaderRefusedError(
                 "Headers of files are not shown here",
-                hint="Whoever opened this viewer has switched them off.",
+                hint="Whoever opened this viewer, or its configuration, has switched them off.",
             )
         return header_bytes(self._document.image(id), k, frame)
 

@@ -17,15 +17,16 @@ from nbannot.model.document import Document
 from nbannot.model.image import Image
 from nbannot.viewer.drawing import shown_lut, shown_unit, window_of
 from nbannot.viewer.frames import letters, opposite
+from nbannot.viewer.outlines import draw_shapes
 from nbannot.viewer.pane import Pane, Scene, rgb
 from nbannot.viewer.panes import INFO, cells
+from nbannot.viewer.pen import WHITE, Pen, show_number
 
 # Width and height of a picture, as parts of each other, and what is between the panes.
 RATIO = 0.6
 TALLEST, LOWEST = 1.5, 0.4
 BETWEEN = (58, 62, 68)
 
-WHITE = (233, 237, 241)
 AMBER = (255, 217, 160)
 TITLES: Mapping[str, tuple[str, tuple[int, int, int]]] = {
     "axial": ("Axial", (255, 107, 107)),
@@ -36,7 +37,6 @@ TITLES: Mapping[str, tuple[str, tuple[int, int, int]]] = {
     "volume": ("3-D, maximum intensity", (216, 222, 230)),
 }
 _UNITS = {"bw": "g/ml (SUV bw)", "lbm": "g/ml (SUV lbm)", "bsa": "cm²/ml (SUV bsa)"}
-_MINUS = "−"
 
 
 class Picture:
@@ -167,42 +167,17 @@ def _finished(pane: Pane, ratio: float, labels: bool, scale_bar: bool) -> NDArra
     from PIL import Image as Pillow
 
     picture = Pillow.fromarray(pane.paint(ratio, labels=labels))
-    pen = _Pen(picture, ratio)
+    pen = Pen(picture, ratio)
     if labels and pane.plane != "volume" and pane.view.get("overlay", True):
         _boxes(pen, pane)
+        draw_shapes(pen, pane)
     if scale_bar and pane.width >= 160 and pane.height >= 120:
         _scale_bar(pen, pane)
     _words(pen, pane)
     return np.asarray(picture)
 
 
-class _Pen:
-    """Draws on a picture in CSS px."""
-
-    def __init__(self, picture: Any, ratio: float) -> None:
-        from PIL import ImageDraw, ImageFont
-
-        self._draw = ImageDraw.Draw(picture)
-        self._fonts = {size: ImageFont.load_default(size * ratio) for size in (12, 13)}
-        self._ratio = ratio
-
-    def line(self, points: Sequence[tuple[float, float]], color: tuple[int, int, int], width: float) -> None:
-        """Draw lines from point to point, dark below so that they show on white, too."""
-        places = [(round(x * self._ratio), round(y * self._ratio)) for x, y in points]
-        thin = max(1, round(width * self._ratio))
-        self._draw.line(places, fill=(0, 0, 0), width=thin + 2 * max(1, round(self._ratio / 2)))
-        self._draw.line(places, fill=color, width=thin)
-
-    def text(self, at: tuple[float, float], words: str, anchor: str, color: tuple[int, int, int] = WHITE,
-             size: int = 12) -> None:  # fmt: skip
-        """Write words; the anchor is Pillow's: "la" at the left top, "mm" in the middle."""
-        if words:
-            place = (at[0] * self._ratio, at[1] * self._ratio)
-            self._draw.text(place, words, fill=color, font=self._fonts[size], anchor=anchor,
-                            stroke_width=max(1, round(1.2 * self._ratio)), stroke_fill=(0, 0, 0))  # fmt: skip
-
-
-def _words(pen: _Pen, pane: Pane) -> None:
+def _words(pen: Pen, pane: Pane) -> None:
     width, height, frame = pane.width, pane.height, pane.frame
     title, color = TITLES[pane.plane]
     pen.text((7, 6), title, "la", color)
@@ -280,19 +255,7 @@ def suv_of(image: Image, view: Mapping[str, Any]) -> tuple[str, float]:
     return ("", 1.0) if kind is None or image.suv is None else (_UNITS[kind], image.suv_factor(kind))
 
 
-def show_number(value: float) -> str:
-    """Return a number with about four digits; whole numbers as they are."""
-    size = abs(value)
-    if float(value).is_integer() and size < 1e15:
-        text = str(int(value))
-    elif size < 1e-3 or size >= 1e6:
-        text = f"{value:.2e}"
-    else:
-        text = f"{float(f'{value:.{3 if size < 1 else 4}g}'):g}"
-    return text.replace("-", _MINUS)
-
-
-def _scale_bar(pen: _Pen, pane: Pane) -> None:
+def _scale_bar(pen: Pen, pane: Pane) -> None:
     scale, unit = pane.camera.mm_per_px, pane.image.geometry.unit
     length, text = bar(scale, min(140.0, pane.width * 0.3), unit)
     right, bottom = pane.width - 10, pane.height - 30
@@ -310,15 +273,16 @@ def bar(mm_per_px: float, room: float, unit: str) -> tuple[float, str]:
     return length / mm_per_px, text
 
 
-def _boxes(pen: _Pen, pane: Pane) -> None:
+def _boxes(pen: Pen, pane: Pane) -> None:
     document, frame, camera = pane.scene.document, pane.frame, pane.camera
     labels = {label.name: label for label in document.labels}
+    hidden = set(pane.view.get("hidden", ()))
     axis = frame.axes.axis
     if axis is None:
         return
     for box in document.boxes:
         label = labels.get(box.label)
-        if label is None or label.id in pane.view.get("hidden", ()) or not _box_shown(box, pane, axis):
+        if label is None or not hidden.isdisjoint((label.id, box.id)) or not _box_shown(box, pane, axis):
             continue
         low, high = np.array(box.index)
         u, v = (n for n in range(3) if n != axis)

@@ -74,7 +74,8 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
     height
         Height in CSS px; None for the default.
     headers
-        Whether the header browser may be used: headers name the patient. Readers get False.
+        Whether the header browser may be used: headers name the patient. Readers get False. The
+        configuration may forbid it too (``headers: false``).
     config
         None takes ``.nbannot.yaml`` or ``.volview_config.yaml`` beside the images; False takes none;
         else a file, a folder, a dict or a `Config`. What is wrong in it is told by a warning.
@@ -140,7 +141,7 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
             self._document,
             _Sender(self),
             spool=self._spool,
-            headers=headers,
+            headers=headers and self._config.headers,
             config=self._config.to_json(),
             operating=self._operating,
         )

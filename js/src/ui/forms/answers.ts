@@ -244,7 +244,7 @@ export class AnswersPanel {
     const item = [...boxes, ...shapes, ...tags].find(({ id }) => id === problem.item);
     const image = scene.imageById(item?.image ?? "") ?? scene.main;
     const place = item ? placeOf(item, image, (world) => scene.geometryOf(image).toIndex(world)) : null;
-    if (place) scene.goTo(image, place.index, place.frame, problem.label);
+    if (item && place) scene.goTo(image, place.index, place.frame, item);
     const owner = this.#ownerOf(problem);
     if (item && item.type !== "tag") scene.selected = item.id;
     else this.#showSegment(owner, problem);
@@ -262,7 +262,7 @@ export class AnswersPanel {
     scene.selected = null;
     const label = scene.labels.find(({ name }) => name === problem.label);
     if (label) scene.view.set({ label: label.id });
-    if (k !== null) scene.goTo(image, [k, (image.shape[1] - 1) / 2, (image.shape[2] - 1) / 2], null, problem.label);
+    if (k !== null) scene.goTo(image, [k, (image.shape[1] - 1) / 2, (image.shape[2] - 1) / 2], null, { label: problem.label });
   }
 
   #focusForm(): void {
