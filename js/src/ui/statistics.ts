@@ -10,7 +10,7 @@ function lengthText(value: number, unit: string): string {
   return `${value.toFixed(1)} ${unit}`;
 }
 
-function areaText(value: number, unit: string): string {
+export function areaText(value: number, unit: string): string {
   return unit === "mm" && value >= 1e4 ? `${(value / 100).toFixed(1)} cm²` : `${value.toFixed(value < 100 ? 1 : 0)} ${unit}²`;
 }
 
@@ -23,6 +23,11 @@ function volumeText(value: number, unit: string): string {
 function valueDigits(value: number, spread: number): string {
   const digits = spread >= 10 ? 0 : spread >= 1 ? 1 : spread >= 0.1 ? 2 : spread > 0 ? 3 : -1;
   return digits < 0 ? showNumber(value) : value.toFixed(digits).replace("-", "−");
+}
+
+/** "46 ± 61": a mean with its standard deviation. */
+export function spreadText(mean: number, sd: number): string {
+  return `${valueDigits(mean, sd)} ± ${valueDigits(sd, sd)}`;
 }
 
 /** A caption has no more lines than this. */
@@ -61,7 +66,7 @@ export function measuresText(found: Measures): readonly string[] {
   if (found.value !== undefined) values.push(`${showNumber(found.value)}${name}`);
   if (found.mean !== undefined && found.sd !== undefined) {
     const spread = found.sd;
-    values.push(`Mean ${valueDigits(found.mean, spread)} ± ${valueDigits(spread, spread)}${name}`);
+    values.push(`Mean ${spreadText(found.mean, spread)}${name}`);
     values.push(`Min ${valueDigits(found.min ?? NaN, spread)} · max ${valueDigits(found.max ?? NaN, spread)}${name}`);
   }
   if (found.note !== "") values.push(found.note.charAt(0).toUpperCase() + found.note.slice(1));
