@@ -66,12 +66,28 @@ describe("measuresText", () => {
     ["angle", ["58.0°"]],
     ["cobb", ["25.4°"]],
     ["probe", ["108 HU"]],
-    ["rectangle", ["Area 217 mm²", "Max ⌀ 21.5 mm", "Mean 46 ± 61 HU", "Min −59 · max 150 HU"]],
-    ["box", ["Volume 1.61 ml", "Max ⌀ 22.0 mm", "Mean 45 ± 61 HU", "Min −60 · max 150 HU"]],
-    ["small", ["Area 0.1 mm²", "Max ⌀ 0.5 mm", "No voxel centre inside"]],
+    ["rectangle", ["Area 217 mm²", "17.6 × 12.3 mm", "Perimeter 59.9 mm", "Mean 46 ± 61 HU", "Min −59 · max 150 HU"]],
+    ["ellipse", ["Area 259 mm²", "Axes 22.4 × 14.7 mm", "Perimeter 58.9 mm", "Mean 43 ± 61 HU", "Min −60 · max 150 HU"]],
+    ["polygon", ["Area 333 mm²", "Max ⌀ 32.6 mm", "Perimeter 96.7 mm", "Mean 46 ± 61 HU", "Min −60 · max 150 HU"]],
+    ["star", ["Area 116 mm²", "Max ⌀ 23.8 mm · perimeter 114.4 mm", "Mean 42 ± 62 HU", "Min −60 · max 150 HU", "The outline crosses itself: area and voxels by the even-odd rule"]],
+    ["flat box", ["Area 184 mm²", "17.0 × 10.8 mm", "Perimeter 55.6 mm", "Mean 46 ± 61 HU", "Min −59 · max 150 HU"]],
+    ["free", ["Area 469 mm²", "Max ⌀ 32.6 mm · perimeter 87.8 mm", "Mean 45 ± 44 HU", "Min −48 · max 142 HU", "Free plane: sampled at the voxel spacing, linear between voxels"]],
+    ["box", ["Volume 1.61 ml", "17.0 × 10.8 × 8.8 mm", "Max ⌀ 22.0 mm", "Mean 45 ± 61 HU", "Min −60 · max 150 HU"]],
+    ["small", ["Area 0.1 mm²", "Max ⌀ 0.5 mm", "Perimeter 1.4 mm", "No voxel centre inside"]],
     ["text", []],
   ])("%s", (name, lines) => {
     expect(measuresText(measure(item(name), image("plain")))).toEqual(lines);
+  });
+  it("has five lines at most, and leaves out no size of a closed shape", () => {
+    for (const { image: on, item: one, expected } of golden.cases) {
+      const lines = measuresText(measure(one, image(on)));
+      expect(lines.length).toBeLessThanOrEqual(5);
+      const text = lines.join("\n").toLowerCase();
+      for (const [word, key] of [["area", "area"], ["perimeter", "perimeter"], ["volume", "volume"]] as const)
+        expect(text.includes(word), `${one.id} ${key}`).toBe(expected[key] !== undefined || (word === "area" && text.includes("area and voxels")));
+      for (const key of ["width", "height", "depth", "short_axis", "perimeter"])
+        if (expected[key] !== undefined) expect(text).toContain((expected[key] as number).toFixed(1));
+    }
   });
   it("names pixels where there are no mm, and SUV", () => {
     expect(measuresText(measure(item("ruler", "pixels"), image("pixels")))).toEqual(["46.3 px"]);

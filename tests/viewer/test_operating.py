@@ -14,7 +14,7 @@ import nbannot as nb
 from nbannot.errors import ViewerError
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry
-from nbannot.model.image import Image
+from nbannot.model.image import Image, Suv
 from nbannot.model.runs import Runs, clip_index
 from nbannot.viewer.channel import Channel
 from nbannot.viewer.messages import PROTOCOL
@@ -452,3 +452,62 @@ def test_many_steps_come_in_part(document: Document, tab: Tab) -> None:
     steps = tab.wait("steps")[0]
     assert len(steps["rows"]) == 300 and steps["earlier"] + steps["later"] == 100
     assert any(row["done"] for row in steps["rows"]) and not all(row["done"] for row in steps["rows"])
+
+
+def test_volume_and_values_of_a_label_are_those_of_the_table(document: Document, tab: Tab) -> None:
+    liver, lesion = document.labels
+    organs = nb.Mask("organs", document.image(), segments={3: "liver", 7: "lesion"})
+    document.add(organs)
+    # Written in place: the host looks before it measures.
+    organs.array[1:3, 2:9, 3:8] = 3
+    document.masks["liver"].array[0, :4, :5] = 1
+    organs.array[4, 4, 4] = 7
+    tab.send("segment_values", label=liver.id, units={})
+    message = tab.wait("segment_values")[0]
+    assert (message["tab"], message["label"], message["error"]) == ("T", liver.id, None)
+    table = nb.table(document, "segments").query("label == 'liver'")
+    assert [(row["mask"], row["value"]) for row in message["rows"]] == [
+        (document.masks["liver"].id, 1),
+        (organs.id, 3),
+    ]
+    for ours, column in (("count", "voxels"), ("volume", "volume_mm3"), ("mean", "mean"), ("sd", "sd")):
+        assert [row[ours] for row in message["rows"]] == table[column].tolist()
+    assert {row["value_unit"] for row in message["rows"]} == {"HU"}
+    tab.messages.clear()
+    tab.send("segment_values", label=lesion.id, units={})
+    rows = tab.wait("segment_values")[0]["rows"]
+    assert [(row["count"], row["sd"]) for row in rows] == [(0, None), (1, 0)]
+    tab.messages.clear()
+    tab.send("segment_values", label="gone", units={})
+    assert tab.wait("segment_values")[0]["rows"] == []
+
+
+def test_values_of_a_label_in_suv_and_of_an_image_that_cannot_be_read() -> None:
+    class Broken:
+        shape, dtype = SHAPE, np.dtype(np.int16)
+
+        def plane(self, k: int, t: int = 0) -> np.ndarray:
+            raise OSError("secret name")
+
+        load = plane
+
+    grid = Geometry(np.eye(4)[[2, 1, 0, 3]], SHAPE)
+    pet = Image(np.full(SHAPE, 8, dtype=np.int16), grid, id="pet", modality="PT", suv=Suv({"bw": 0.25}))
+    document = Document([pet, Image(Broken(), grid, id="broken")], labels=["liver"], author="ann")
+    document.masks["liver"].array[1, 2, 3] = 1
+    tab = Tab(document, {})
+    label = document.labels["liver"].id
+    for units, value, unit in (({}, 2, "SUVbw"), ({"pet": "stored"}, 8, "")):
+        tab.messages.clear()
+        tab.send("segment_values", label=label, units=units)
+        [row] = tab.wait("segment_values")[0]["rows"]
+        assert (row["mean"], row["value_unit"]) == (value, unit)
+    other = nb.Mask("other", document.image("broken"), segments={1: "liver"})
+    document.add(other)
+    other.array[0, 0, 0] = 1
+    tab.messages.clear()
+    tab.send("segment_values", label=label, units={})
+    message = tab.wait("segment_values")[0]
+    assert message["rows"] == [] and message["error"]["kind"] == "OSError"
+    assert "secret" not in str(message)
+    tab.channel.close()

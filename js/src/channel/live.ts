@@ -1,4 +1,4 @@
-/** Messages that are neither edits nor slices: operations, the user's own tools, steps of the history. */
+/** Messages that are neither edits nor slices: operations, the user's own tools, steps of the history, numbers of segments. */
 
 import type { Edit, WireError } from "../model/protocol";
 import type { Wire } from "./wire";
@@ -49,6 +49,26 @@ export interface StepRow {
   readonly done: boolean;
 }
 
+/** Size and values of a segment, as in the table of segments in Python. */
+export interface SegmentRow {
+  readonly mask: string;
+  readonly value: number;
+  /** Frames of the image; the values are those of the first. */
+  readonly frames: number;
+  /** Voxels. */
+  readonly count: number;
+  readonly volume: number | null;
+  readonly area: number | null;
+  /** Of area, and of volume in its powers. */
+  readonly unit: "mm" | "px";
+  readonly mean: number | null;
+  readonly sd: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly value_unit: string;
+  readonly note: string;
+}
+
 /** What would change: as runs in the buffer, or in slices to ask for. */
 export interface OperatedMessage {
   readonly type: "operated";
@@ -86,6 +106,10 @@ export type LiveMessage =
     }
   | { readonly type: "tools"; readonly tools: readonly OwnToolJson[] }
   | {
+      readonly type: "segment_values"; readonly tab: string; readonly label: string; readonly rows: readonly SegmentRow[];
+      readonly error: WireError | null;
+    }
+  | {
       readonly type: "steps"; readonly tab: string; readonly rows: readonly StepRow[];
       readonly earlier: number; readonly later: number; readonly revision: number;
     };
@@ -93,6 +117,7 @@ export type LiveMessage =
 /** What a browser asks; `tab` is added. */
 export type LiveRequest =
   | { readonly type: "operations" | "history" }
+  | { readonly type: "segment_values"; readonly label: string; readonly units: Readonly<Record<string, string>> }
   | {
       readonly type: "operate"; readonly rid: number; readonly op: string;
       readonly mask?: string | null; readonly segment?: number | null; readonly image?: string;
@@ -101,7 +126,7 @@ export type LiveRequest =
     }
   | { readonly type: "operate_apply" | "operate_cancel"; readonly rid: number };
 
-const TYPES = new Set(["operations", "operating", "operated", "operate_ended", "tools", "steps"]);
+const TYPES = new Set(["operations", "operating", "operated", "operate_ended", "tools", "steps", "segment_values"]);
 
 export const isLive = (message: { readonly type: string }): message is LiveMessage => TYPES.has(message.type);
 

@@ -61,6 +61,7 @@ const PATHS: Readonly<Record<string, string>> = {
   fold: "M8 6l4 4l-4 4",
   history: "M4 10a6.500 6.500 0 1 1 2 4.600M3.500 6.500L4 10.300L7.500 9M10.500 6.500v4l3 2",
   operations: "M10 2.500l1.500 4l4 1.500l-4 1.500l-1.500 4l-1.500-4l-4-1.500l4-1.500zM15.500 12.500l.8 2l2 .8l-2 .8l-.8 2l-.8-2l-2-.8l2-.8z",
+  values: "M4 16V9M10 16V4M16 16v-6",
   more: "M4 10h.5M10 10h.5M16 10h.5",
 };
 

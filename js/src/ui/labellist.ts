@@ -9,6 +9,7 @@ import { editLabel } from "./formsmodule";
 import { stylePopup } from "./maskstyle";
 import { attachPopup } from "./menu";
 import type { Scene } from "./scene";
+import { SegmentNumbers } from "./segmentnumbers";
 import { cycleStatus, STATUS_ICONS, STATUSES, statusOf } from "../tools/statuses";
 import { countVoxels, drawnSlice } from "./voxels";
 
@@ -56,19 +57,28 @@ export class LabelList {
   readonly #empty = h("p", {}, "No labels yet. Add one to paint or to draw boxes.");
   readonly #folded = new Set<string>();
   #rows = new Map<string, Row>();
+  readonly #numbers: SegmentNumbers;
   /** Id of the label being renamed: its row must not be built anew under the cursor. */
   #editing: string | null = null;
 
   constructor(private readonly scene: Scene, private readonly dialogs: Dialogs, root: HTMLElement, signal: AbortSignal) {
     const style = smallButton("style", "Style of the labels", "label.style");
     attachPopup(style, root, (done) => stylePopup(scene, done), "dialog", signal);
+    this.#numbers = new SegmentNumbers(scene, signal);
+    const values = smallButton("values", "Volume and values of the chosen label", "label.values", false);
+    values.hidden = !scene.source.channel.live;
+    listen(values, "click", signal, () => {
+      this.#numbers.toggle();
+      setAttribute(values, "aria-pressed", String(this.#numbers.isOpen));
+      this.draw();
+    });
     const add = smallButton("plus", "Add a label", "label.add");
     listen(add, "click", signal, () => this.addLabel());
     listen(this.#filter, "input", signal, () => this.draw());
     listen(this.#filter, "keydown", signal, (event) => {
       if (event.key === "Enter") this.#list.querySelector<HTMLElement>("button.nbannot-name")?.click();
     });
-    this.element.append(h("header", {}, h("strong", {}, "Labels"), h("span", {}, style, add)), this.#filter, this.#list);
+    this.element.append(h("header", {}, h("strong", {}, "Labels"), h("span", {}, values, style, add)), this.#filter, this.#list);
   }
 
   /** Add a label with a free name, choose it, and let the user type its name. */
@@ -111,6 +121,8 @@ export class LabelList {
     }
     const wanted = [...rows.values()].map(({ element }) => element);
     this.#rows = rows;
+    const chosen = scene.label && rows.get(scene.label.id);
+    if (this.#numbers.draw(scene.label) && chosen) wanted.splice(wanted.indexOf(chosen.element) + 1, 0, this.#numbers.element);
     const { children } = this.#list;
     if (wanted.length === 0) this.#list.replaceChildren(labels.length === 0 ? this.#empty : h("p", {}, "No label matches."));
     else if (wanted.length !== children.length || wanted.some((one, n) => children[n] !== one)) {

@@ -10,7 +10,7 @@ function lengthText(value: number, unit: string): string {
   return `${value.toFixed(1)} ${unit}`;
 }
 
-function areaText(value: number, unit: string): string {
+export function areaText(value: number, unit: string): string {
   return unit === "mm" && value >= 1e4 ? `${(value / 100).toFixed(1)} cm²` : `${value.toFixed(value < 100 ? 1 : 0)} ${unit}²`;
 }
 
@@ -25,27 +25,54 @@ function valueDigits(value: number, spread: number): string {
   return digits < 0 ? showNumber(value) : value.toFixed(digits).replace("-", "−");
 }
 
-/** Measures as lines: sizes, then values, then what a reader should know. */
+/** "46 ± 61": a mean with its standard deviation. */
+export function spreadText(mean: number, sd: number): string {
+  return `${valueDigits(mean, sd)} ± ${valueDigits(sd, sd)}`;
+}
+
+/** A caption has no more lines than this. */
+const MOST = 5;
+
+/** How large a thing is: across, then round it. */
+function sizeLines(found: Measures): string[] {
+  const { unit } = found;
+  const sides = [found.width, found.height, found.depth].filter((side) => side !== undefined);
+  const axes = found.long_axis !== undefined && found.short_axis !== undefined ? [found.long_axis, found.short_axis] : [];
+  const across = (sizes: readonly number[]): string => `${sizes.map((size) => size.toFixed(1)).join(" × ")} ${unit}`;
+  const lines: string[] = [];
+  // The axes of a bidirectional are all there is of it.
+  if (axes.length > 0) lines.push(found.area === undefined ? across(axes) : `Axes ${across(axes)}`);
+  if (sides.length > 0) lines.push(across(sides));
+  // Of a rectangle it is the diagonal, of an ellipse its long axis.
+  if (found.max_diameter !== undefined && axes.length === 0 && sides.length !== 2) lines.push(`Max ⌀ ${lengthText(found.max_diameter, unit)}`);
+  if (found.perimeter !== undefined) lines.push(`Perimeter ${lengthText(found.perimeter, unit)}`);
+  return lines;
+}
+
+const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+
+/** Measures as at most `MOST` lines: area or volume, sizes, values, then what a reader should know. */
 export function measuresText(found: Measures): readonly string[] {
   const { unit } = found;
-  const lines: string[] = [];
   const name = found.value_unit === "" ? "" : ` ${found.value_unit}`;
-  if (found.length !== undefined) lines.push(lengthText(found.length, unit));
-  if (found.angle !== undefined) lines.push(`${found.angle.toFixed(1)}°`);
-  if (found.area === undefined && found.long_axis !== undefined && found.short_axis !== undefined)
-    lines.push(`${found.long_axis.toFixed(1)} × ${lengthText(found.short_axis, unit)}`);
-  if (found.volume !== undefined) lines.push(`Volume ${volumeText(found.volume, unit)}`);
-  if (found.area !== undefined) lines.push(`Area ${areaText(found.area, unit)}`);
-  if (found.max_diameter !== undefined) lines.push(`Max ⌀ ${lengthText(found.max_diameter, unit)}`);
-  if (found.pending) lines.push("…");
-  if (found.value !== undefined) lines.push(`${showNumber(found.value)}${name}`);
+  const first: string[] = [];
+  if (found.length !== undefined) first.push(lengthText(found.length, unit));
+  if (found.angle !== undefined) first.push(`${found.angle.toFixed(1)}°`);
+  if (found.volume !== undefined) first.push(`Volume ${volumeText(found.volume, unit)}`);
+  if (found.area !== undefined) first.push(`Area ${areaText(found.area, unit)}`);
+  const sizes = sizeLines(found);
+  const values: string[] = [];
+  if (found.pending) values.push("…");
+  if (found.value !== undefined) values.push(`${showNumber(found.value)}${name}`);
   if (found.mean !== undefined && found.sd !== undefined) {
     const spread = found.sd;
-    lines.push(`Mean ${valueDigits(found.mean, spread)} ± ${valueDigits(spread, spread)}${name}`);
-    lines.push(`Min ${valueDigits(found.min ?? NaN, spread)} · max ${valueDigits(found.max ?? NaN, spread)}${name}`);
+    values.push(`Mean ${spreadText(found.mean, spread)}${name}`);
+    values.push(`Min ${valueDigits(found.min ?? NaN, spread)} · max ${valueDigits(found.max ?? NaN, spread)}${name}`);
   }
-  if (found.note !== "") lines.push(found.note.charAt(0).toUpperCase() + found.note.slice(1));
-  return lines;
+  if (found.note !== "") values.push(found.note.charAt(0).toUpperCase() + found.note.slice(1));
+  const room = first.length + sizes.length + values.length <= MOST;
+  const kept = room ? sizes : [sizes.map((line, n) => (n === 0 ? line : lower(line))).join(" · ")];
+  return [...first, ...kept, ...values];
 }
 
 type PaneImage = Pick<Pane, "image" | "geometry" | "time" | "view"> & { readonly scene: { readonly source: Pane["scene"]["source"] } };

@@ -21,11 +21,12 @@ from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
 from nbannot.viewer.messages import MAX_RUNS, Json, error_json
 from nbannot.viewer.owntools import Context, OwnTool, changed_to, outcome
+from nbannot.viewer.segmentvalues import SegmentValues
 from nbannot.viewer.steps import Steps
 
 Post = Callable[..., None]
 Found = Preview | Edit | None
-KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history")
+KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history", "segment_values")
 OUTLINES = "fill_between_shapes"
 _EVERY = 0.1
 
@@ -80,6 +81,7 @@ class Operating:
         self._post: Post = lambda *_: None
         self._tools: dict[str, OwnTool] = {}
         self._steps = Steps(document)
+        self._values = SegmentValues(document, lambda message: self._post(message))
         self._lock = Lock()
         self._running: _Task | None = None
         self._next: _Task | None = None
@@ -91,6 +93,7 @@ class Operating:
 
     def close(self) -> None:
         """Stop what runs as soon as it tells of its progress; nothing is changed."""
+        self._values.close()
         with self._lock:
             self._post = lambda *_: None
             self._next = self._ready = None
@@ -130,6 +133,8 @@ class Operating:
             self._post({"type": "operations", "tab": tab, "forms": forms})
         elif kind == "history":
             self._post({"type": "steps", "tab": tab, **self._steps.json()})
+        elif kind == "segment_values":
+            self._values.ask(tab, str(content["label"]), content.get("units") or {})
         elif kind == "operate":
             self._start(_Task(tab, int(content["rid"]), content))
         elif kind == "operate_apply":
@@ -139,6 +144,7 @@ class Operating:
 
     def left(self, tab: str) -> None:
         """Forget what a tab that is gone asked for."""
+        self._values.left(tab)
         with self._lock:
             for task in (self._running, self._next):
                 if task is not None and task.tab == tab:

@@ -41,11 +41,16 @@ class _Sums:
 
 
 def measure_segments(
-    mask: Mask, *, unit: SuvKind | None = None, frame: int = 0, values: bool = True
+    mask: Mask,
+    *,
+    unit: SuvKind | None = None,
+    frame: int = 0,
+    values: bool = True,
+    only: int | None = None,
 ) -> dict[int, Measures]:
     """Return the measures of every segment of a mask, by value, in one pass over its slices.
 
-    ``values=False`` leaves the image unread.
+    ``values=False`` leaves the image unread; ``only`` is the one value that is measured.
     """
     reader = Reader(mask.image, frame)
     how = value_unit(mask.image, unit)
@@ -53,10 +58,11 @@ def measure_segments(
     sums = _Sums(max((s.value for s in mask.segments), default=0) + 1)
     for k in range(mask.array.shape[0]):
         plane = mask.array[k]
-        flat = np.flatnonzero(plane)
+        flat = np.flatnonzero(plane if only is None else plane == only)
         if flat.size:
             _add(sums, mask, k, flat, reader if read else None)
-    return {s.value: _measures(sums, mask, s.value, how if read else None) for s in mask.segments}
+    wanted = [s.value for s in mask.segments if only in (None, s.value)]
+    return {value: _measures(sums, mask, value, how if read else None) for value in wanted}
 
 
 def measure_segment(
@@ -76,7 +82,7 @@ def measure_segment(
             )
         segment = mask.segments[0].value
     value = mask.info.value_of(segment) if isinstance(segment, str) else int(segment)
-    found = measure_segments(mask, unit=unit, frame=frame)
+    found = measure_segments(mask, unit=unit, frame=frame, only=value)
     if value not in found:
         raise UnknownLabelError(f"Mask {mask.name!r} has no segment of value {value}")
     return found[value]

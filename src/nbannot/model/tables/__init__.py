@@ -16,6 +16,7 @@ from nbannot.model.items import Items
 from nbannot.model.provenance import item_origins, model_edits, segment_shares
 from nbannot.model.schema import problems
 from nbannot.model.shapes import Shape
+from nbannot.model.tables.labels import LABEL_COLUMNS, label_edits, label_rows, segment_edits
 from nbannot.model.tables.measured import LESION_COLUMNS, SEGMENT_COLUMNS, lesion_rows, measured, segment_rows
 from nbannot.model.tables.points import POINT_COLUMNS, point_edits, point_rows
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Kind = Literal[
     "boxes", "shapes", "points", "tags", "labels", "segments", "lesions", "problems", "history", "provenance", "models"
 ]  # fmt: skip
-Changeable = Literal["boxes", "shapes", "points", "tags"]
+Changeable = Literal["boxes", "shapes", "points", "tags", "labels", "segments"]
 
 ATTRIBUTE = "attribute:"
 """Prefix of the columns that hold one attribute each."""
@@ -39,10 +40,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         *_MORE,
     ),
     "tags": ("id", "label", "value", "scope", "image", "index", "lesion", "attributes"),
-    "labels": (
-        *("id", "name", "color", "key", "locked", "code", "scheme", "meaning", "parent", "scope"),
-        *("schema", "version"),
-    ),
+    "labels": LABEL_COLUMNS,
     "points": POINT_COLUMNS,
     "segments": SEGMENT_COLUMNS,
     "lesions": LESION_COLUMNS,
@@ -65,6 +63,8 @@ _NEEDED: dict[str, set[str]] = {
     "shapes": {"kind", "label", "points"},
     "tags": {"label", "value", "scope", "index"},
     "points": {"shape", "n"},
+    "labels": set(),
+    "segments": {"mask", "value", "status"},
 }
 _INDEX: dict[str, list[str]] = {"points": ["shape", "n"], "lesions": ["lesion"]}
 _NO_INDEX = ("segments", "problems", "provenance")
@@ -120,17 +120,22 @@ def table(
 
 
 def apply_table(document: Document, kind: Changeable, frame: pd.DataFrame) -> Edit:
-    """Make the document's boxes, shapes, tags or points equal to a changed table, as one edit.
+    """Make the document equal to a changed table of one kind, as one edit.
 
-    Rows are matched by id: changed rows replace, rows with a new or missing id are added, rows
-    that are gone are removed. Columns that are left out stay as they are; measures are not read.
-    A changed column "attribute:NAME" changes that attribute, an empty cell removes it. In a table of
-    points, shapes without rows stay as they are.
+    Rows of boxes, shapes and tags are matched by id: changed rows replace, rows with a new or missing id
+    are added, rows that are gone are removed. Columns that are left out stay as they are; measures are
+    not read. A changed column "attribute:NAME" changes that attribute, an empty cell removes it. In a
+    table of points, shapes without rows stay as they are.
+
+    Labels are matched by id, segments by mask and value; neither are added or removed. A new name of a
+    label is taken everywhere, as by `Document.rename`, and labels may exchange names; colour, key, lock,
+    code, parent and scope may change too. Of a segment only the status may.
 
     Raises
     ------
     EditError
-        When a column is missing or a row cannot be read.
+        When a column is missing, a row cannot be read, or a table of labels or segments has an unknown
+        row or column or a change that it cannot make. Nothing is changed then.
     """
     if kind not in _NEEDED:
         raise EditError(
@@ -144,14 +149,30 @@ def apply_table(document: Document, kind: Changeable, frame: pd.DataFrame) -> Ed
     with document.lock:
         if kind == "points":
             edits = point_edits(document, _records(frame))
-            return document.apply(Batch(tuple(edits), "table of points"))
-        current: dict[str, Box | Shape | Tag] = {item.id: item for item in _held(document)[kind]}
-        rows = zip(frame.index, _records(frame), strict=True)
-        wanted = [_item(kind, str(id), row, current) for id, row in rows]
-        kept = {item.id for item in wanted}
-        edits = [Put(item) for item in wanted if current.get(item.id) != item]
-        edits += [Remove(item) for item in current.values() if item.id not in kept]
+        elif kind == "labels":
+            edits = label_edits(document, _by_id(frame))
+        elif kind == "segments":
+            edits = segment_edits(document, _records(frame))
+        else:
+            edits = _item_edits(document, kind, frame)
         return document.apply(Batch(tuple(edits), f"table of {kind}"))
+
+
+def _item_edits(document: Document, kind: str, frame: pd.DataFrame) -> list[Edit]:
+    current: dict[str, Box | Shape | Tag] = {item.id: item for item in _held(document)[kind]}
+    rows = zip(frame.index, _records(frame), strict=True)
+    wanted = [_item(kind, str(id), row, current) for id, row in rows]
+    kept = {item.id for item in wanted}
+    edits: list[Edit] = [Put(item) for item in wanted if current.get(item.id) != item]
+    return edits + [Remove(item) for item in current.values() if item.id not in kept]
+
+
+def _by_id(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return rows by their id, from the column or the index of that name."""
+    ids = [str(id) for id in frame.get("id", frame.index)]
+    if len(set(ids)) < len(ids):
+        raise EditError("The table of labels has an id twice")
+    return dict(zip(ids, _records(frame), strict=True))
 
 
 def _held(document: Document) -> dict[str, Items[Any]]:
@@ -260,21 +281,6 @@ def _tags(document: Document) -> list[tuple[object, ...]]:
     ]
 
 
-def _labels(document: Document) -> list[tuple[object, ...]]:
-    return [
-        (
-            *(label.id, label.name, label.color, label.key, label.locked),
-            *(
-                (label.code.value, label.code.scheme, label.code.meaning)
-                if label.code
-                else (None, None, None)
-            ),
-            *(label.parent, label.scope, label.schema, label.version),
-        )
-        for label in document.labels
-    ]
-
-
 def _problems(document: Document) -> list[tuple[object, ...]]:
     return [(p.item, p.type, p.kind, p.label, p.attribute, p.message) for p in problems(document)]
 
@@ -341,7 +347,7 @@ _ROWS: dict[str, Callable[[Document], list[tuple[object, ...]]]] = {
     "boxes": _boxes,
     "shapes": _shapes,
     "tags": _tags,
-    "labels": _labels,
+    "labels": label_rows,
     "points": point_rows,
     "lesions": lesion_rows,
     "problems": _problems,

@@ -1,0 +1,85 @@
+"""Size and values of a label's segments for the browser, worked out in a thread of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import Lock, Thread
+from typing import Any
+
+from nbannot.model.document import Document
+from nbannot.model.masks import Mask
+from nbannot.model.measures import measure_segments
+from nbannot.viewer.drawing import shown_unit
+from nbannot.viewer.messages import Json, error_json
+
+_NUMBERS = ("count", "volume", "area", "unit", "mean", "sd", "min", "max", "value_unit", "note")
+
+
+class SegmentValues:
+    """Answers ``segment_values`` of the tabs of one viewer, one at a time; a tab's newest question counts.
+
+    The numbers are those of ``nb.table(document, "segments")``.
+
+    Parameters
+    ----------
+    document
+        What is measured.
+    post
+        Sends a message.
+    """
+
+    def __init__(self, document: Document, post: Callable[[Json], None]) -> None:
+        self._document = document
+        self._post = post
+        self._lock = Lock()
+        self._asked: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self._working = False
+
+    def ask(self, tab: str, label: str, units: Mapping[str, Any]) -> None:
+        """Work out the numbers of a label (its id); ``units``: the unit that images are shown in, by id."""
+        with self._lock:
+            self._asked[tab] = (label, units)
+            if self._working:
+                return
+            self._working = True
+        Thread(target=self._work, name="nbannot-values", daemon=True).start()
+
+    def left(self, tab: str) -> None:
+        """Forget what a tab that is gone asked for."""
+        with self._lock:
+            self._asked.pop(tab, None)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        with self._lock:
+            self._asked.clear()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._asked:
+                    self._working = False
+                    return
+                tab = next(iter(self._asked))
+                label, units = self._asked.pop(tab)
+            answer: Json = {"type": "segment_values", "tab": tab, "label": label, "rows": [], "error": None}
+            try:
+                answer["rows"] = self._rows(label, units)
+            except Exception as error:
+                answer["error"] = error_json(error)
+            self._post(answer)
+
+    def _rows(self, id: str, units: Mapping[str, Any]) -> list[Json]:
+        with self._document.lock:
+            self._document.refresh()
+            label = next((one.name for one in self._document.labels if one.id == id), None)
+            found = [
+                (mask, s.value) for mask in self._document.masks for s in mask.segments if s.label == label
+            ]
+        return [self._row(mask, value, units) for mask, value in found]
+
+    def _row(self, mask: Mask, value: int, units: Mapping[str, Any]) -> Json:
+        unit = shown_unit(mask.image, {"units": units})
+        measures = measure_segments(mask, unit=unit, only=value)[value]
+        numbers = {name: getattr(measures, name) for name in _NUMBERS}
+        return {"mask": mask.id, "value": value, "frames": mask.image.frames, **numbers}
