@@ -14,7 +14,7 @@ from nbannot.formats.labels.findings import Findings
 from nbannot.formats.labels.placing import place
 from nbannot.formats.labels.tables import Entry, table_of
 from nbannot.formats.metaimage import is_metaimage, read_metaimage
-from nbannot.formats.nifti import is_nifti, read_nifti
+from nbannot.formats.nifti import is_nifti, nifti_texts, read_nifti
 from nbannot.formats.nrrd import is_nrrd, read_nrrd
 from nbannot.formats.placed import stem
 from nbannot.model.geometry import Geometry, Grid
@@ -54,7 +54,7 @@ def _open(path: str, findings: Findings) -> Image:
 
 
 def read_labelmap(path: str, findings: Findings) -> None:
-    """Read a labelmap; its names come from the table that was given, or lies beside it.
+    """Read a labelmap; its names come from the table that was given, lies beside it, or stands in its header.
 
     A file with one value above 0 and no table is named by its file. Of several frames each becomes a mask.
 
@@ -66,7 +66,7 @@ def read_labelmap(path: str, findings: Findings) -> None:
         When it does not lie on an image's voxels.
     """
     stored = _open(path, findings)
-    table = table_of(findings.lut, path, stem(path))
+    table = table_of(findings.lut, path, stem(path), nifti_texts(path))
     values = whole(path, stored.array)
     for t in range(stored.frames):
         frame = values[t] if stored.frames > 1 else values
