@@ -15,8 +15,9 @@ from nbannot.errors import (
     SeveralSeriesWarning,
     UnknownItemError,
 )
+from nbannot.formats.convert import way_in
 from nbannot.formats.dicom import Found, read_dicom
-from nbannot.formats.labels import read_labels
+from nbannot.formats.labels import format_of, read_labels
 from nbannot.formats.labels.fractions import fraction_images
 from nbannot.formats.metaimage import is_metaimage, read_metaimage
 from nbannot.formats.nifti import is_nifti, read_nifti
@@ -130,7 +131,7 @@ def _read_labels(
     lut: PathLike | Mapping[int, str] | None,
 ) -> Document:
     if not isinstance(path, (str, os.PathLike)):
-        raise FormatError("Annotations are read from one file or folder at a time")
+        raise FormatError("Annotations are read from one file or folder at a time", hint=way_in(path))
     name = os.fspath(path)
     must_exist(name, "path")
     images = (
@@ -169,6 +170,12 @@ def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
                 return found
             if type(error).__name__ != "NotDicomError":
                 raise
+            form = format_of(path)
+            if form is not None:
+                raise FormatError(
+                    f"{path} is not an image but annotations: {form.name}",
+                    hint="Give the image they were made on: nbannot.read(path, image=…).",
+                ) from None
             raise FormatError(
                 f"{path} is not an image of a known format",
                 hint=f"{_READ} are read.",

@@ -71,6 +71,15 @@ FORMATS: tuple[LabelFormat, ...] = (
 )
 
 
+def format_of(path: str) -> LabelFormat | None:
+    """Return the format of annotations that a file or folder is of."""
+    start = b""
+    if Path(path).is_file():
+        with Path(path).open("rb") as file:
+            start = file.read(512)
+    return next((form for form in FORMATS if form.matches(path, start)), None)
+
+
 def read_labels(
     path: str,
     images: Sequence[Image],
@@ -88,15 +97,11 @@ def read_labels(
     GeometryError
         When a mask does not fit its image.
     """
-    start = b""
-    if Path(path).is_file():
-        with Path(path).open("rb") as file:
-            start = file.read(512)
-    for form in FORMATS:
-        if form.matches(path, start):
-            findings = Findings(path, images, resample=resample, masks=masks, lut=lut)
-            form.read(path, findings)
-            return findings.document()
+    form = format_of(path)
+    if form is not None:
+        findings = Findings(path, images, resample=resample, masks=masks, lut=lut)
+        form.read(path, findings)
+        return findings.document()
     within = [one for one in Path(path).iterdir() if one.name[:1] != "."] if Path(path).is_dir() else []
     if len(within) == 1:
         # Archives give each DICOM object a folder of its own.
