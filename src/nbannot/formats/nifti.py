@@ -119,8 +119,8 @@ def nifti_texts(path: str) -> list[str]:
         return []
     try:
         with quiet():
-            extensions = nibabel.load(path).header.extensions
-            found = [one.get_content() for one in extensions if one.get_code() in _CARET]
+            volume: Any = nibabel.load(path)
+            found = [one.get_content() for one in volume.header.extensions if one.get_code() in _CARET]
     except Exception:  # a file of another format under this name
         return []
     return [one.decode("utf-8", "replace") for one in found if isinstance(one, bytes)]
