@@ -12,7 +12,7 @@ import pydicom
 import pytest
 
 from nbannot.errors import FormatError, NbannotWarning
-from nbannot.formats import read, scan, write
+from nbannot.formats import convert, read, scan, write
 from nbannot.formats.labels import FORMATS
 from nbannot.model.annotations import Box
 from nbannot.model.document import Document
@@ -114,3 +114,37 @@ def test_a_scan_names_formats_of_annotations(ct: Image, tmp_path: Path) -> None:
         table = scan(shutil.make_archive(str(tmp_path / "packed"), "zip", folder))
     # What is told by its first bytes is told in an archive too.
     assert {"Slicer markups", "boxes (CSV, JSON)", "Pascal VOC"} <= set(table.format)
+
+
+def test_errors_say_the_way_on(ct: Image, tmp_path: Path) -> None:
+    for thing, way in (
+        (convert.to_sitk(ct), "convert.from_sitk"), (convert.to_nibabel(ct), "convert.from_nibabel"),
+        (convert.to_highdicom(ct), "convert.from_highdicom"), (convert.to_xarray(ct), "convert.from_xarray"),
+        (ct.array, "nbannot.Image"), (pydicom.Dataset(), "nbannot.read"),
+    ):  # fmt: skip
+        with pytest.raises(FormatError, match="is not what nbannot.write takes") as caught:
+            write(tmp_path / "a.nii.gz", thing)  # type: ignore[arg-type]
+        assert way in caught.value.hint
+        with pytest.raises(FormatError, match="takes a path, not") as caught:
+            read(thing)  # type: ignore[call-overload]
+        assert way in caught.value.hint
+    with pytest.raises(FormatError, match="takes paths, not Image"):
+        read([convert.to_sitk(ct)])  # type: ignore[list-item]
+    with pytest.raises(FormatError, match="int is not what") as caught:
+        write(tmp_path / "a.nii.gz", 3)  # type: ignore[arg-type]
+    assert "document.masks" in caught.value.hint
+    made = document(ct, masks=True)
+    with pytest.raises(FormatError) as caught:
+        write(tmp_path / "a.nii.gz", made)
+    assert "document.masks" in caught.value.hint
+    with pytest.raises(FormatError, match="is called 'volviev'") as caught:
+        write(tmp_path / "a", made, kind="volviev")
+    assert "volview" in caught.value.hint
+    with pytest.raises(FormatError, match="'markups' has no option 'spilt'") as caught:
+        write(tmp_path / "a.mrk.json", made, spilt=True)
+    assert "split" in caught.value.hint
+    write(tmp_path / "a.json", made)
+    with pytest.raises(FormatError, match="annotations: COCO") as caught:
+        read(tmp_path / "a.json")
+    assert "image=" in caught.value.hint
+    assert [one.name for one in tmp_path.iterdir() if one.name != "series.zip"] == ["a.json"]

@@ -144,6 +144,10 @@ def test_what_cannot_be_exported(tmp_path: Path, documents: dict[str, nb.Documen
         nb.export(documents, tmp_path / "a", to="xyz")
     with pytest.raises(nb.NbannotError, match="No case could be written"):
         nb.export(documents["empty"], tmp_path / "b", to="png")
+    for to in ("coco", "monai", "csv", "png"):
+        with pytest.raises(nb.NbannotError, match=f"export to '{to}' has no option 'imges'"):
+            nb.export(documents, tmp_path / "d", to=to, imges=False)
+    assert not (tmp_path / "d").exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full/x").touch()
     with pytest.raises(nb.NbannotError, match="not an empty folder"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import slicerio
 from formats_reference import one
 from nbannot.errors import FormatError, GeometryError, NbannotWarning
 from nbannot.formats import read, write
-from nbannot.formats.labels.tables import read_table
+from nbannot.formats.labels.tables import Entry, read_table, table_in_header
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image
@@ -90,6 +91,43 @@ def test_the_table_beside_names_the_segments(shared_data: Path) -> None:
     for segment in mask.segments:
         assert segment.label == table[str(segment.value)]
     assert "liver" in document.labels
+
+
+@pytest.mark.parametrize("name", ["ct_sm", "ct_vertebrae"])
+def test_the_table_in_the_header_names_the_segments(shared_data: Path, tmp_path: Path, name: str) -> None:
+    folder = shared_data / "nifti_totalsegmentator"
+    path = tmp_path / f"{name}_labels.nii.gz"
+    path.write_bytes((folder / path.name).read_bytes())
+    image = one(folder / ("ct_sm.nii.gz" if name == "ct_sm" else "ct.nii.gz"))
+    document = labels_of(path, image)
+    table = json.loads((folder / f"{name}_labels.json").read_text())
+    colors = {}
+    for key, *rgb in re.findall(
+        rb'Key="(\d+)" Red="([\d.]+)" Green="([\d.]+)" Blue="([\d.]+)"',
+        nibabel.load(path).header.extensions[0].get_content(),
+    ):
+        colors[int(key)] = "#" + "".join(f"{round(float(part) * 255):02x}" for part in rgb)
+    (mask,) = document.masks
+    for segment in mask.segments:
+        assert segment.label == table[str(segment.value)]
+        assert document.labels[segment.label].color == colors[segment.value]
+    value = mask.segments[0].value
+    (tmp_path / f"{name}_labels.json").write_text(json.dumps({value: "beside"}))
+    assert labels_of(path, image).masks[mask.name].segments[0].label == "beside"
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ('<Label Key="2" Red="1" Green="0" Blue="0.5" Alpha="1">a &amp; b</Label>', {2: Entry("a & b", "#ff0080")}),
+        ("<Label Green='9' Key='2'><![CDATA[a]]></Label>", {2: Entry("a")}),
+        ('<Label Key="0" Red="0"><![CDATA[background]]></Label>', {}),
+        ('<Label Key="-1"><![CDATA[a]]></Label><Label><![CDATA[b]]></Label><Label Key="3"></Label>', {}),
+    ],
+)  # fmt: skip
+def test_label_tables_of_connectome_workbench(label: str, expected: dict[int, Entry]) -> None:
+    assert table_in_header("a.nii", f"<CaretExtension><LabelTable>{label}</LabelTable>") == expected
+    assert table_in_header("a.nii", label) == {}
 
 
 def test_a_slicer_segmentation_equals_slicerio(shared_data: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dicom_checks import complaints
 from nbannot.errors import FormatError, NbannotWarning
 from nbannot.formats import read, write
 from nbannot.formats.codes import code
@@ -216,3 +217,37 @@ def test_dcmtk_reads_it_without_error(written: tuple[Document, Path], tool: str)
     done = subprocess.run([tool, str(written[1])], capture_output=True, text=True, check=True)
     assert [line for line in done.stderr.splitlines() if line.startswith(("E:", "F:"))] == []
     assert done.stdout.count('"Measurement Group"') == 17 + 1 + 9
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("charset", ["", "ISO_IR 144", ["", "ISO 2022 IR 87"]])
+def test_odd_headers_of_the_images_do_no_harm(shared_data: Path, tmp_path: Path, charset: str) -> None:
+    import pydicom
+
+    name = "Люкceмбypг" if charset == "ISO_IR 144" else "Doe^Jane"
+    for file in sorted((shared_data / "seg_dcmqi_liver/ct_3slice").iterdir()):
+        ds = pydicom.dcmread(file)
+        ds.SpecificCharacterSet = charset
+        ds.PatientName, ds.PatientSex = name, "female"
+        for keyword, text in (
+            ("PatientBirthDate", "19581340"),
+            ("StudyDate", "unknown"),
+            ("StudyTime", "9:15"),
+        ):
+            element = pydicom.DataElement(keyword, "LO", text)
+            element.VR = pydicom.datadict.dictionary_VR(keyword)
+            ds[keyword] = element
+        ds.save_as(tmp_path / file.name)
+    image = read(tmp_path)
+    assert isinstance(image, Image)
+    made = Document(
+        image, labels=["lesion"], masks=(), shapes=[shape(image, "ruler", (10, 10), (20, 40), k=1)]
+    )
+    write(tmp_path / "report.dcm", made, kind="sr")
+    report = pydicom.dcmread(tmp_path / "report.dcm")
+    assert report.SpecificCharacterSet == "ISO_IR 192"
+    assert str(report.PatientName) == name
+    assert not any((report.PatientSex, report.PatientBirthDate, report.StudyDate, report.StudyTime))
+    assert complaints(tmp_path / "report.dcm") == []
+    (back,) = read(tmp_path / "report.dcm", image=image).shapes
+    np.testing.assert_allclose(back.world(), next(iter(made.shapes)).world(), atol=1e-4)

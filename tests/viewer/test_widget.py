@@ -17,6 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.testing.globalipapp import start_ipython
 
 from nbannot.errors import EditError, GeometryError, GeometryWarning, UnknownLabelError, ViewerError
+from nbannot.formats import convert
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Images, Window
@@ -173,6 +174,15 @@ class Lazy:
     def __getitem__(self, key: Any) -> Any:
         self.asked.append(key)
         return self._array[key]
+
+
+def test_objects_of_other_libraries_are_told_the_way(image: Image) -> None:
+    for thing, way in ((convert.to_sitk(image), "from_sitk"), (convert.to_nibabel(image), "from_nibabel")):
+        with pytest.raises(ViewerError, match="cannot show") as caught:
+            Viewer(thing)
+        assert f"nbannot.formats.convert.{way}" in caught.value.hint
+    with pytest.warns(GeometryWarning, match=r"convert\.from_xarray"):
+        Viewer(convert.to_xarray(image)).close()
 
 
 def test_what_is_sliced_like_an_array_is_not_read_whole(tmp_path: Path) -> None:

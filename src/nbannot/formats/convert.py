@@ -26,6 +26,25 @@ __all__ = [
 
 Voxels = NDArray[Any]
 
+_WAYS = {
+    "SimpleITK": "from_sitk",
+    "nibabel": "from_nibabel",
+    "highdicom": "from_highdicom",
+    "xarray": "from_xarray",
+}
+
+
+def way_in(thing: object) -> str:
+    """Return which call makes an image of another library's object; empty when there is none."""
+    library = type(thing).__module__.partition(".")[0]
+    if library in _WAYS:
+        return f"Make it an image: nbannot.formats.convert.{_WAYS[library]}(…)."
+    if isinstance(thing, np.ndarray):
+        return "Give the array its place: nbannot.Image(array, nbannot.Geometry(…))."
+    if library == "pydicom":
+        return "Give the path of its file to nbannot.read."
+    return ""
+
 
 def _image(voxels: Voxels, place: Grid, *, color: bool, name: str, **more: Any) -> Image:
     """Return an image of voxels (t, k, j, i) or with colour last, in a dtype that is shown."""

@@ -31,6 +31,8 @@ _SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
 _DISAGREEMENT = 0.1
 # Deflate never packs more than this many bytes into one.
 _MOST_DEFLATED = 1040
+# Codes of header extensions with the XML of Connectome Workbench; TotalSegmentator writes it as 0.
+_CARET = (0, 30)
 _LENGTH = {1: 1000.0, 2: 1.0, 3: 0.001}
 _TIME = {8: 1.0, 16: 1e-3, 24: 1e-6}
 
@@ -107,6 +109,21 @@ def read_nifti(path: str) -> tuple[Image, list[str]]:
         notes=pixels.notes,
     )
     return image, warnings
+
+
+def nifti_texts(path: str) -> list[str]:
+    """Return the header extensions of a NIfTI file that may hold a label table; none for other files."""
+    import nibabel
+
+    if not path.lower().endswith(_SUFFIXES):
+        return []
+    try:
+        with quiet():
+            volume: Any = nibabel.load(path)
+            found = [one.get_content() for one in volume.header.extensions if one.get_code() in _CARET]
+    except Exception:  # a file of another format under this name
+        return []
+    return [one.decode("utf-8", "replace") for one in found if isinstance(one, bytes)]
 
 
 def _stem(path: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import overload
 
 from nbannot.errors import (
@@ -15,8 +17,10 @@ from nbannot.errors import (
     SeveralSeriesWarning,
     UnknownItemError,
 )
+from nbannot.formats.archives import Unpacked, archive_kind
+from nbannot.formats.convert import way_in
 from nbannot.formats.dicom import Found, read_dicom
-from nbannot.formats.labels import read_labels
+from nbannot.formats.labels import format_of, read_labels
 from nbannot.formats.labels.fractions import fraction_images
 from nbannot.formats.metaimage import is_metaimage, read_metaimage
 from nbannot.formats.nifti import is_nifti, read_nifti
@@ -130,7 +134,7 @@ def _read_labels(
     lut: PathLike | Mapping[int, str] | None,
 ) -> Document:
     if not isinstance(path, (str, os.PathLike)):
-        raise FormatError("Annotations are read from one file or folder at a time")
+        raise FormatError("Annotations are read from one file or folder at a time", hint=way_in(path))
     name = os.fspath(path)
     must_exist(name, "path")
     images = (
@@ -141,7 +145,12 @@ def _read_labels(
         else list(image)
     )
     table = os.fspath(lut) if isinstance(lut, (str, os.PathLike)) else lut
-    return read_labels(name, images, resample=resample, masks=masks, lut=table)
+    kind = "" if Path(name).is_dir() else archive_kind(name, start_of_file(name))
+    if not kind or format_of(name):
+        return read_labels(name, images, resample=resample, masks=masks, lut=table)
+    inside = Unpacked(name, kind)
+    with inside.used():
+        return read_labels(inside.folder, images, resample=resample, masks=masks, lut=table)
 
 
 def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
@@ -169,6 +178,12 @@ def _read_one(path: str, uri: str, *, check: bool = True) -> Found:
                 return found
             if type(error).__name__ != "NotDicomError":
                 raise
+            form = format_of(path)
+            if form is not None:
+                raise FormatError(
+                    f"{path} is not an image but annotations: {form.name}",
+                    hint="Give the image they were made on: nbannot.read(path, image=…).",
+                ) from None
             raise FormatError(
                 f"{path} is not an image of a known format",
                 hint=f"{_READ} are read.",
@@ -188,6 +203,7 @@ def _known_other(path: str, start: bytes) -> str:
 
 def _read_many(files: list[str], uri: str) -> Found:
     found = read_dicom(files, alone=False, uri=uri)
+    volumes: list[tuple[str, Image, list[str]]] = []
     for path in found.rest:
         if path.lower().endswith(_ARCHIVES):
             found.warnings.append(f"{path} is an archive; it is left out: read it by itself")
@@ -198,12 +214,21 @@ def _read_many(files: list[str], uri: str) -> Found:
         except (FormatError, GeometryError) as error:
             found.warnings.append(f"{error.message}; it is left out")
             continue
-        for name, image in extra.images.items():
-            free = name if name not in found.images else os.path.relpath(path, uri)
-            image.name = free
-            found.images[free] = image
-            found.geometry[free] = extra.geometry.get(name, [])
+        volumes += [(path, image, extra.geometry.get(name, [])) for name, image in extra.images.items()]
+    counts = Counter(image.name for _, image, _ in volumes)
+    by_path = any(name in found.images or count > 1 for name, count in counts.items())
+    for path, image, texts in volumes:
+        name = _path_name(path, image.name, uri) if by_path else image.name
+        image.name = name if name not in found.images else os.path.relpath(path, uri)
+        found.images[image.name] = image
+        found.geometry[image.name] = texts
     return found
+
+
+def _path_name(path: str, name: str, uri: str) -> str:
+    """Return the name of a volume with the folders that it lies in, which are the cases of many data sets."""
+    folder = os.path.relpath(Path(path).parent, uri)
+    return name if folder == os.curdir else f"{Path(folder).as_posix()}/{name}"
 
 
 def _nothing(found: Found, uri: str) -> FormatError:

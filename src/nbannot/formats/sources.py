@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nbannot.errors import FormatError
 from nbannot.formats.archives import Unpacked, archive_kind
+from nbannot.formats.convert import way_in
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.header import start_of
 from nbannot.formats.quiet import quiet
@@ -66,9 +67,13 @@ def sources_of(path: PathLike | Iterable[PathLike]) -> Sources:
 
 
 def _listed(paths: Iterable[PathLike]) -> Sources:
+    if hint := way_in(paths):
+        raise FormatError(f"nbannot.read takes a path, not {type(paths).__name__}", hint=hint)
     files: list[str] = []
     warnings: list[str] = []
     for one in paths:
+        if not isinstance(one, (str, os.PathLike)):
+            raise FormatError(f"nbannot.read takes paths, not {type(one).__name__}", hint=way_in(one))
         name = os.fspath(one)
         must_exist(name, "list")
         files += _limited(name, warnings) if Path(name).is_dir() else [name]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from nbannot.errors import FormatError, GeometryError, NbannotError
+from nbannot.formats.convert import way_in
 from nbannot.formats.dicom.rtstruct import write_rtstruct
 from nbannot.formats.dicom.segmentation import write_segmentation
 from nbannot.formats.labels.flat.boxes import write_boxes, write_table
@@ -88,12 +90,13 @@ def write(
     Raises
     ------
     FormatError
-        When no format fits, the disk is full, or DICOM is asked for without DICOM sources.
+        When no format fits or has such an option, the disk is full, or DICOM is asked for without DICOM sources.
     GeometryError
         When the format cannot hold the geometry.
     """
     name = os.fspath(path)
     output = _output(name, item, kind)
+    _check_options(output, options)
     named = {label.name: label for label in (item.labels if isinstance(item, Document) else labels)}
     try:
         output.write(name, item, named, **options)
@@ -109,13 +112,35 @@ def _output(name: str, item: Writable, kind: str) -> Output:
         if kind or (name.lower().endswith(one.suffixes) and one.suits(item)):
             return one
     what = type(item).__name__.lower()
-    endings = dict.fromkeys(
-        suffix for one in OUTPUTS if isinstance(item, one.takes) for suffix in one.suffixes
-    )
+    takers = [one for one in OUTPUTS if isinstance(item, one.takes)]
+    if not takers:
+        raise FormatError(
+            f"{type(item).__name__} is not what nbannot.write takes",
+            hint=way_in(item)
+            or "Give an image, a mask or a document: image, document.masks[…], viewer.document.",
+        )
+    if kind and kind not in [one.kind for one in takers]:
+        raise FormatError(
+            f"No format of a {what} is called {kind!r}",
+            hint=f"Known: {', '.join(one.kind for one in takers)}.",
+        )
+    endings = dict.fromkeys(suffix for one in takers for suffix in one.suffixes)
+    for_masks = any(Mask in one.takes and name.lower().endswith(one.suffixes) for one in OUTPUTS)
     raise FormatError(
-        f"No format is known for the {what} in {name}" + (f" as {kind!r}" if kind else ""),
-        hint=f"For a {what} use a name that ends with {', '.join(endings)}.",
+        f"No format is known for the {what} in {name}",
+        hint=f"For a {what} use a name that ends with {', '.join(endings)}"
+        + ("; or write one of its masks: document.masks[…]." if for_masks and what == "document" else "."),
     )
+
+
+def _check_options(output: Output, options: dict[str, Any]) -> None:
+    known = [one.name for one in signature(output.write).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            raise FormatError(
+                f"The format {output.kind!r} has no option {option!r}",
+                hint=f"It has {', '.join(known)}." if known else "It has none.",
+            )
 
 
 def _write_nifti(name: str, item: Image | Mask, labels: dict[str, Label], *, lut: bool = True) -> None:

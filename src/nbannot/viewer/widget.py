@@ -19,6 +19,7 @@ import traitlets
 from numpy.typing import NDArray
 
 from nbannot.errors import EditError, GeometryError, GeometryWarning, ViewerError
+from nbannot.formats.convert import way_in
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Images, Window
@@ -414,7 +415,7 @@ def _images(shown: Shown) -> list[Image]:
         return [image_of(shown)]
     raise ViewerError(
         f"A viewer cannot show {type(shown).__name__}",
-        hint="Give an Image (nbannot.read), a Document or an array (k, j, i).",
+        hint=way_in(shown) or "Give an Image (nbannot.read), a Document or an array (k, j, i).",
     )
 
 
@@ -453,7 +454,7 @@ def image_of(array: NDArray[Any] | Sliceable) -> Image:
         )
     warnings.warn(
         "An array has no geometry: distances are in px and sides are unknown. "
-        "Use nbannot.Image(array, nbannot.Geometry(…)) to give it one",
+        + (way_in(array) or "Use nbannot.Image(array, nbannot.Geometry(…)) to give it one"),
         GeometryWarning,
         stacklevel=4,
     )

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -91,6 +92,14 @@ def _names(cases: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _set(folder: Path, to: str, version: str, options: Mapping[str, Any]) -> CaseSet:
+    makers: dict[str, Callable[..., CaseSet]] = {
+        "csv": TableSet,
+        "png": _Overlays,
+        **dict.fromkeys(("nifti", "monai", "bids"), VolumeSet),
+    }
+    makers |= dict.fromkeys(("coco", "yolo", "voc"), PictureSet)
+    if to in makers:
+        _check_options(to, makers[to], options)
     if to in ("coco", "yolo", "voc"):
         return PictureSet(folder, to, **options)
     if to in ("nifti", "monai", "bids"):
@@ -104,6 +113,17 @@ def _set(folder: Path, to: str, version: str, options: Mapping[str, Any]) -> Cas
             return _Files(folder, to, output.suffixes[0] if output.suffixes else "", options)
     kinds = dict.fromkeys((*SETS, *(one.kind for one in OUTPUTS if Document in one.takes)))
     raise FormatError(f"There is no export to {to!r}", hint=f"Known: {', '.join(kinds)}.")
+
+
+def _check_options(to: str, maker: Callable[..., CaseSet], options: Mapping[str, Any]) -> None:
+    known = [one.name for one in signature(maker).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    for option in options:
+        if option not in known or option == "version":
+            shown = ", ".join(one for one in known if one != "version")
+            raise FormatError(
+                f"An export to {to!r} has no option {option!r}",
+                hint=f"It has {shown}." if shown else "It has none.",
+            )
 
 
 class _Overlays:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbannot.errors import FormatError
 from nbannot.formats.labels import rtstruct, segmentation
+from nbannot.formats.labels.cases import read_cases
 from nbannot.formats.labels.findings import Findings
 from nbannot.formats.labels.flat.boxes import is_boxes, read_boxes
 from nbannot.formats.labels.flat.coco import is_coco, read_coco
@@ -71,6 +72,23 @@ FORMATS: tuple[LabelFormat, ...] = (
 )
 
 
+def format_of(path: str) -> LabelFormat | None:
+    """Return the format of annotations that a file or folder is of."""
+    start = b""
+    if Path(path).is_file():
+        with Path(path).open("rb") as file:
+            start = file.read(512)
+    return next((form for form in FORMATS if form.matches(path, start)), None)
+
+
+def _in_trees(path: str) -> tuple[str, Callable[[str, Findings], None]] | None:
+    """Return the format of a file that is read where it lies in a tree of cases."""
+    form = format_of(path)
+    if form is None or form.read in (read_boxes, read_coco, read_mask_picture, read_voc, read_yolo):
+        return None
+    return "labelmap" if form.read is read_labelmap else form.name, form.read
+
+
 def read_labels(
     path: str,
     images: Sequence[Image],
@@ -88,15 +106,15 @@ def read_labels(
     GeometryError
         When a mask does not fit its image.
     """
-    start = b""
-    if Path(path).is_file():
-        with Path(path).open("rb") as file:
-            start = file.read(512)
-    for form in FORMATS:
-        if form.matches(path, start):
-            findings = Findings(path, images, resample=resample, masks=masks, lut=lut)
-            form.read(path, findings)
-            return findings.document()
+    form = format_of(path)
+    findings = Findings(path, images, resample=resample, masks=masks, lut=lut)
+    tree = Path(path).is_dir() and any(one.is_dir() for one in Path(path).iterdir())
+    if tree and (form is None or form.read is read_folder_of_labelmaps):
+        read_cases(path, findings, _in_trees)
+        return findings.document()
+    if form is not None:
+        form.read(path, findings)
+        return findings.document()
     within = [one for one in Path(path).iterdir() if one.name[:1] != "."] if Path(path).is_dir() else []
     if len(within) == 1:
         # Archives give each DICOM object a folder of its own.

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nbannot.errors import FormatError, GeometryError
+from nbannot.errors import FormatError, GeometryError, NbannotError
+from nbannot.formats.identity import content_id
 from nbannot.formats.labels.findings import Findings
 from nbannot.formats.labels.placing import place
 from nbannot.formats.labels.tables import Entry, table_of
 from nbannot.formats.metaimage import is_metaimage, read_metaimage
-from nbannot.formats.nifti import is_nifti, read_nifti
+from nbannot.formats.nifti import is_nifti, nifti_texts, read_nifti
 from nbannot.formats.nrrd import is_nrrd, read_nrrd
 from nbannot.formats.placed import stem
 from nbannot.model.geometry import Geometry, Grid
@@ -24,6 +25,10 @@ Voxels = NDArray[Any]
 
 _SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _LARGEST = 65535
+_MANY = 500
+"""More values than any table of organs has: an image that nobody called a labelmap."""
+
+_Values = tuple[Image, NDArray[np.uint16], dict[int, str]]
 
 
 def is_labelmap(path: str, start: bytes) -> bool:
@@ -54,7 +59,7 @@ def _open(path: str, findings: Findings) -> Image:
 
 
 def read_labelmap(path: str, findings: Findings) -> None:
-    """Read a labelmap; its names come from the table that was given, or lies beside it.
+    """Read a labelmap; its names come from the table that was given, lies beside it, or stands in its header.
 
     A file with one value above 0 and no table is named by its file. Of several frames each becomes a mask.
 
@@ -66,7 +71,7 @@ def read_labelmap(path: str, findings: Findings) -> None:
         When it does not lie on an image's voxels.
     """
     stored = _open(path, findings)
-    table = table_of(findings.lut, path, stem(path))
+    table = table_of(findings.lut, path, stem(path), nifti_texts(path))
     values = whole(path, stored.array)
     for t in range(stored.frames):
         frame = values[t] if stored.frames > 1 else values
@@ -88,28 +93,60 @@ def read_folder_of_labelmaps(path: str, findings: Findings) -> None:
     FormatError, GeometryError
         When one cannot be read, or does not lie on an image's voxels.
     """
-    layers: list[tuple[Image, NDArray[np.uint16], dict[int, str]]] = []
-    for file in _in_folder(path):
-        stored = _open(file, findings)
-        values = whole(file, stored.array)
-        present = values_in(values)
-        if len(present) > 1 or stored.frames > 1:
-            read_labelmap(file, findings)
+    read_labelmaps(_in_folder(path), Path(path).name, findings)
+
+
+def read_labelmaps(
+    files: Iterable[str],
+    name: str,
+    findings: Findings,
+    *,
+    refused: Callable[[NbannotError], None] | None = None,
+) -> None:
+    """Read labelmaps that belong together; see `read_folder_of_labelmaps`.
+
+    A file that is one of the images is none of the labelmaps. With `refused` those that cannot be read, or
+    look like an image, are given to it.
+    """
+    layers: list[_Values] = []
+    own = {image.id for image in findings.images}
+    for file in files:
+        if content_id(file) in own:
             continue
-        if not present:
-            findings.note(f"{Path(file).name} is empty: it has no voxel above 0")
-        array, image = place_on_one(values, stored.geometry, findings)
-        where = array > 0
-        layer = next((one for one in layers if one[0] is image and not one[1][where].any()), None)
-        if layer is None:
-            layer = (image, np.zeros(image.shape, np.uint16), {})
-            layers.append(layer)
-        value = len(layer[2]) + 1
-        layer[1][where] = value
-        layer[2][value] = findings.label(stem(file))
+        path, findings.path = findings.path, file
+        try:
+            _read_one(file, findings, layers, sure=refused is None)
+        except (FormatError, GeometryError) as error:
+            if refused is None:
+                raise
+            refused(error)
+        finally:
+            findings.path = path
     for image, voxels, segments in layers:
         kind = np.uint8 if len(segments) < 256 else np.uint16
-        findings.mask(Path(path).name or "masks", image, voxels.astype(kind), segments)
+        findings.mask(name or "masks", image, voxels.astype(kind), segments)
+
+
+def _read_one(file: str, findings: Findings, layers: list[_Values], *, sure: bool) -> None:
+    stored = _open(file, findings)
+    values = whole(file, stored.array)
+    present = values_in(values)
+    if not sure and len(present) > _MANY:
+        raise FormatError(f"{file} has {len(present)} values and looks like an image")
+    if len(present) > 1 or stored.frames > 1:
+        read_labelmap(file, findings)
+        return
+    if not present:
+        findings.note(f"{Path(file).name} is empty: it has no voxel above 0")
+    array, image = place_on_one(values, stored.geometry, findings)
+    where = array > 0
+    layer = next((one for one in layers if one[0] is image and not one[1][where].any()), None)
+    if layer is None:
+        layer = (image, np.zeros(image.shape, np.uint16), {})
+        layers.append(layer)
+    value = len(layer[2]) + 1
+    layer[1][where] = value
+    layer[2][value] = findings.label(stem(file))
 
 
 def whole(path: str, array: Voxels) -> Voxels:

@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ _SNAP = re.compile(
 )
 # Index, name, colour and opacity: FreeSurfer's colour tables, and those of 3D Slicer.
 _FREESURFER = re.compile(r"\s*(-?\d+)\s+(\S.*?)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*$")
+# A label of the table that Connectome Workbench and TotalSegmentator keep in a header extension of NIfTI.
+_LABEL = re.compile(
+    r"<Label\s([^>]{0,1000})>(?:<!\[CDATA\[(.{0,1000}?)\]\]>|([^<]{0,1000}))</Label>", re.DOTALL
+)
+_ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']([^"']*)["']""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,40 @@ def read_table(path: str) -> dict[int, Entry]:
     return {value: entry for value, entry in found.items() if value != 0}
 
 
-def table_of(given: Mapping[int, str] | str | None, path: str, stem: str) -> dict[int, Entry]:
-    """Return the table that was given, else the one beside a labelmap of that stem, else an empty one.
+def table_in_header(path: str, content: str) -> dict[int, Entry]:
+    """Return the label table in a header extension of NIfTI, without the background 0; empty when there is none.
+
+    It is the XML of CaretExtension (Connectome Workbench), which TotalSegmentator writes too. An attribute
+    that is not understood leaves out its label's colour, or the label.
+
+    Raises
+    ------
+    FormatError
+        When it gives one value two names.
+    """
+    found: dict[int, Entry] = {}
+    if "<CaretExtension" not in content[:1000] or len(content) > _LARGEST:
+        return found
+    for attributes, raw, plain in _LABEL.findall(content):
+        said = dict(_ATTRIBUTE.findall(attributes))
+        name = (raw or unescape(plain)).strip()
+        if name and _whole(said.get("Key")) and int(said["Key"]):
+            _add(path, found, int(said["Key"]), Entry(name, _shares(said)))
+    return found
+
+
+def _shares(said: Mapping[str, str]) -> str:
+    try:
+        rgb = [float(said[one]) for one in ("Red", "Green", "Blue")]
+    except (KeyError, ValueError):
+        return ""
+    return _color(rgb) if all(0 <= one <= 1 for one in rgb) else ""
+
+
+def table_of(
+    given: Mapping[int, str] | str | None, path: str, stem: str, header: Iterable[str] = ()
+) -> dict[int, Entry]:
+    """Return the table that was given, else the one beside a labelmap of that stem, else that in its header.
 
     Raises
     ------
@@ -83,7 +121,7 @@ def table_of(given: Mapping[int, str] | str | None, path: str, stem: str) -> dic
                 return read_table(str(beside))
             except FormatError:
                 continue  # a file of that name that says something else
-    return {}
+    return next(filter(None, (table_in_header(path, content) for content in header)), {})
 
 
 def _color(value: Any) -> str:

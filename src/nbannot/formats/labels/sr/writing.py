@@ -6,6 +6,7 @@ import os
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,8 @@ def write_report(
             series_description=description[:64],
             is_complete=True,
             is_final=False,
+            specific_character_set="ISO_IR 192",
         )
-        dataset.SpecificCharacterSet = "ISO_IR 192"
         _refer(dataset, groups, headers)
         kept = [item for item in items if made[item.id]]
         _store(_with_groups(dataset, written), path, document, kept)
@@ -120,7 +121,7 @@ def _headers(document: Document) -> dict[str, Any]:
         )
     for header in found.values():
         for keyword in _TYPE_2:
-            if keyword not in header:
+            if keyword not in header or not _sound(keyword, header.get(keyword)):
                 setattr(header, keyword, "")
         if not header.get("ClinicalTrialSponsorName"):
             # Without a sponsor the module of the trial is no module (PS3.3 C.7.1.3); the rest would be copied.
@@ -129,6 +130,25 @@ def _headers(document: Document) -> dict[str, Any]:
             ]:
                 del header[element.tag]
     return found
+
+
+def _sound(keyword: str, value: Any) -> bool:
+    """Whether a date, a time or the sex is what DICOM allows; otherwise a report leaves it empty."""
+    text = str(value or "")
+    if keyword.endswith("Date"):
+        return not text or (len(text) == 8 and _readable("%Y%m%d", text))
+    if keyword.endswith("Time"):
+        plain = text.partition(".")[0]
+        return not text or (len(plain) in (2, 4, 6) and _readable("%H%M%S"[: len(plain)], plain))
+    return keyword != "PatientSex" or text in ("", "M", "F", "O")
+
+
+def _readable(form: str, text: str) -> bool:
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
 
 
 def _report(document: Document) -> Any:
