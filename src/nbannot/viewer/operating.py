@@ -27,7 +27,10 @@ from nbannot.viewer.steps import Steps
 Post = Callable[..., None]
 Found = Preview | Edit | None
 KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history")
-OUTLINES = {"fill_between_shapes": shapes_between, "fill_shapes": shapes_filled}
+OUTLINES: dict[str, Callable[..., Edit | None]] = {
+    "fill_between_shapes": shapes_between,
+    "fill_shapes": shapes_filled,
+}
 """Operations on shapes by their ids; they are applied at once, like `OUTLINE`."""
 OUTLINE = "outline_segments"
 _EVERY = 0.1

@@ -177,7 +177,7 @@ def shapes_filled(
     fresh = [one.mask for one in targets if one.fresh]
     changes: dict[str, tuple[Mask, Box, Array]] = {}
     for target in targets:
-        box, inside = whole(_shape(target.mask)), np.zeros(target.mask.array.shape, dtype=bool)
+        inside = np.zeros(target.mask.array.shape, dtype=bool)
         for axis, n, rings in target.levels:
             progress(done / count, "Filling outlines")
             here: list[slice | int] = [slice(None)] * 3
@@ -203,11 +203,6 @@ def shapes_filled(
     if not made and len(paints) == 1:
         return paints[0]
     return Batch((*made, *paints), "Fill outlines", tool=FILL)
-
-
-def _shape(mask: Mask) -> tuple[int, int, int]:
-    k, j, i = mask.array.shape
-    return k, j, i
 
 
 def _with_room(before: tuple[Mask, Box, Array] | None, mask: Mask, box: Box) -> tuple[Mask, Box, Array]:
@@ -333,8 +328,7 @@ def _free(document: Document, name: str) -> str:
 
 
 def _voxels(box: DrawnBox, image: Image) -> Box:
-    k, j, i = image.shape
-    found = common(box.slices(), (slice(0, k), slice(0, j), slice(0, i)))
+    found = common(box.slices(), whole(image.shape))
     if found is None:
         raise OperationError(
             f"A box of {box.label!r} holds the centre of no voxel",
