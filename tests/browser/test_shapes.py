@@ -478,7 +478,8 @@ def test_several_shapes_move_together_and_are_filled_between(lab: Lab, shared_da
     root.locator(".nbannot-toast").get_by_text("Filled into the mask").wait_for()
     last = "viewer.document.history[-1]"
     until_equal(lab, f"[{last}.tool, {last}.origin]", ["op:fill_shapes", "hand"])
-    root.locator("[data-nbannot-label]").get_by_role("radio", name="lesion").click(button="right")
+    lab.run_python("viewer.view = {**viewer.view, 'panel': True}")
+    root.locator("[data-nbannot-label] .nbannot-name").first.click(button="right")
     root.locator('[data-nbannot-item="outlines"]').click()
     root.locator(".nbannot-toast").get_by_text("are on its slices").wait_for()
     until_equal(lab, "len(viewer.document.shapes)", 4)
