@@ -74,7 +74,7 @@ export interface CommandTarget {
 }
 
 /** What can be done with a shape while it is drawn ("finish") or selected. */
-export type ShapeAction = "finish" | "next" | "previous" | "duplicate" | "lock" | "hide" | "snap" | "between";
+export type ShapeAction = "finish" | "next" | "previous" | "duplicate" | "lock" | "hide" | "snap" | "between" | "fill";
 
 export const GROUPS = ["Tools", "Shapes", "Look", "Move", "Labels", "General"] as const;
 
@@ -139,6 +139,7 @@ const SHAPE_ROWS: readonly Row[] = [
   ["shape.duplicate", "Duplicate", "ctrl+d", (t) => t.shape("duplicate")],
   ["shape.snap", "Pull to this slice", "ctrl+enter", (t) => t.shape("snap")],
   ["shape.between", "Fill between slices", "", (t) => t.shape("between")],
+  ["shape.fill", "Fill into mask", "", (t) => t.shape("fill")],
   ["shape.lock", "Lock or unlock", "shift+k", (t) => t.shape("lock")],
   ["shape.hide", "Hide (nothing selected: show all)", "shift+n", (t) => t.shape("hide")],
   ["shape.left", "Move left by 1 px", "shift+arrowleft", (t) => t.nudge(-1, 0)],

@@ -4,7 +4,8 @@ import {
   arranged, kindTitle, linking, locking, naming, placeOf, rating, relabelling, removal, titleOf, type Annotation, type Entry,
 } from "../src/tools/annotations";
 import { LiveRoad } from "../src/channel/live";
-import { fillBetween, outlinesBetween } from "../src/ui/between";
+import { annotationMenu } from "../src/ui/annotations";
+import { fillBetween, fillShapes, outlineLabel, outlinesBetween } from "../src/ui/between";
 import type { Scene } from "../src/ui/scene";
 import { boxItem } from "./tools_help";
 
@@ -114,5 +115,58 @@ describe("fill between outlines", () => {
       road.receive({ ...ended, ...more, rid }, []);
     }
     expect(toasts).toEqual(["Select an outline first.", "Filled between the slices.", "There is nothing to fill between.", "No. Do."]);
+  });
+});
+
+describe("outlines into masks and back", () => {
+  const outline = shape("a", { kind: "ellipse", normal: [0, 0, 1] });
+  const mask = { type: "mask", id: "m", name: "both", image: "img", dtype: "uint8", segments: [{ value: 3, label: "lesion", status: "" }] };
+  const sent: object[] = [];
+  const toasts: string[] = [];
+  const road = new LiveRoad("T", { send: (message) => void sent.push(message as object), onMessage: () => () => undefined }, () => undefined);
+  const scene = {
+    selection: ["a", "b", "r"], labels: [], view: { value: { hidden: [] } }, toast: (text: string) => void toasts.push(text),
+    source: { document: { shapes: [outline, ruler], boxes: [box] }, channel: { live: road } },
+    masksOf: () => [mask], pane: { image: { id: "img" }, plane: "coronal", frame: { axis: 1 as number | null } },
+  };
+  const ends = (more: object): void =>
+    road.receive({ type: "operate_ended", tab: "T", edit: null, error: null, rid: (sent.at(-1) as { rid: number }).rid, ...more } as never, []);
+  const items = (...chosen: Annotation[]): string[] => annotationMenu(scene as unknown as Scene, chosen, () => undefined).map(({ id }) => id);
+
+  it("are offered for what has an inside", () => {
+    expect(items(outline, ruler)).toContain("fill");
+    expect(items(box)).toContain("fill");
+    expect(items(box)).not.toContain("between");
+    expect(items(ruler)).not.toContain("fill");
+  });
+
+  it("fill the chosen outlines and boxes", () => {
+    fillShapes({ ...scene, selection: ["r"] } as unknown as Scene);
+    fillShapes(scene as unknown as Scene);
+    expect(sent.at(-1)).toMatchObject({ type: "operate", op: "fill_shapes", shapes: ["a", "b"] });
+    ends({ edit: "e" });
+    fillShapes(scene as unknown as Scene);
+    ends({ nothing: true });
+    fillShapes(scene as unknown as Scene);
+    ends({ error: { kind: "E", message: "It lies on a turned plane", hint: "Choose others." } });
+    expect(toasts.splice(0)).toEqual([
+      "Select an outline or a box first.", "Filled into the mask.", "The mask has these voxels already.", "It lies on a turned plane. Choose others.",
+    ]);
+  });
+
+  it("outline a label across the axis of the view", () => {
+    const label = { name: "lesion" };
+    outlineLabel(scene as unknown as Scene, label as never);
+    expect(sent.at(-1)).toMatchObject({ type: "operate", op: "outline_segments", mask: "m", segment: 3, params: { axis: 1 } });
+    ends({ edit: "e" });
+    scene.pane.frame.axis = null;
+    outlineLabel(scene as unknown as Scene, label as never);
+    expect(sent.at(-1)).toMatchObject({ params: { axis: 0 } });
+    ends({ error: { kind: "E", message: "The segment 'lesion' is empty", hint: "Paint something first." } });
+    outlineLabel(scene as unknown as Scene, { name: "node" } as never);
+    expect(toasts.splice(0)).toEqual([
+      'Outlines of "lesion" are on its slices.', "The segment 'lesion' is empty. Paint something first.",
+      '"node" has no segment yet. Paint it first.',
+    ]);
   });
 });

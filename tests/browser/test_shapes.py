@@ -472,3 +472,14 @@ def test_several_shapes_move_together_and_are_filled_between(lab: Lab, shared_da
     at.move((x, y))
     at.key("Control+Z")
     until_equal(lab, "len(viewer.document.shapes)", 3)
+    # Into the mask, and outlines of the mask on its slices.
+    lab.page.mouse.click(*at.page((x - 40, y)), button="right")
+    root.locator('[data-nbannot-item="fill"]').click()
+    root.locator(".nbannot-toast").get_by_text("Filled into the mask").wait_for()
+    last = "viewer.document.history[-1]"
+    until_equal(lab, f"[{last}.tool, {last}.origin]", ["op:fill_shapes", "hand"])
+    lab.run_python("viewer.view = {**viewer.view, 'panel': True}")
+    root.locator("[data-nbannot-label] .nbannot-name").first.click(button="right")
+    root.locator('[data-nbannot-item="outlines"]').click()
+    root.locator(".nbannot-toast").get_by_text("are on its slices").wait_for()
+    until_equal(lab, "len(viewer.document.shapes)", 4)

@@ -139,6 +139,30 @@ def test_outlines_are_filled_between_at_once(document: Document, tab: Tab) -> No
         assert message in tab.wait("operate_ended", rid)[0]["error"]["message"]
 
 
+def test_outlines_become_voxels_and_voxels_outlines_at_once(document: Document, tab: Tab) -> None:
+    square = ((1.5, 2.5, 1), (5.5, 2.5, 1), (5.5, 6.5, 1), (1.5, 6.5, 1))
+    shape, box = nb.Shape("polygon", "lesion", square), nb.Box("lesion", ((3, 4, 4), (3, 6, 6)))
+    document.add(shape)
+    document.add(box)
+    tab.send("operate", rid=1, op="fill_shapes", shapes=[shape.id, box.id])
+    ended, _ = tab.wait("operate_ended", 1)
+    assert ended["error"] is None and ended["edit"] == document.history[-1].id
+    assert (document.history[-1].origin, document.history[-1].tool) == ("hand", "op:fill_shapes")
+    mask = document.masks["lesion"]
+    wanted = np.zeros(SHAPE, dtype=bool)
+    wanted[1, 3:7, 2:6] = wanted[3, 4:7, 4:7] = True
+    assert ((mask.array == 1) == wanted).all()
+    tab.send("operate", rid=2, op="outline_segments", mask=mask.id, segment=1, params={"axis": 2})
+    ended, _ = tab.wait("operate_ended", 2)
+    assert ended["edit"] == document.history[-1].id and document.history[-1].origin == "hand"
+    assert sorted({shape.points[0][0] for shape in document.shapes if shape.lesion}) == [2, 3, 4, 5, 6]
+    document.undo()
+    document.undo()
+    assert len(document.shapes) == 1 and not mask.array.any()
+    tab.send("operate", rid=3, op="outline_segments", mask=mask.id, segment=1)
+    assert "is empty" in tab.wait("operate_ended", 3)[0]["error"]["message"]
+
+
 def test_cancelling_a_preview_changes_nothing(document: Document, tab: Tab) -> None:
     tab.operate(1, "threshold", document, params={"lo": 60})
     tab.wait("operated", 1)

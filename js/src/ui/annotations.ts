@@ -7,7 +7,7 @@ import {
 import { hitBox, shownBoxes } from "../tools/box";
 import { hitShape } from "../tools/shapes/hit";
 import { onSlice, type Pointer } from "../tools/tool";
-import { fillBetween, isOutline } from "./between";
+import { fillBetween, fillShapes, isFilled, isOutline } from "./between";
 import { h, listen, setAttribute, setText } from "./dom";
 import { icon } from "./icons";
 import { attachMenu, type MenuItem } from "./menu";
@@ -116,6 +116,7 @@ export function annotationMenu(scene: Scene, items: readonly Annotation[], renam
     ...(first ? [{ id: "lock", title: locked ? "Unlock" : "Lock", run: () => apply(locking(drawn, !locked)) }] : []),
     ...(drawn.length > 1 || oneLesion ? [{ id: "lesion", title: oneLesion ? "Take the lesion apart" : "Join into one lesion", run: () => apply(linking(drawn)) }] : []),
     ...(items.some(isOutline) ? [{ id: "between", title: "Fill between slices", run: () => fillBetween(scene) }] : []),
+    ...(items.some(isFilled) ? [{ id: "fill", title: "Fill into mask", run: () => fillShapes(scene) }] : []),
     { id: "remove", title: "Delete", hint: "Del", run: () => removeAnnotations(scene, items) },
     ...(first ? statuses : []),
     ...scene.labels.map((label, n): MenuItem => ({

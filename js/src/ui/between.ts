@@ -1,14 +1,18 @@
-/** Fill between slices for outlines: asks Python for the polygons on the slices between. */
+/** Outlines between slices, into masks and from masks: asks Python, which makes each one edit at once. */
+import type { LiveRequest } from "../channel/live";
 import { dot } from "../model/geometry";
-import type { ShapeItem } from "../model/protocol";
+import type { LabelItem, ShapeItem } from "../model/protocol";
+import { maskOf } from "../tools/labels";
 import { FORMS } from "../tools/shapes/kinds";
 import type { Scene } from "./scene";
 
-const OPERATION = "fill_between_shapes";
 const PARALLEL = 1 - 1e-6;
 
 export const isOutline = (item: { readonly type: string }): item is ShapeItem =>
   item.type === "shape" && FORMS[(item as ShapeItem).kind].closed;
+
+/** Whether there are voxels inside. */
+export const isFilled = (item: { readonly type: string }): boolean => item.type === "box" || isOutline(item);
 
 /** The outlines to fill between: those chosen; of a single one all of its label, lesion, image and frame in its direction. */
 export function outlinesBetween(picked: readonly ShapeItem[], all: readonly ShapeItem[]): readonly ShapeItem[] {
@@ -23,17 +27,43 @@ export function fillBetween(scene: Scene): void {
   const { shapes } = scene.source.document;
   const ids = new Set(scene.selection);
   const outlines = outlinesBetween(shapes.filter((item) => ids.has(item.id) && isOutline(item)), shapes);
-  const road = scene.source.channel.live;
   if (outlines.length === 0) return scene.toast("Select an outline first.");
+  asks(scene, { op: "fill_between_shapes", shapes: outlines.map(({ id }) => id) }, "Filled between the slices.", "There is nothing to fill between.");
+}
+
+/** Give the voxels inside the chosen outlines and boxes to the masks of their labels. */
+export function fillShapes(scene: Scene): void {
+  const { shapes, boxes } = scene.source.document;
+  const ids = new Set(scene.selection);
+  const filled = [...shapes, ...boxes].filter((item) => ids.has(item.id) && isFilled(item));
+  if (filled.length === 0) return scene.toast("Select an outline or a box first.");
+  asks(scene, { op: "fill_shapes", shapes: filled.map(({ id }) => id) }, "Filled into the mask.", "The mask has these voxels already.");
+}
+
+/** Draw the outlines of a label's segment on every slice of the view's axis; on those of the file where the view has none. */
+export function outlineLabel(scene: Scene, label: LabelItem): void {
+  const mask = maskOf(scene.masksOf(scene.pane.image), label.name);
+  const segment = mask?.segments.find((one) => one.label === label.name);
+  if (!mask || !segment) return scene.toast(`"${label.name}" has no segment yet. Paint it first.`);
+  const axis = scene.pane.plane === "volume" ? 0 : scene.pane.frame.axis ?? 0;
+  asks(
+    scene, { op: "outline_segments", mask: mask.id, segment: segment.value, params: { axis } },
+    `Outlines of "${label.name}" are on its slices.`, `"${label.name}" is empty.`,
+  );
+}
+
+/** Ask Python for an operation that is applied at once; say what came of it. */
+function asks(scene: Scene, request: Omit<Extract<LiveRequest, { type: "operate" }>, "type" | "rid">, done: string, nothing: string): void {
+  const road = scene.source.channel.live;
   if (!road) return scene.toast("This needs the kernel.");
   const rid = road.nextRid();
   const off = road.on((message) => {
     if (message.type !== "operate_ended" || message.rid !== rid) return;
     off();
     if (message.error) scene.toast(`${message.error.message}${/[.!?]$/.test(message.error.message) ? "" : "."} ${message.error.hint}`.trim());
-    else scene.toast(message.edit ? "Filled between the slices." : "There is nothing to fill between.");
+    else scene.toast(message.edit ? done : nothing);
   });
-  if (road.ask({ type: "operate", rid, op: OPERATION, shapes: outlines.map(({ id }) => id) })) return;
+  if (road.ask({ type: "operate", rid, ...request })) return;
   off();
   scene.toast("There is no connection to the kernel.");
 }

@@ -1,13 +1,14 @@
 /** The labels as a tree: choose, colour, name, status, show, lock, edit, add, delete; segments of all masks in one list. */
 import type { LabelItem, MaskItem, Status } from "../model/protocol";
 import { addLabel, freeName, labelUse, nameProblem, putLabel, removeLabel, renameLabel, type Named } from "../tools/labels";
+import { outlineLabel } from "./between";
 import type { Dialogs } from "./dialog";
 import { typeName } from "./rename";
 import { h, listen, setAttribute } from "./dom";
 import { icon } from "./icons";
 import { editLabel } from "./formsmodule";
 import { stylePopup } from "./maskstyle";
-import { attachPopup } from "./menu";
+import { attachMenu, attachPopup, openMenuAt, type MenuItem } from "./menu";
 import type { Scene } from "./scene";
 import { SegmentNumbers } from "./segmentnumbers";
 import { cycleStatus, STATUS_ICONS, STATUSES, statusOf } from "../tools/statuses";
@@ -55,6 +56,7 @@ export class LabelList {
   readonly #list = h("div", { class: "nbannot-list nbannot-label-list", role: "radiogroup", "aria-label": "Labels" });
   readonly #filter = h("input", { type: "search", placeholder: "Find a label", "aria-label": "Find a label", "data-nbannot-labels": "filter", hidden: true });
   readonly #empty = h("p", {}, "No labels yet. Add one to paint or to draw boxes.");
+  readonly #more = smallButton("more", "What to do with the active label", "label.menu");
   readonly #folded = new Set<string>();
   #rows = new Map<string, Row>();
   readonly #numbers: SegmentNumbers;
@@ -78,7 +80,9 @@ export class LabelList {
     listen(this.#filter, "keydown", signal, (event) => {
       if (event.key === "Enter") this.#list.querySelector<HTMLElement>("button.nbannot-name")?.click();
     });
-    this.element.append(h("header", {}, h("strong", {}, "Labels"), h("span", {}, values, style, add)), this.#filter, this.#list);
+    attachMenu(this.#more, root, () => (scene.label ? this.menu(scene.label) : []), signal);
+    listen(this.#list, "contextmenu", signal, (event) => this.#open(event, root, signal));
+    this.element.append(h("header", {}, h("strong", {}, "Labels"), h("span", {}, values, style, add, this.#more)), this.#filter, this.#list);
   }
 
   /** Add a label with a free name, choose it, and let the user type its name. */
@@ -91,6 +95,26 @@ export class LabelList {
     this.draw();
     const label = scene.labels.find((one) => one.id === id);
     if (label && this.element.offsetParent !== null) this.#rename(label);
+  }
+
+  /** What can be done with a label. */
+  menu(label: LabelItem): MenuItem[] {
+    return [
+      { id: "rename", title: "Rename", hint: "F2", run: () => this.#rename(label) },
+      { id: "edit", title: "Edit", run: () => void editLabel(this.scene, this.dialogs, label, this.#named()) },
+      { id: "outlines", title: "Outlines of the slices", run: () => outlineLabel(this.scene, label) },
+      { id: "remove", title: "Delete", run: () => this.#remove(label) },
+    ];
+  }
+
+  #open(event: MouseEvent, root: HTMLElement, signal: AbortSignal): void {
+    const id = (event.target as Element).closest<HTMLElement>("[data-nbannot-label]")?.dataset["nbannotLabel"];
+    const label = this.scene.labels.find((one) => one.id === id);
+    if (!label) return;
+    event.preventDefault();
+    // JupyterLab would open its own menu.
+    event.stopPropagation();
+    openMenuAt(root, [event.clientX, event.clientY], this.menu(label), signal);
   }
 
   /** Give the active label's segment the next status. */
@@ -106,6 +130,7 @@ export class LabelList {
     const { labels } = scene;
     const { hidden } = scene.view.value;
     const masks = this.#masks();
+    this.#more.hidden = labels.length === 0;
     this.#filter.hidden = labels.length < FILTER_FROM;
     const places = new Map(labels.map(({ id }, n) => [id, n]));
     const rows = new Map<string, Row>();

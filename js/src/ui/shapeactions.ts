@@ -9,7 +9,7 @@ import { FORMS } from "../tools/shapes/kinds";
 import { isDrawn, locking, type Drawn } from "../tools/annotations";
 import { freshId, together } from "../tools/tool";
 import { chosen, removeAnnotations } from "./annotations";
-import { fillBetween } from "./between";
+import { fillBetween, fillShapes } from "./between";
 import type { Pane } from "./pane";
 import type { Scene } from "./scene";
 
@@ -135,7 +135,7 @@ const ACTIONS: Readonly<Record<ShapeAction, (scene: Scene) => void>> = {
   finish: (scene) => scene.drawing?.finish(scene.pane),
   next: (scene) => copy(scene, 1),
   previous: (scene) => copy(scene, -1),
-  duplicate, lock, hide, snap, between: fillBetween,
+  duplicate, lock, hide, snap, between: fillBetween, fill: fillShapes,
 };
 
 export function doWithShapes(scene: Scene, action: ShapeAction): void {

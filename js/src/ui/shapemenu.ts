@@ -12,7 +12,8 @@ const GROUPS: readonly (readonly [title: string, tools: readonly ShapeToolName[]
   ["Mark", ["keypoint", "landmarks", "arrow", "text", "open-freehand", "spline"]],
 ];
 export const SHAPE_COMMANDS = [
-  "shape.next", "shape.previous", "shape.duplicate", "shape.snap", "shape.between", "shape.lock", "shape.hide", "annotation.remove",
+  "shape.next", "shape.previous", "shape.duplicate", "shape.snap", "shape.between", "shape.fill", "shape.lock", "shape.hide",
+  "annotation.remove",
 ] as const;
 
 export const isShapeTool = (name: string): name is ShapeToolName => (SHAPE_TOOLS as readonly string[]).includes(name);

@@ -14,6 +14,7 @@ import numpy as np
 
 from nbannot.assist.operations import OPERATIONS, Preview, preview
 from nbannot.assist.operations.outlines import shapes_between
+from nbannot.assist.operations.tracing import segments_outlined, shapes_filled
 from nbannot.errors import EditError, NbannotError, OperationError, UnknownItemError, ViewerError
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Paint, Put
@@ -27,7 +28,12 @@ from nbannot.viewer.steps import Steps
 Post = Callable[..., None]
 Found = Preview | Edit | None
 KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history", "segment_values")
-OUTLINES = "fill_between_shapes"
+OUTLINES: dict[str, Callable[..., Edit | None]] = {
+    "fill_between_shapes": shapes_between,
+    "fill_shapes": shapes_filled,
+}
+"""Operations on shapes by their ids; they are applied at once, like `OUTLINE`."""
+OUTLINE = "outline_segments"
 _EVERY = 0.1
 
 
@@ -239,8 +245,9 @@ class Operating:
         self._document.refresh()
         own = self._own(task)
         ready: _Ready | Edit | None
-        if task.content["op"] == OUTLINES:
-            ready = self._between(task)
+        if task.content["op"] in (*OUTLINES, OUTLINE):
+            edit = self._outlines(task)
+            ready = None if edit is None else replace(edit, origin="hand")
         else:
             ready = self._prepare_own(task, own) if own else self._prepare(task)
         if task.cancelled:
@@ -260,12 +267,22 @@ class Operating:
         self._show(ready)
         return None
 
-    def _between(self, task: _Task) -> Edit | None:
-        """Return the edit that draws polygons on the slices between the outlines asked for."""
-        ids = [str(id) for id in task.content.get("shapes") or ()]
-        if any(id not in self._document.shapes for id in ids):
+    def _outlines(self, task: _Task) -> Edit | None:
+        """Return the edit of an operation on the outlines, or the segment, asked for."""
+        content = task.content
+
+        def tell(done: float, text: str) -> None:
+            self._tell(task, done, text)
+
+        if content["op"] == OUTLINE:
+            axis = int((content.get("params") or {}).get("axis", 0))
+            return segments_outlined(
+                self._mask(content["mask"]), int(content["segment"]), axis=axis, progress=tell
+            )
+        document, ids = self._document, [str(id) for id in content.get("shapes") or ()]
+        if any(id not in document.shapes and id not in document.boxes for id in ids):
             raise UnknownItemError("A shape is gone")
-        return shapes_between(self._document, ids, progress=lambda done, text: self._tell(task, done, text))
+        return OUTLINES[content["op"]](document, ids, progress=tell)
 
     def _own(self, task: _Task) -> OwnTool | None:
         op = str(task.content["op"])

@@ -29,6 +29,7 @@ from nbannot.assist.operations.catalogue import OPERATIONS
 from nbannot.assist.operations.forms import Operation, Parameter
 from nbannot.assist.operations.outlines import fill_between_shapes
 from nbannot.assist.operations.running import Options, Preview, preview, run
+from nbannot.assist.operations.tracing import fill_shapes, outline_segments
 from nbannot.formats.contours import contours_from_mask, mask_from_contours
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "fill_between",
     "fill_between_shapes",
     "fill_holes",
+    "fill_shapes",
     "flood_fill",
     "grow_cut",
     "hollow",
@@ -54,6 +56,7 @@ __all__ = [
     "mirror",
     "move_slice",
     "otsu",
+    "outline_segments",
     "preview",
     "random_walker",
     "region_grow",
