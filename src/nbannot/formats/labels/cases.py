@@ -17,6 +17,8 @@ Reads = Callable[[str, Findings], None]
 FileFormat = Callable[[str], tuple[str, Reads] | None]
 
 _LABELMAP = "labelmap"
+# Endings that a damaged file of annotations, or of an image, may have.
+_MEANT = (".dcm", ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
 def read_cases(path: str, findings: Findings, form_of: FileFormat) -> None:
@@ -38,6 +40,8 @@ def read_cases(path: str, findings: Findings, form_of: FileFormat) -> None:
     held: dict[Path, list[tuple[str, str, Reads]]] = {}
     for entry in _files(root):
         form = form_of(str(entry))
+        if form is None and entry.name.lower().endswith(_MEANT) and not _is_dicom(entry):
+            findings.note(f"{entry.relative_to(root).as_posix()} is not of a known format; it is left out")
         if form is not None and not (form[0] == _LABELMAP and content_id(str(entry)) in own):
             held.setdefault(entry.parent, []).append((str(entry), *form))
     strange: Counter[str] = Counter()
@@ -76,6 +80,11 @@ def _files(folder: Path) -> Iterator[Path]:
     for one in entries:
         if one.is_dir() and one.name != "__MACOSX":
             yield from _files(one)
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _of_case(folder: Path, images: Sequence[Image]) -> tuple[Image, ...]:
