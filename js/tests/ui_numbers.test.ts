@@ -18,7 +18,7 @@ describe("the numbers of a segment", () => {
     [{ volume: 23.4, mean: 2.345, sd: 0.456, value_unit: "SUVbw" }, ["0.023 ml · 12 345 voxels", "Mean 2.35 ± 0.46 SUVbw"]],
     [{ volume: null, area: 528.4, frames: 3 }, ["528 mm² · 12 345 voxels", "Mean 45 ± 61 HU (frame 1)"]],
     [{ volume: null, area: 528.4, unit: "px", mean: null, sd: null, note: "colour image" }, ["528 px² · 12 345 voxels", "Colour image"]],
-    [{ count: 0, volume: 0, mean: null, sd: null, note: "no voxel centre inside" }, ["No voxels yet"]],
+    [{ count: 0, volume: 0, mean: null, sd: null, note: "no voxel centre inside" }, ["No voxels"]],
   ] as const)("%j", (more, lines) => expect(segmentText({ ...ROW, ...more })).toEqual(lines));
 });
 
@@ -75,13 +75,13 @@ describe("below the row of the chosen label", () => {
     vi.runAllTimers();
     expect(sent).toHaveLength(2);
     answer("l1", [ROW, { ...ROW, count: 0 }]);
-    expect(text()).toEqual(["liver", "4.57 ml · 12 345 voxels", "Mean 45 ± 61 HU", "liver", "No voxels yet"]);
+    expect(text()).toEqual(["liver", "4.57 ml · 12 345 voxels", "Mean 45 ± 61 HU", "liver", "No voxels"]);
     numbers.draw(spleen);
     expect(text()).toEqual(["…"]);
     vi.runAllTimers();
     expect(sent.at(-1)).toMatchObject({ label: "l2" });
     answer("l2", []);
-    expect(text()).toEqual(["No voxels yet"]);
+    expect(text()).toEqual(["No voxels"]);
     answer("l2", [], { kind: "OSError", message: "The kernel could not do this (OSError)", hint: "" });
     expect(text()).toEqual(["The kernel could not do this (OSError)"]);
     numbers.toggle();

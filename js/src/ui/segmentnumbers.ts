@@ -16,7 +16,7 @@ function millilitres(mm3: number): string {
 
 /** The numbers of one segment as short lines. */
 export function segmentText(row: SegmentRow): readonly string[] {
-  if (row.count === 0) return ["No voxels yet"];
+  if (row.count === 0) return ["No voxels"];
   const voxels = `${row.count.toLocaleString("en").replaceAll(",", " ")} ${row.count === 1 ? "voxel" : "voxels"}`;
   const size = row.volume !== null && row.unit === "mm" ? millilitres(row.volume) : row.area !== null ? areaText(row.area, row.unit) : "";
   const lines = [[size, voxels].filter(Boolean).join(" · ")];
@@ -87,7 +87,7 @@ export class SegmentNumbers {
 
   #lines(rows: readonly SegmentRow[]): readonly string[] {
     const { document } = this.scene.source;
-    if (rows.length === 0) return ["No voxels yet"];
+    if (rows.length === 0) return ["No voxels"];
     return rows.flatMap((row) => [...(rows.length > 1 ? [document.mask(row.mask)?.item.name ?? ""] : []), ...segmentText(row)]);
   }
 
