@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.errors import EditError, NbannotError
+from nbannot.formats.labels.findings import Findings
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.checks import check_box, check_shape, check_tag
 from nbannot.model.document import Document
@@ -36,6 +37,13 @@ class Fitting:
         except NbannotError as error:
             return error.message
         return ""
+
+    def take(self, findings: Findings, item: Box | Shape | Tag) -> str:
+        """Add an item that its image takes to the findings; else return why it is refused."""
+        refused = self.refusal(item)
+        if not refused:
+            findings.add([item])
+        return refused
 
 
 def bounded(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -129,11 +129,9 @@ def read_boxes(path: str, findings: Findings) -> None:
         except (NbannotError, ValueError, IndexError, TypeError):
             lost["damaged rows"] += 1
             continue
-        reason = "boxes on a picture that was not given" if box is None else fitting.refusal(box)
+        reason = "boxes on a picture that was not given" if box is None else fitting.take(findings, box)
         if reason:
             lost[reason] += 1
-        elif box is not None:
-            findings.add([box])
     for reason, count in lost.items():
         findings.note(f"not read: {count} × {reason}")
 

@@ -81,11 +81,9 @@ class _Reader:
                 return
             label = self.labels[annotation["category_id"]]
             for item in self._items(annotation, picture, label):
-                refused = self.fitting.refusal(item)
+                refused = self.fitting.take(self.findings, item)
                 if refused:
                     self.lost[refused] += 1
-                else:
-                    self.findings.add([item])
         except NbannotError as error:
             self.lost[error.message] += 1
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):

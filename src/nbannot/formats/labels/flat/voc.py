@@ -105,11 +105,9 @@ def read_voc(path: str, findings: Findings) -> None:
             except (NbannotError, ValueError, TypeError):
                 lost["damaged boxes"] += 1
                 continue
-            refused = fitting.refusal(item)
+            refused = fitting.take(findings, item)
             if refused:
                 lost[refused] += 1
-            else:
-                findings.add([item])
     for text, count in lost.items():
         findings.note(f"not read: {count} × {text}")
 

@@ -73,11 +73,9 @@ def read_yolo(path: str, findings: Findings) -> None:
             except (ValueError, NbannotError):
                 lost["damaged lines"] += 1
                 continue
-            refused = fitting.refusal(item)
+            refused = fitting.take(findings, item)
             if refused:
                 lost[refused] += 1
-            else:
-                findings.add([item])
     for text, count in lost.items():
         findings.note(f"not read: {count} × {text}")
 

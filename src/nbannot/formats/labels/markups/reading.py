@@ -66,11 +66,9 @@ def read_markups(path: str, findings: Findings) -> None:
             findings.note(f"{what} is not read: {reason}")
             continue
         if item is not None:
-            refused = fitting.refusal(item)
+            refused = fitting.take(findings, item)
             if refused:
                 findings.note(f"{what} is not read: {refused}")
-            else:
-                findings.add([item])
 
 
 def _item(markup: dict[str, Any], what: str, findings: Findings) -> Box | Shape | None:

@@ -214,11 +214,9 @@ class _Reader:
             reason = cause.message if isinstance(cause, NbannotError) else "it is damaged"
             self.findings.note(f"{what} is not read: {reason}")
             return
-        refused = self.fitting.refusal(item)
+        refused = self.fitting.take(self.findings, item)
         if refused:
             self.findings.note(f"{what} is not read: {refused}")
-        else:
-            self.findings.add([item])
 
     def groups(self, content: Json, archive: zipfile.ZipFile | None) -> None:
         """Read the segment groups, whose labelmaps are in the archive."""
