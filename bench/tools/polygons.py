@@ -19,7 +19,7 @@ from measure import Row
 from playwright.sync_api import CDPSession
 
 import nbannot as nb
-from nbannot.viewer.messages import PROTOCOL, document_json, image_json
+from nbannot.host.messages import PROTOCOL, document_json, image_json
 from viewer import data, pages
 
 SIZE, CORNERS = 512, 20

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import nbannot as nb
-from nbannot.viewer.messages import PROTOCOL, document_json, image_json
+from nbannot.host.messages import PROTOCOL, document_json, image_json
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "bench" / "data"

@@ -1,4 +1,4 @@
-/** The slice codecs: bytes of a compressed slice → values. The inverse of nbannot.viewer.pixels. */
+/** The slice codecs: bytes of a compressed slice → values. The inverse of nbannot.host.pixels. */
 
 import { ZSTDDecoder } from "zstddec";
 import type { Codec, Dtype } from "./model/protocol";

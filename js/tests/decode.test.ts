@@ -12,7 +12,7 @@ interface Entry {
   values: number[];
 }
 
-// Written by nbannot.viewer.pixels (tests/viewer/slices.py).
+// Written by nbannot.host.pixels (tests/host/slices.py).
 const text = readFileSync(new URL("../../tests/fixtures/slices.json", import.meta.url), "utf8");
 const entries = Object.entries(JSON.parse(text) as Record<string, Entry>);
 const encoded = ({ codec, dtype, shape, bytes }: Entry) => ({

@@ -177,7 +177,7 @@ def test_a_dead_kernel_is_named_and_the_cell_brings_the_viewer_back(lab: Lab) ->
 
 
 def test_another_version_in_the_kernel_is_named(lab: Lab) -> None:
-    skew = "import nbannot.viewer.channel\nnbannot.viewer.channel.PROTOCOL = 'nbannot-protocol/0'\n"
+    skew = "import nbannot.host.channel\nnbannot.host.channel.PROTOCOL = 'nbannot-protocol/0'\n"
     open_lab(lab, [skew + PLAIN])
     strip(lab, "skew").wait_for()
     text = strip(lab, "skew").inner_text()

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from playwright.sync_api import Page
 
+from nbannot.host.messages import image_json
+from nbannot.host.pixels import decode
+from nbannot.host.preview import Previews
 from nbannot.model.document import Document
 from nbannot.model.image import Image
-from nbannot.viewer.messages import image_json
-from nbannot.viewer.pixels import decode
-from nbannot.viewer.preview import Previews
 
 JS = Path(__file__).resolve().parents[2] / "js"
 CSS = JS.parent / "src/nbannot/viewer/static/viewer.css"

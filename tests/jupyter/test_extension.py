@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nbannot.host.pixels import CODECS, decode
+from nbannot.host.spool import Spool, pointer_path, slice_path
 from nbannot.model.geometry import Stack
 from nbannot.model.image import Image
-from nbannot.viewer.pixels import CODECS, decode
-from nbannot.viewer.spool import Spool, pointer_path, slice_path
 
 TOKEN = "secret-of-the-tests"
 SHAPE = (70, 40, 30)

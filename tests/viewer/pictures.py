@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from nbannot.host.colormaps import COLORMAPS, colormap
+from nbannot.host.frames import Frame, free_axes, free_frame, slice_frame, view_axes
+from nbannot.host.panes import INFO, arrange, cells
 from nbannot.model.geometry import Geometry
-from nbannot.viewer.colormaps import COLORMAPS, colormap
-from nbannot.viewer.frames import Frame, free_axes, free_frame, slice_frame, view_axes
-from nbannot.viewer.panes import INFO, arrange, cells
 
 FILE = Path(__file__).parents[1] / "fixtures" / "pictures.json"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nbannot.host.messages import PROTOCOL
 from nbannot.viewer.doctor import Check, Report, doctor
-from nbannot.viewer.messages import PROTOCOL
 
 MODULE = "nbannot.viewer.doctor"
 

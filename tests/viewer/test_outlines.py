@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from nbannot.host.pane import Pane, Scene, rgb
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image
 from nbannot.model.measures import path
 from nbannot.model.shapes import RULES, Shape
 from nbannot.viewer import outlines, pen
-from nbannot.viewer.pane import Pane, Scene, rgb
 from nbannot.viewer.pen import dashes, fixed, font_for
 from nbannot.viewer.picture import draw
 

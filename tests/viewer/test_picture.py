@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from nbannot.errors import ViewerError
 from nbannot.formats import read
+from nbannot.host.pane import Pane, Scene
+from nbannot.host.panes import Cell, arrange, cells
 from nbannot.model.annotations import Box
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image
 from nbannot.model.masks import Mask
-from nbannot.viewer.pane import Pane, Scene
-from nbannot.viewer.panes import Cell, arrange, cells
 from nbannot.viewer.pen import show_number
 from nbannot.viewer.picture import Picture, bar, draw
 from viewer import pictures

@@ -1,4 +1,4 @@
-"""GET of slices that a kernel has published (see `nbannot.viewer.spool`)."""
+"""GET of slices that a kernel has published (see `nbannot.host.spool`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from nbannot.viewer.spool import TOKEN, URL, pointer_path, slice_path
+from nbannot.host.spool import TOKEN, URL, pointer_path, slice_path
 
 _MAX_SLICES = 64
 _CHUNK = 2**20

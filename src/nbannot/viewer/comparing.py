@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 
 from nbannot.assist import register
 from nbannot.errors import GeometryError
+from nbannot.host.drawing import shown_colormap, shown_unit
 from nbannot.model.document import Document
 from nbannot.model.image import Image, Window
 from nbannot.model.masks import Mask
 from nbannot.model.transform import Kind, Transform
 from nbannot.viewer import showing
-from nbannot.viewer.drawing import shown_colormap, shown_unit
 from nbannot.viewer.picture import Picture, draw
 from nbannot.viewer.showing import CompareMode, Layer, SlabMode, SuvUnit
 

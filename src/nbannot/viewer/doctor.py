@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from nbannot.viewer.messages import PROTOCOL
+from nbannot.host.messages import PROTOCOL
 
 _STATIC = Path(__file__).parent / "static"
 

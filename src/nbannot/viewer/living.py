@@ -9,12 +9,12 @@ from typing import Any, TypeVar, overload
 from psygnal import Signal
 
 from nbannot.errors import UnknownItemError
+from nbannot.host.current import Current
+from nbannot.host.operating import Operating
+from nbannot.host.owntools import Function, Returned, items_of, make_tool
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.document import Document
 from nbannot.model.shapes import Shape
-from nbannot.viewer.current import Current
-from nbannot.viewer.operating import Operating
-from nbannot.viewer.owntools import Function, Returned, items_of, make_tool
 
 F = TypeVar("F", bound=Function)
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nbannot.host.drawing import shown_unit
+from nbannot.host.frames import Frame
+from nbannot.host.pane import Pane, rgb
 from nbannot.model.geometry import Stack
 from nbannot.model.measures import Measures, Reader, measure, measure_item, path
 from nbannot.model.measures.lines import ellipse_of, spline
 from nbannot.model.shapes import Shape
-from nbannot.viewer.drawing import shown_unit
-from nbannot.viewer.frames import Frame
-from nbannot.viewer.pane import Pane, rgb
 from nbannot.viewer.pen import Color, Line, Pen, fixed, show_number
 
 Places = NDArray[np.float64]

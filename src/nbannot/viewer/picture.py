@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.errors import ViewerError
+from nbannot.host.drawing import shown_lut, shown_unit, window_of
+from nbannot.host.frames import letters, opposite
+from nbannot.host.pane import Pane, Scene, rgb
+from nbannot.host.panes import INFO, cells
 from nbannot.model.annotations import Box
 from nbannot.model.document import Document
 from nbannot.model.image import Image
-from nbannot.viewer.drawing import shown_lut, shown_unit, window_of
-from nbannot.viewer.frames import letters, opposite
 from nbannot.viewer.outlines import draw_shapes
-from nbannot.viewer.pane import Pane, Scene, rgb
-from nbannot.viewer.panes import INFO, cells
 from nbannot.viewer.pen import WHITE, Pen, show_number
 
 # Width and height of a picture, as parts of each other, and what is between the panes.

@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nbannot.errors import GeometryError, MaskError, ViewerError
+from nbannot.host.colormaps import COLORMAPS, LAYER_COLORMAP
+from nbannot.host.drawing import shown_colormap, shown_unit
+from nbannot.host.pane import Scene
+from nbannot.host.spaces import Spaces, bounds, has_planes, overlap
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Window
 from nbannot.model.masks import Mask
 from nbannot.model.transform import Transform
-from nbannot.viewer.colormaps import COLORMAPS, LAYER_COLORMAP
-from nbannot.viewer.drawing import shown_colormap, shown_unit
-from nbannot.viewer.pane import Scene
-from nbannot.viewer.spaces import Spaces, bounds, has_planes, overlap
 
 View = Mapping[str, Any]
 Change = dict[str, Any]

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from nbannot.errors import EditError, GeometryError, GeometryWarning, ViewerError
 from nbannot.formats.convert import way_in
+from nbannot.host.channel import Channel
+from nbannot.host.operating import Operating
+from nbannot.host.spool import Spool
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Images, Window
@@ -29,13 +32,10 @@ from nbannot.model.sliced import Sliceable, SlicedPixels
 from nbannot.session import Session
 from nbannot.session.config import Config
 from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, resolve
-from nbannot.viewer.channel import Channel
 from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
 from nbannot.viewer.living import Living
-from nbannot.viewer.operating import Operating
 from nbannot.viewer.showing import windowed
-from nbannot.viewer.spool import Spool
 
 Backend = Literal["auto", "cpu", "webgl2"]
 Tool = Literal[

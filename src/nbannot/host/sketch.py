@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.errors import FormatError, GeometryError
+from nbannot.host.messages import Json
+from nbannot.host.pixels import encode_image
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image
-from nbannot.viewer.messages import Json
-from nbannot.viewer.pixels import encode_image
 
 Values = NDArray[Any]
 

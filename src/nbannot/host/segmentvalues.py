@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from threading import Lock, Thread
 from typing import Any
 
+from nbannot.host.drawing import shown_unit
+from nbannot.host.messages import Json, error_json
 from nbannot.model.document import Document
 from nbannot.model.masks import Mask
 from nbannot.model.measures import measure_segments
-from nbannot.viewer.drawing import shown_unit
-from nbannot.viewer.messages import Json, error_json
 
 _NUMBERS = ("count", "volume", "area", "unit", "mean", "sd", "min", "max", "value_unit", "note")
 

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.errors import FormatError, GeometryError, UnknownItemError
+from nbannot.host.messages import Json
+from nbannot.host.pixels import compress, encode_image
+from nbannot.host.planes import Planes
+from nbannot.host.sketch import SHORT_INTEGERS, scaled, sketch_steps
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Grid
 from nbannot.model.image import Image
 from nbannot.model.masks import Mask
-from nbannot.viewer.messages import Json
-from nbannot.viewer.pixels import compress, encode_image
-from nbannot.viewer.planes import Planes
-from nbannot.viewer.sketch import SHORT_INTEGERS, scaled, sketch_steps
 
 Values = NDArray[Any]
 Factors = tuple[int, int, int]
@@ -176,7 +176,7 @@ class Previews:
         ----------
         key
             ``p/<image id>/<frame>/<edge>``, ``s/<image id>/<frame>/<edge>`` (a sketch, see
-            `nbannot.viewer.sketch`) or ``q/<mask id>/<edge>``.
+            `nbannot.host.sketch`) or ``q/<mask id>/<edge>``.
         seconds
             At least one slab is made, however short this is.
 

@@ -12,12 +12,7 @@ from threading import Condition, RLock, Thread, current_thread
 from typing import Any
 
 from nbannot.errors import EditError, HeaderRefusedError, UnknownItemError
-from nbannot.model.codec import decode_edit
-from nbannot.model.document import Document
-from nbannot.model.edits import Edit
-from nbannot.model.image import Image, Window
-from nbannot.model.removal import label_removal
-from nbannot.viewer.messages import (
+from nbannot.host.messages import (
     PROTOCOL,
     Json,
     document_json,
@@ -27,11 +22,16 @@ from nbannot.viewer.messages import (
     image_json,
     info_bytes,
 )
-from nbannot.viewer.operating import KINDS, Operating
-from nbannot.viewer.pixels import Part, encode_labels, encode_parts
-from nbannot.viewer.planes import Planes
-from nbannot.viewer.preview import Previews
-from nbannot.viewer.spool import Spool
+from nbannot.host.operating import KINDS, Operating
+from nbannot.host.pixels import Part, encode_labels, encode_parts
+from nbannot.host.planes import Planes
+from nbannot.host.preview import Previews
+from nbannot.host.spool import Spool
+from nbannot.model.codec import decode_edit
+from nbannot.model.document import Document
+from nbannot.model.edits import Edit
+from nbannot.model.image import Image, Window
+from nbannot.model.removal import label_removal
 
 log = logging.getLogger(__name__)
 

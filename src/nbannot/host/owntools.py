@@ -15,12 +15,12 @@ from nbannot.assist.operations import Preview
 from nbannot.assist.operations.grids import box_of
 from nbannot.errors import EditError, MaskError, ViewerError
 from nbannot.formats.progress import Progress
+from nbannot.host.current import Current, World
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Put
 from nbannot.model.masks import Mask
 from nbannot.model.shapes import Shape
-from nbannot.viewer.current import Current, World
 
 Returned = Box | Shape | Tag
 Function = Callable[["Context"], Any]

@@ -12,15 +12,15 @@ import pytest
 
 import nbannot as nb
 from nbannot.errors import ViewerError
+from nbannot.host.channel import Channel
+from nbannot.host.messages import PROTOCOL
+from nbannot.host.operating import Operating
+from nbannot.host.owntools import make_tool
+from nbannot.host.pixels import decode
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image, Suv
 from nbannot.model.runs import Runs, clip_index
-from nbannot.viewer.channel import Channel
-from nbannot.viewer.messages import PROTOCOL
-from nbannot.viewer.operating import Operating
-from nbannot.viewer.owntools import make_tool
-from nbannot.viewer.pixels import decode
 
 SHAPE = (5, 12, 10)
 
@@ -246,7 +246,7 @@ def test_the_rule_of_strokes_says_what_an_operation_overwrites(
 def test_large_previews_come_slice_by_slice(
     document: Document, tab: Tab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbannot.viewer.operating.MAX_RUNS", 10)
+    monkeypatch.setattr("nbannot.host.operating.MAX_RUNS", 10)
     mask = document.masks["liver"]
     mask.paint(np.s_[2:4])
     tab.operate(1, "threshold", document, params={"lo": 50})

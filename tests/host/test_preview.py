@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from nbannot.errors import FormatError, GeometryError, UnknownItemError
+from nbannot.host.channel import Channel
+from nbannot.host.messages import PROTOCOL
+from nbannot.host.pixels import decode
+from nbannot.host.preview import Previews, block_labels, block_means, factors_for, preview_affine
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image
 from nbannot.model.masks import Mask
-from nbannot.viewer.channel import Channel
-from nbannot.viewer.messages import PROTOCOL
-from nbannot.viewer.pixels import decode
-from nbannot.viewer.preview import Previews, block_labels, block_means, factors_for, preview_affine
 
 SHAPE = (21, 34, 50)
 SHEARED = np.array([[0.2, 0, 0.7, -11], [0.9, 0.8, 0, 7], [2.5, 0.1, 0, 40], [0, 0, 0, 1]])

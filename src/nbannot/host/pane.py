@@ -10,16 +10,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nbannot.host import drawing
+from nbannot.host.colormaps import colormap
+from nbannot.host.drawing import Look, Rgb, SegmentStyle, Slab
+from nbannot.host.frames import Frame, camera_axes, free_axes, free_frame, rotate, slice_frame, view_axes
+from nbannot.host.panes import Arrangement, PaneSpec, arrange
+from nbannot.host.spaces import Spaces, bounds, has_planes, overlap
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image
 from nbannot.model.masks import Mask
-from nbannot.viewer import drawing
-from nbannot.viewer.colormaps import colormap
-from nbannot.viewer.drawing import Look, Rgb, SegmentStyle, Slab
-from nbannot.viewer.frames import Frame, camera_axes, free_axes, free_frame, rotate, slice_frame, view_axes
-from nbannot.viewer.panes import Arrangement, PaneSpec, arrange
-from nbannot.viewer.spaces import Spaces, bounds, has_planes, overlap
 
 View = Mapping[str, Any]
 PLANES = ("axial", "coronal", "sagittal", "acquisition", "oblique", "volume")

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from nbannot.errors import FormatError
+from nbannot.host import spool as module
+from nbannot.host.pixels import Part, decode, pack_slice
+from nbannot.host.spool import Spool, _order, pointer_path, slice_path, sweep
 from nbannot.model.geometry import Stack
 from nbannot.model.image import Image
-from nbannot.viewer import spool as module
-from nbannot.viewer.pixels import Part, decode, pack_slice
-from nbannot.viewer.spool import Spool, _order, pointer_path, slice_path, sweep
 
 SHAPE = (6, 8, 7)
 
@@ -176,7 +176,7 @@ SCRIPT = """
 import numpy as np, os, sys
 from nbannot.model.geometry import Stack
 from nbannot.model.image import Image
-from nbannot.viewer.spool import Spool
+from nbannot.host.spool import Spool
 spool = Spool([Image(np.zeros((1, 4, 4), np.int16), Stack.picture((4, 4)))])
 print(spool.folder, flush=True)
 if sys.argv[1] == "killed":

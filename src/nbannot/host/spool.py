@@ -19,9 +19,9 @@ from itertools import zip_longest
 from pathlib import Path
 from threading import Condition, Event, Thread, current_thread
 
+from nbannot.host.pixels import Part, Plane, decode, pack_slice, unpack_slice
+from nbannot.host.planes import Planes
 from nbannot.model.image import Image
-from nbannot.viewer.pixels import Part, Plane, decode, pack_slice, unpack_slice
-from nbannot.viewer.planes import Planes
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nbannot.host.colormaps import HEAT, colormap
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image, SuvKind, Window
-from nbannot.viewer.colormaps import HEAT, colormap
 
 Values = NDArray[np.float64]
 Rgb = NDArray[np.uint8]

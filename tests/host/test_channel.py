@@ -15,6 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbannot.errors import FormatError
+from nbannot.host.channel import Channel
+from nbannot.host.messages import PROTOCOL, image_json
+from nbannot.host.pixels import decode
+from nbannot.host.planes import Planes
+from nbannot.host.spool import Spool
 from nbannot.model.annotations import Box
 from nbannot.model.codec import encode_edit
 from nbannot.model.document import Document
@@ -23,11 +28,6 @@ from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Suv, VoiLut, Window
 from nbannot.model.labels import Label
 from nbannot.model.runs import Runs
-from nbannot.viewer.channel import Channel
-from nbannot.viewer.messages import PROTOCOL, image_json
-from nbannot.viewer.pixels import decode
-from nbannot.viewer.planes import Planes
-from nbannot.viewer.spool import Spool
 
 SHAPE = (4, 6, 5)
 Message = tuple[dict[str, Any], list[bytes]]
@@ -321,7 +321,7 @@ def test_edits_of_python_and_of_other_viewers_reach_every_tab(document: Document
 def test_large_paints_name_their_slices_instead(
     document: Document, tab: Tab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbannot.viewer.messages.MAX_RUNS", 40)
+    monkeypatch.setattr("nbannot.host.messages.MAX_RUNS", 40)
     tab.hello()
     liver = document.masks["liver"]
     pattern = np.zeros(SHAPE, dtype=bool)

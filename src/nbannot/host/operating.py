@@ -16,14 +16,14 @@ from nbannot.assist.operations import OPERATIONS, Preview, preview
 from nbannot.assist.operations.outlines import shapes_between
 from nbannot.assist.operations.tracing import segments_outlined, shapes_filled
 from nbannot.errors import EditError, NbannotError, OperationError, UnknownItemError, ViewerError
+from nbannot.host.messages import MAX_RUNS, Json, error_json
+from nbannot.host.owntools import Context, OwnTool, changed_to, outcome
+from nbannot.host.segmentvalues import SegmentValues
+from nbannot.host.steps import Steps
 from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Paint, Put
 from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
-from nbannot.viewer.messages import MAX_RUNS, Json, error_json
-from nbannot.viewer.owntools import Context, OwnTool, changed_to, outcome
-from nbannot.viewer.segmentvalues import SegmentValues
-from nbannot.viewer.steps import Steps
 
 Post = Callable[..., None]
 Found = Preview | Edit | None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nbannot.errors import FormatError
-from nbannot.viewer.pixels import (
+from nbannot.host.pixels import (
     block_means,
     decode,
     encode_image,

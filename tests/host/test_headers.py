@@ -11,10 +11,10 @@ import pytest
 
 import nbannot as nb
 from formats_making import write_slice
+from nbannot.host.channel import Channel
+from nbannot.host.messages import image_json
 from nbannot.model.document import Document
 from nbannot.model.image import Image
-from nbannot.viewer.channel import Channel
-from nbannot.viewer.messages import image_json
 
 Message = tuple[dict[str, Any], list[bytes]]
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.errors import UnknownLabelError
+from nbannot.host.drawing import sample
+from nbannot.host.pane import Pane, Scene
+from nbannot.host.panes import PaneSpec
 from nbannot.model.document import Document
 from nbannot.model.geometry import Stack
 from nbannot.model.image import Image
 from nbannot.model.masks import Mask, Segment
-from nbannot.viewer.drawing import sample
-from nbannot.viewer.pane import Pane, Scene
-from nbannot.viewer.panes import PaneSpec
 
 Index = tuple[int, int, int]
 World = tuple[float, float, float]

@@ -1,6 +1,6 @@
 """Write the slices that pytest and vitest both decode.
 
-Run ``python tests/viewer/slices.py`` after a deliberate change of the codecs.
+Run ``python tests/host/slices.py`` after a deliberate change of the codecs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbannot.viewer.pixels import encode_image, encode_labels
+from nbannot.host.pixels import encode_image, encode_labels
 
 FILE = Path(__file__).parents[1] / "fixtures" / "slices.json"
 
