@@ -13,7 +13,7 @@ from nbannot.hub.uploads import images_of, labels_of, unpacked
 from nbannot.model.image import Image
 from nbannot.session.files import load
 from nbannot.session.pixels import describe, headers
-from nbannot.store.parts import SessionParts, Wanted, case_key, case_name, check, open_session
+from nbannot.store.served import SessionParts, Wanted, case_key, case_name, check, open_session
 from nbannot.store.wire import table_to_json
 
 P = "/projects/{project}"

@@ -17,7 +17,7 @@ from nbannot.hub.login import Login, Visitor
 from nbannot.hub.observe import Metrics, tell
 from nbannot.hub.origin import Place
 from nbannot.hub.pictures import Pictures
-from nbannot.store.parts import refuse
+from nbannot.store.served import refuse
 
 STORE_THREADS = 12
 _SAFE = ("GET", "HEAD")

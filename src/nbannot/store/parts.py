@@ -1,216 +1,236 @@
-"""A stored project in the parts that travel: what the service sends and takes, without opening documents."""
+"""What the parts of every project can do: people, tasks, comments, configurations, audit."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from nbannot.errors import AccessError, ConflictError, UnknownItemError
-from nbannot.model.codec import decode_edit, encode_edit
-from nbannot.model.edits import Batch, Edit
-from nbannot.session.state import State
-from nbannot.store.core import UNDO_STEPS
-from nbannot.store.journal import Journal, Lease
-from nbannot.store.stored import StoredProject
-from nbannot.store.tables import tables
+from nbannot.model.document import Document
+from nbannot.session import Session
+from nbannot.store.access import Decision
+from nbannot.store.assigning import Order
+from nbannot.store.tasks import Kind, Status, Task, Verdict
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
-MOST_EDITS = 500
-MOST_BYTES = 8 << 20
+    import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which session: case, reader (the actor when None), number (the newest when None) and repeat."""
+class People(Protocol):
+    """Who may do what."""
 
-    case: str
-    reader: str | None = None
-    session: int | None = None
-    repeat: int = 1
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per role of a person: person, role, cases, granted_by, granted (UTC)."""
+        ...
 
+    def roles(self, person: str | None = None) -> tuple[str, ...]:
+        """Return a person's roles; one's own when no person is named."""
+        ...
 
-def check(project: StoredProject, action: str, case: str | None = None) -> None:
-    """Refuse what the actor may not do, and write the refusal down.
+    def grant(self, person: str, role: str, *, cases: str = "*") -> None:
+        """Give a person a role, from this moment on."""
+        ...
 
-    Raises
-    ------
-    AccessError
-        When the actor may not.
-    """
-    project._actor.check(action, case)
+    def revoke(self, person: str, role: str | None = None) -> None:
+        """Take a role, or all roles, away from a person, from this moment on."""
+        ...
 
-
-def refuse(project: StoredProject, action: str, reason: str) -> None:
-    """Write a refusal of the service into the audit log."""
-    project._actor.refuse(action, None, reason)
-
-
-def case_key(project: StoredProject, case: str) -> int:
-    """Return the number of a case, which stands for its name in addresses."""
-    return int(project._cases.row(case).id)
+    def allowed(self, action: str, case: str | None = None, *, person: str | None = None) -> Decision:
+        """Return whether a person may do something, and why."""
+        ...
 
 
-def case_name(project: StoredProject, key: int) -> str:
-    """Return the name of a case that the actor may read.
+class Tasks(Protocol):
+    """Who shall read what, and how far they are."""
 
-    Raises
-    ------
-    UnknownItemError
-        When there is none, or it is not the actor's to read: both look the same.
-    """
-    table = tables().cases
-    with project._core.database.reading() as connection:
-        row = connection.execute(table.select().where(table.c.id == key)).first()
-    if row is None or not project.people.allowed("case.read", row.name):
-        raise UnknownItemError("There is nothing here for you")
-    return str(row.name)
+    def table(
+        self,
+        person: str | None = None,
+        case: str | None = None,
+        status: Status | None = None,
+        *,
+        mine: bool = False,
+        kind: Kind | None = None,
+        batch: str | None = None,
+        limit: int | None = None,
+        after: int = 0,
+    ) -> pd.DataFrame:
+        """One row per task, in the order of work of each person."""
+        ...
+
+    def get(self, task: str) -> Task:
+        """Return a task."""
+        ...
+
+    def progress(self) -> pd.DataFrame:
+        """One row per person and kind: number of tasks by status, flagged, overdue, time."""
+        ...
+
+    def readings(self, task: str) -> dict[str, Document]:
+        """Return what an adjudication or review is about: a copy of each reading, by its reader."""
+        ...
+
+    def assign(
+        self,
+        cases: str | Sequence[str],
+        people: str | Sequence[str],
+        *,
+        kind: Kind = "read",
+        overlap: int | None = None,
+        order: Order = "given",
+        seed: int = 0,
+        batch: str = "",
+        due: datetime | str | None = None,
+        repeat: int = 1,
+    ) -> pd.DataFrame:
+        """Give cases to people and return the new tasks."""
+        ...
+
+    def unassign(self, task: str, *, reason: str = "") -> None:
+        """Take a task away from its person; what was read is kept."""
+        ...
+
+    def reclaim(self, idle: timedelta | float) -> pd.DataFrame:
+        """Take open tasks back on which nobody worked for so long (s), and return them."""
+        ...
+
+    def begin(self, task: str) -> Session:
+        """Open the session of one's own task, as it was left."""
+        ...
+
+    def submit(self, task: str, *, comment: str = "") -> None:
+        """Hand one's own task in; its session takes no more edits."""
+        ...
+
+    def review(self, task: str, verdict: Verdict, *, reason: str = "") -> None:
+        """Accept, return or reject a submitted reading."""
+        ...
+
+    def flag(self, task: str, on: bool = True) -> None:
+        """Mark one's own task to come back to it, or take the mark away."""
+        ...
+
+    def active(self, task: str, seconds: float) -> None:
+        """Count time worked on one's own task, s."""
+        ...
 
 
-def open_session(project: StoredProject, wanted: Wanted) -> dict[str, Any]:
-    """Return what tells a session, beginning it where there is none.
+class Comments(Protocol):
+    """What people say about cases."""
 
-    Raises
-    ------
-    AccessError
-        When the actor may not see it.
-    UnknownItemError
-        When there is no such case or session.
-    """
-    sessions = project._sessions
-    reader = project.author if wanted.reader is None else wanted.reader
-    sessions.check(wanted.case, reader)
-    row = sessions.find(wanted.case, reader, wanted.session, wanted.repeat)
-    if row is None:
-        if wanted.session not in (None, 1):
-            raise UnknownItemError(f"Reader {reader!r} has no session {wanted.session} of {wanted.case!r}")
-        images = project.images(wanted.case)
-        row = sessions._begin(wanted.case, reader, 1, wanted.repeat, images, None)
-    return _told(project, wanted.case, row)
-
-
-def _told(project: StoredProject, case: str, row: Row[Any]) -> dict[str, Any]:
-    journal = Journal(project._actor, row.id, case, row.reader, row.head)
-    lease = Lease.of(project.author, row.writer)
-    may = project._actor.may("session.write", case, of=row.reader)
-    return {
-        "key": row.id, "case": case, "reader": row.reader, "session": row.session, "repeat": row.repeat,
-        "document": row.document_id, "view": json.loads(row.view), "head": row.head,
-        "first": journal.start_for_undo(UNDO_STEPS), "status": row.status,
-        "writable": bool(may) and not project.read_only, "lease": [lease.own, lease.seen],
-    }  # fmt: skip
-
-
-class SessionParts:
-    """One session of a stored project, by its key.
-
-    Parameters
-    ----------
-    project
-        Acting as who asks.
-    key
-        Of the session.
-
-    Raises
-    ------
-    UnknownItemError
-        When there is none, or the actor may not see it: both look the same.
-    """
-
-    def __init__(self, project: StoredProject, key: str) -> None:
-        self._project = project
-        self.row = project._sessions._row(key)
-        table = tables().cases
-        with project._core.database.reading() as connection:
-            self.case = str(connection.execute(table.select().where(table.c.id == self.row.case_id)).one().name)
-        try:
-            project._sessions.check(self.case, self.row.reader)
-        except AccessError as error:
-            raise UnknownItemError("There is nothing here for you") from error
-
-    def _journal(self, head: int, lease: Sequence[str] = ("", "")) -> Journal:
-        actor, row = self._project._actor, self.row
-        # The mark of a place is made up by the program there; whose it is, is not.
-        own = f"{lease[0][:12]} {actor.person}" if lease[0] else ""
-        return Journal(actor, row.id, self.case, row.reader, head, Lease(own, lease[1]))
-
-    def append(
-        self, base: int, body: Mapping[str, Any], buffers: Sequence[memoryview], *, view: Any, lease: Sequence[str]
+    def add(
+        self, case: str, text: str, *, task: str | None = None, place: Mapping[str, Any] | None = None
     ) -> int:
-        """Keep an edit after the step ``base`` and return its step; the same edit sent again is kept once.
+        """Say something about a case or a place in it, and return the comment's id."""
+        ...
 
-        Raises
-        ------
-        EditError
-            When it cannot be read.
-        ConflictError
-            When somebody else wrote to the session.
-        LockedError, AccessError, StoreError
-            As `Journal.append`.
-        """
-        edit = _by(decode_edit(body, [bytes(buffer) for buffer in buffers]), self._project.author)
-        try:
-            self._journal(base, lease).append(edit, view=json.dumps(view))
-        except ConflictError:
-            if not self._is_kept(edit, base + 1):
-                raise
-        return base + 1
+    def table(self, case: str | None = None) -> pd.DataFrame:
+        """One row per comment: id, case, task, author, time (UTC), text, place, resolved."""
+        ...
 
-    def _is_kept(self, edit: Edit, step: int) -> bool:
-        table = tables().edits
-        where = (table.c.session_id == self.row.id) & (table.c.seq == step) & (table.c.edit_id == edit.id)
-        with self._project._core.database.reading() as connection:
-            return connection.execute(table.select().where(where)).first() is not None
-
-    def edits(self, after: int, upto: int) -> tuple[list[Any], list[bytes]]:
-        """Return the first of the edits with ``after`` < step ≤ ``upto``: [JSON, number of buffers], and buffers."""
-        last = min(upto, after + MOST_EDITS, self.row.head)
-        bodies: list[Any] = []
-        parts: list[bytes] = []
-        if after >= last:
-            return bodies, parts
-        size = 0
-        for edit in self._journal(self.row.head).edits(after, last):
-            body, buffers = encode_edit(edit)
-            size += sum(map(len, buffers))
-            if bodies and size > MOST_BYTES:
-                break
-            bodies.append([body, len(buffers)])
-            parts += buffers
-        return bodies, parts
-
-    def state(self, upto: int) -> tuple[int, State]:
-        """Return the newest snapshot that is not after the step ``upto``, with its step."""
-        return self._journal(self.row.head).latest(upto)
-
-    def save(self, view: Any) -> None:
-        """Keep how the images are shown, and a snapshot where there are edits since the last one.
-
-        Raises
-        ------
-        AccessError
-            When the actor may not write to the session.
-        """
-        self._project._actor.check("session.write", self.case, of=self.row.reader)
-        table = tables().sessions
-        where = (table.c.id == self.row.id) & (table.c.status == "open")
-        query = table.update().where(where).values(view=json.dumps(view))
-        self._project._core.database.change(lambda connection: connection.execute(query))
-        if self.row.head > self._journal(self.row.head).newest_snapshot(self.row.head):
-            self.snapshot_newest()
-
-    def snapshot_newest(self) -> None:
-        """Keep a snapshot, replayed from the journal: what a program says of its state is never believed."""
-        row = self.row
-        session = self._project.start(self.case, reader=row.reader, session=row.session, repeat=row.repeat)
-        session.save()
+    def resolve(self, id: int) -> None:
+        """Mark a comment as dealt with."""
+        ...
 
 
-def _by(edit: Edit, person: str) -> Edit:
-    """Return the edit as made by a person, whatever it says."""
-    if isinstance(edit, Batch):
-        edit = replace(edit, edits=tuple(_by(part, person) for part in edit.edits))
-    return edit if edit.author == person else replace(edit, author=person)
+class Resolved(Protocol):
+    """The configuration that applies to a case, and where each value comes from."""
+
+    @property
+    def config(self) -> Any:
+        """The configuration, a ``nbannot.session.config.Config``."""
+        ...
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Level and version of each value, by its dotted key."""
+        ...
+
+
+class Configs(Protocol):
+    """The configurations of the project, of folders and of cases."""
+
+    def set(self, text: str, *, level: str = "project", role: str = "") -> int:
+        """Keep a configuration (YAML) as the newest version of its level, and return its number."""
+        ...
+
+    def history(self, level: str = "project", *, role: str = "") -> pd.DataFrame:
+        """One row per version: version, author, time (UTC), text."""
+        ...
+
+    def of(self, case: str, *, role: str = "") -> Resolved:
+        """Return what applies to a case, and from where."""
+        ...
+
+
+class Verified(Protocol):
+    """Whether an audit log is whole."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """How many rows were looked at."""
+        ...
+
+    @property
+    def first_bad(self) -> int | None:
+        """Number of the first row that is wrong."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """What is wrong."""
+        ...
+
+
+class Audit(Protocol):
+    """Who did what, and what was refused."""
+
+    def table(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        case: str | None = None,
+        outcome: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> pd.DataFrame:
+        """One row per action or refusal, in order."""
+        ...
+
+    def verify(self) -> Verified:
+        """Look whether a row was changed, removed or inserted."""
+        ...
+
+    def export(self, path: str | Path) -> None:
+        """Write the log as one JSON object per line."""
+        ...
+
+
+class Case(Protocol):
+    """One case: its readers and what they marked."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """Who has a session of it."""
+        ...
+
+    def document(self, reader: str | None = None, *, session: int | None = None, repeat: int = 1) -> Document:
+        """Return a copy of what a reader marked."""
+        ...
+
+    def mask(self, reader: str, label: str, *, session: int | None = None, repeat: int = 1) -> Any:
+        """Return where a reader saw a label, as an array of bools (k, j, i)."""
+        ...
