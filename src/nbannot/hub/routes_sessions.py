@@ -13,7 +13,17 @@ from nbannot.hub.uploads import images_of, labels_of, unpacked
 from nbannot.model.image import Image
 from nbannot.session.files import load
 from nbannot.session.pixels import describe, headers
-from nbannot.store.served import SessionParts, Wanted, case_key, case_name, check, open_session
+from nbannot.session.state import capture
+from nbannot.store.served import (
+    SessionParts,
+    Wanted,
+    case_key,
+    case_name,
+    check,
+    lease_of,
+    open_session,
+    session_told,
+)  # fmt: skip
 from nbannot.store.wire import table_to_json
 
 P = "/projects/{project}"
@@ -53,7 +63,7 @@ def _slices(call: Call) -> tuple[Any, Sequence[bytes]]:
     _member(call, case)
     images: tuple[Image, ...] = call.service.pictures.get(call.name, call.project, case)
     n, t, first, count = (call.params[name] for name in ("image", "frame", "first", "count"))
-    if not (n < len(images) and t < images[n].frames and 1 <= count and first + count <= images[n].shape[0]):
+    if not (n < len(images) and t < images[n].frames and count >= 1 and first + count <= images[n].shape[0]):
         raise UnknownItemError("There is nothing here for you")
     parts: list[bytes] = []
     size = 0
@@ -131,6 +141,41 @@ def _sessions(call: Call) -> Any:
     return table_to_json(call.project.sessions(call.data["case"]))
 
 
+def _take_over(call: Call) -> Any:
+    given = dict(call.data)
+    case = given.pop("case")
+    _member(call, case)
+    session = call.project.take_over(case, **given)
+    return {**session_told(call.project, session.key), "lease": lease_of(call.project, session)}
+
+
+def _document(call: Call) -> tuple[Any, Sequence[bytes]]:
+    given = dict(call.data)
+    case = given.pop("case")
+    _member(call, case)
+    state = capture(call.project.case(case).document(given.pop("reader"), **given))
+    return {"state": dict(state.manifest), "voxels": list(state.voxels)}, list(state.voxels.values())
+
+
+def _mask(call: Call) -> tuple[Any, Sequence[bytes]]:
+    import zstandard
+
+    given = dict(call.data)
+    case = given.pop("case")
+    _member(call, case)
+    array = np.asarray(call.project.case(case).mask(given.pop("reader"), given.pop("label"), **given))
+    packed = zstandard.ZstdCompressor(level=1).compress(np.packbits(array).tobytes())
+    return {"shape": list(array.shape)}, [packed]
+
+
+def _readers(call: Call) -> Any:
+    return {"readers": list(call.project.case(call.data["case"]).readers)}
+
+
+def _page(call: Call) -> Any:
+    return table_to_json(call.project.page(**call.data))
+
+
 def _history(call: Call) -> Any:
     given = dict(call.data)
     return table_to_json(call.project.history(given.pop("case"), **given))
@@ -160,6 +205,17 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "POST", f"{P}/sessions/adopt", _adopt, "Take a session in that was made elsewhere (.nbs)",
         body={**_CASE, "images": Field("texts")}, takes="file",
+    ),
+    Endpoint("POST", f"{P}/sessions/take-over", _take_over, "Be the only one who writes", body=_WHICH),
+    Endpoint("POST", f"{P}/cases/document", _document, "What a reader marked", body=_WHICH, gives="frame"),
+    Endpoint(
+        "POST", f"{P}/cases/mask", _mask, "Where a reader saw a label, as packed bits",
+        body={**_WHICH, "reader": Field(), "label": Field()}, gives="frame",
+    ),
+    Endpoint("POST", f"{P}/cases/readers", _readers, "Who has a session of a case", body=_CASE),
+    Endpoint(
+        "POST", f"{P}/cases/page", _page, "Some rows of the cases",
+        body={"match": Field(default="*"), "after": Field(default=None), "limit": Field("int", 100)},
     ),
     Endpoint("GET", f"{_S}/state/{{upto:int}}", _state, "The newest snapshot up to a step", gives="frame"),
     Endpoint("GET", f"{_S}/edits/{{after:int}}/{{upto:int}}", _edits, "Edits after a step", gives="frame"),

@@ -92,7 +92,12 @@ def images_of(folder: Path, asked: Any) -> list[Image]:
 
 def _image(folder: Path, entry: Any) -> Image:
     wanted, name = (entry.get("id"), entry.get("name")) if isinstance(entry, dict) else (None, None)
-    if not isinstance(wanted, str) or not _ID.fullmatch(wanted) or not isinstance(name, str) or len(name) > 300:
+    if (
+        not isinstance(wanted, str)
+        or not _ID.fullmatch(wanted)
+        or not isinstance(name, str)
+        or len(name) > 300
+    ):
         raise NbannotError("The upload does not say the id and the name of an image", hint=_HINT)
     found = open_paths(sorted(folder.iterdir()))
     images = [found] if isinstance(found, Image) else list(found.values())
@@ -109,4 +114,6 @@ def labels_of(asked: Any) -> list[Any]:
 
     if not isinstance(asked, list) or len(asked) > 10_000:
         raise NbannotError("The labels of a case are a list")
-    return [entry if isinstance(entry, str) else decode_item(json.loads(json.dumps(entry))) for entry in asked]
+    return [
+        entry if isinstance(entry, str) else decode_item(json.loads(json.dumps(entry))) for entry in asked
+    ]

@@ -26,7 +26,12 @@ from nbannot.store.remote_client import ServiceClient
 from nbannot.store.remote_images import remote_image
 from nbannot.store.remote_keeper import RemoteKept
 from nbannot.store.remote_parts import (
-    RemoteAudit, RemoteComments, RemoteConfigs, RemotePeople, RemoteTasks,
+    RemoteAudit,
+    RemoteCase,
+    RemoteComments,
+    RemoteConfigs,
+    RemotePeople,
+    RemoteTasks,
 )  # fmt: skip
 from nbannot.store.sources import opened
 from nbannot.store.wire import table_from_json
@@ -96,7 +101,9 @@ class RemoteProject:
         self._close()
         some = ", ".join(names[:10]) or "none"
         if client.project:
-            raise UnknownItemError("There is no such project for you at the service", hint=f"Yours are: {some}.")
+            raise UnknownItemError(
+                "There is no such project for you at the service", hint=f"Yours are: {some}."
+            )
         raise UnknownItemError(
             f"You have {len(names)} projects at the service: {some}",
             hint="Add /projects/NAME to the address." if names else "Ask an owner for a role.",
@@ -127,7 +134,7 @@ class RemoteProject:
     @cached_property
     def tasks(self) -> RemoteTasks:
         """Who shall read what, and how far they are."""
-        return RemoteTasks(self._client, self._resumed)
+        return RemoteTasks(self._client, self._resumed, self.images)
 
     @cached_property
     def comments(self) -> RemoteComments:
@@ -144,9 +151,17 @@ class RemoteProject:
         """Who did what."""
         return RemoteAudit(self._client)
 
-    def results(self) -> pd.DataFrame:
-        """One row per answer and measure, as of a stored project."""
-        return table_from_json(self._client.get("/results"))
+    def results(self, case: str | None = None, *, names: bool = True) -> pd.DataFrame:
+        """One row per answer, shape and mask of every reading, as of a stored project."""
+        return table_from_json(self._client.post("/results", case=case, names=names))
+
+    def presence(self, case: str | None = None) -> pd.DataFrame:
+        """One row per person who is in a case now: person, case, place, seen."""
+        return table_from_json(self._client.post("/presence", case=case))
+
+    def be(self, case: str, place: Any = None) -> None:
+        """Tell where in a case one is."""
+        self._client.post("/presence/me", case=case, place=place)
 
     # Cases and images.
 
@@ -154,6 +169,14 @@ class RemoteProject:
     def cases(self) -> pd.DataFrame:
         """One row per case, as of a stored project."""
         return table_from_json(self._client.get("/cases"))
+
+    def page(self, *, match: str = "*", after: str | None = None, limit: int = 100) -> pd.DataFrame:
+        """Return some rows of `cases`, as of a stored project."""
+        return table_from_json(self._client.post("/cases/page", match=match, after=after, limit=limit))
+
+    def case(self, name: str) -> RemoteCase:
+        """Return one case: its readers and what they marked."""
+        return RemoteCase(self._client, name, self.images)
 
     @property
     def case_names(self) -> list[str]:
@@ -273,6 +296,17 @@ class RemoteProject:
         self._live[told["key"]] = session
         return session
 
+    def take_over(
+        self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1
+    ) -> Session:
+        """Open a session and be the only one who writes to it."""
+        with self._lock:
+            told = self._client.post(
+                "/sessions/take-over", case=case, reader=reader, session=session, repeat=repeat
+            )
+            self._live.pop(told["key"], None)
+            return self._resumed(told)
+
     def open(self, case: str, *, reader: str | None = None) -> Any:
         """Start a session and show it: what ``show`` of `open_project` makes of it."""
         if self.show is None:
@@ -329,7 +363,9 @@ class RemoteProject:
         self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1
     ) -> pd.DataFrame:
         """One row per edit, as `Session.history`, without opening the images."""
-        told = self._client.post("/sessions/history", case=case, reader=reader, session=session, repeat=repeat)
+        told = self._client.post(
+            "/sessions/history", case=case, reader=reader, session=session, repeat=repeat
+        )
         return table_from_json(told)
 
     def close(self) -> None:
@@ -347,7 +383,9 @@ class RemoteProject:
 
     def _check_writable(self) -> None:
         if self.read_only:
-            raise ReadOnlyError("The project was opened for reading only", hint="Open it without read_only=True.")
+            raise ReadOnlyError(
+                "The project was opened for reading only", hint="Open it without read_only=True."
+            )
 
 
 def _submitted(told: Mapping[str, Any]) -> Callable[..., None]:
@@ -373,7 +411,7 @@ def _write_images(file: Any, images: Sequence[Image]) -> None:
 
 
 def _spooled() -> Any:
-    return tempfile.SpooledTemporaryFile(max_size=64 << 20)  # noqa: SIM115
+    return tempfile.SpooledTemporaryFile(max_size=64 << 20)
 
 
 def _suffix(path: Path) -> str:

@@ -81,6 +81,10 @@ class ServiceClient:
         """Send fields and return the JSON of the answer."""
         return self._json(self._send("POST", path, json=fields))
 
+    def file(self, path: str) -> bytes:
+        """Return the bytes of a file at a path of the project."""
+        return self._send("GET", path).content
+
     def frame(self, path: str) -> tuple[Any, list[memoryview]]:
         """Return message and buffers at a path of the project."""
         return unpack(self._send("GET", path).content)
@@ -135,8 +139,12 @@ class ServiceClient:
             kind, message, hint = (str(told[key]) for key in ("kind", "message", "hint"))
         except (ValueError, KeyError, TypeError):
             if answer.is_redirect:
-                return ServiceError("There is a login page where the service should be", hint="Check the address.")
-            return ServiceError(f"The service answered {answer.status_code}", hint="Check the address, or try later.")
+                return ServiceError(
+                    "There is a login page where the service should be", hint="Check the address."
+                )
+            return ServiceError(
+                f"The service answered {answer.status_code}", hint="Check the address, or try later."
+            )
         cls = getattr(errors, kind, None)
         if isinstance(cls, type) and issubclass(cls, NbannotError):
             return cls(message, hint=hint)

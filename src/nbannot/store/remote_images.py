@@ -98,13 +98,14 @@ class RemotePixels:
         _, buffers = self._client.frame(f"{self._path}/{t}/{first}/{count}")
         size = self._size
         try:
-            raw = [zstandard.ZstdDecompressor().decompress(buffer, max_output_size=size) for buffer in buffers]
+            raw = [
+                zstandard.ZstdDecompressor().decompress(buffer, max_output_size=size) for buffer in buffers
+            ]
         except zstandard.ZstdError as cause:
             raise StoreError("A slice from the service is damaged") from cause
         if len(raw) != count or any(len(part) != size for part in raw):
             raise StoreError("A slice from the service is not of its image's size")
-        planes = [np.frombuffer(part, self._dtype).reshape(self._plane) for part in raw]
-        return planes
+        return [np.frombuffer(part, self._dtype).reshape(self._plane) for part in raw]
 
 
 def remote_image(client: ServiceClient, path: str, header: Mapping[str, Any]) -> Image:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from nbannot.model.document import Document
+from nbannot.model.image import Image
 from nbannot.session import Session
+from nbannot.session.state import State, rebuild
 from nbannot.store.access import Decision
+from nbannot.store.audit import Verified
+from nbannot.store.failures import failing
+from nbannot.store.tasks import Task
 from nbannot.store.wire import table_from_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nbannot.store.remote_client import ServiceClient
-    from nbannot.store.tasks import Task
 
 
 class RemotePeople:
@@ -50,8 +59,13 @@ class RemotePeople:
 class RemoteTasks:
     """The tasks; ``project.tasks``."""
 
-    def __init__(self, client: ServiceClient, resume: Callable[[Mapping[str, Any]], Session]) -> None:
-        self._client, self._resume = client, resume
+    def __init__(
+        self,
+        client: ServiceClient,
+        resume: Callable[[Mapping[str, Any]], Session],
+        images: Callable[[str], Sequence[Image]],
+    ) -> None:
+        self._client, self._resume, self._images = client, resume, images
 
     def table(
         self,
@@ -74,8 +88,6 @@ class RemoteTasks:
 
     def get(self, task: str) -> Task:
         """Return one task, as it stands now."""
-        from nbannot.store.tasks import Task
-
         return Task(**self._client.get(f"/tasks/{task}"))
 
     def progress(self) -> pd.DataFrame:
@@ -106,6 +118,16 @@ class RemoteTasks:
         """Open the session of one's own task, or begin it."""
         return self._resume(self._client.post(f"/tasks/{task}/begin"))
 
+    def readings(self, task: str) -> dict[str, Document]:
+        """Return what an adjudication or review is about: a copy of each reading, by its reader."""
+        message, buffers = self._client.frame(f"/tasks/{task}/readings")
+        images, left = self._images(message["case"]), iter(buffers)
+        found = {}
+        for reader, told in message["readings"].items():
+            state = State(told["state"], {name: bytes(next(left)) for name in told["voxels"]})
+            found[reader] = rebuild(state, images, author=reader)
+        return found
+
     def submit(self, task: str, *, comment: str = "") -> None:
         """Check the answers and lock the session."""
         self._client.post(f"/tasks/{task}/submit", comment=comment)
@@ -119,7 +141,7 @@ class RemoteTasks:
         self._client.post(f"/tasks/{task}/flag", on=on)
 
     def unassign(self, task: str, *, reason: str = "") -> None:
-        """Take a task back that was not begun."""
+        """Take a task away from its person; what was read is kept."""
         self._client.post(f"/tasks/{task}/unassign", reason=reason)
 
     def reclaim(self, idle: timedelta | float) -> pd.DataFrame:
@@ -164,9 +186,9 @@ class RemoteConfigs:
         """Keep a new version of a configuration and return its number."""
         return self._client.post("/configs", text=text, level=level, role=role)["version"]
 
-    def history(self, level: str = "project") -> pd.DataFrame:
+    def history(self, level: str = "project", *, role: str = "") -> pd.DataFrame:
         """One row per version."""
-        return table_from_json(self._client.post("/configs/history", level=level))
+        return table_from_json(self._client.post("/configs/history", level=level, role=role))
 
 
 class RemoteAudit:
@@ -175,20 +197,67 @@ class RemoteAudit:
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
 
-    def table(self, **filters: Any) -> pd.DataFrame:
-        """One row per action and refusal."""
-        return table_from_json(self._client.post("/audit/find", **filters))
+    def table(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        case: str | None = None,
+        outcome: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> pd.DataFrame:
+        """One row per action and refusal, in order."""
+        told = self._client.post(
+            "/audit/find", actor=actor, action=action, case=case, outcome=outcome, after=after, limit=limit
+        )
+        return table_from_json(told)
 
-    def verify(self) -> Mapping[str, Any]:
-        """Return whether the log is whole: ok, rows, first_bad, reason."""
-        found: Mapping[str, Any] = self._client.get("/audit/verify")
-        return found
+    def verify(self) -> Verified:
+        """Return whether the log is whole."""
+        return Verified(**self._client.get("/audit/verify"))
 
-    def export(self, path: str | Path) -> Path:
-        """Write the log as a CSV table and return its path."""
+    def export(self, path: str | Path) -> None:
+        """Write the log as one JSON object per line, with the hashes."""
         target = Path(path)
-        self.table().to_csv(target, index=False)
-        return target
+        with failing(target):
+            target.write_bytes(self._client.file("/audit/export"))
+
+
+class RemoteCase:
+    """One case: its readers and what they marked; ``project.case(name)``."""
+
+    def __init__(self, client: ServiceClient, name: str, images: Callable[[str], Sequence[Image]]) -> None:
+        self._client, self.name, self._images = client, name, images
+
+    def __repr__(self) -> str:
+        return f"Case({self.name!r})"
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """Who has a session of it."""
+        return tuple(self._client.post("/cases/readers", case=self.name)["readers"])
+
+    def document(self, reader: str | None = None, *, session: int | None = None, repeat: int = 1) -> Document:
+        """Return a copy of what a reader marked."""
+        message, buffers = self._client.fetch(
+            "/cases/document", case=self.name, reader=reader, session=session, repeat=repeat
+        )
+        voxels = {name: bytes(data) for name, data in zip(message["voxels"], buffers, strict=True)}
+        return rebuild(State(message["state"], voxels), self._images(self.name), author=reader)
+
+    def mask(
+        self, reader: str, label: str, *, session: int | None = None, repeat: int = 1
+    ) -> NDArray[np.bool_]:
+        """Return where a reader saw a label, as an array of bools (k, j, i)."""
+        import zstandard
+
+        message, (packed,) = self._client.fetch(
+            "/cases/mask", case=self.name, reader=reader, label=label, session=session, repeat=repeat
+        )
+        bits = np.frombuffer(zstandard.ZstdDecompressor().decompress(packed), np.uint8)
+        size = math.prod(message["shape"])
+        return np.unpackbits(bits, count=size).astype(bool).reshape(message["shape"])
 
 
 def _listed(given: str | Sequence[str]) -> list[str]:

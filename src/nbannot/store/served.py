@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from nbannot.errors import AccessError, ConflictError, UnknownItemError
+from nbannot.errors import AccessError, ConflictError, StoreError, UnknownItemError
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Batch, Edit
+from nbannot.session import Session
 from nbannot.session.state import State
 from nbannot.store.core import UNDO_STEPS
 from nbannot.store.journal import Journal, Lease
@@ -104,6 +105,20 @@ def _told(project: StoredProject, case: str, row: Row[Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def session_told(project: StoredProject, key: str) -> dict[str, Any]:
+    """Return what tells a session that the actor may see, by its key."""
+    parts = SessionParts(project, key)
+    return _told(project, parts.case, parts.row)
+
+
+def lease_of(project: StoredProject, session: Session) -> list[str]:
+    """Return the lease under which a session that is open here was taken over."""
+    keeper = project._core.live.get((project.author, session.key or ""))
+    if keeper is None:
+        raise StoreError("The session is not open here")
+    return [keeper.journal.lease.own, keeper.journal.lease.own]
+
+
 class SessionParts:
     """One session of a stored project, by its key.
 
@@ -125,7 +140,9 @@ class SessionParts:
         self.row = project._sessions._row(key)
         table = tables().cases
         with project._core.database.reading() as connection:
-            self.case = str(connection.execute(table.select().where(table.c.id == self.row.case_id)).one().name)
+            self.case = str(
+                connection.execute(table.select().where(table.c.id == self.row.case_id)).one().name
+            )
         try:
             project._sessions.check(self.case, self.row.reader)
         except AccessError as error:
@@ -138,7 +155,13 @@ class SessionParts:
         return Journal(actor, row.id, self.case, row.reader, head, Lease(own, lease[1]))
 
     def append(
-        self, base: int, body: Mapping[str, Any], buffers: Sequence[memoryview], *, view: Any, lease: Sequence[str]
+        self,
+        base: int,
+        body: Mapping[str, Any],
+        buffers: Sequence[memoryview],
+        *,
+        view: Any,
+        lease: Sequence[str],
     ) -> int:
         """Keep an edit after the step ``base`` and return its step; the same edit sent again is kept once.
 
