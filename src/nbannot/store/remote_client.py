@@ -6,6 +6,7 @@ import json
 import os
 import random
 import time
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -69,9 +70,12 @@ class ServiceClient:
             timeout=library.Timeout(60, connect=10),
         )  # fmt: skip
 
+        # Sessions outlive their project object: the connections are closed with the last of them.
+        self._close = weakref.finalize(self, self._client.close)
+
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._close()
 
     def get(self, path: str) -> Any:
         """Return the JSON at a path of the project."""
