@@ -33,6 +33,7 @@ from nbannot.session.merge import (
 from nbannot.session.problems import Misfit, Problem, join, nearest, shown
 from nbannot.session.reading import (
     Reader,
+    ReaderRules,
     Shortcut,
     WindowPreset,
     read_colormaps,
@@ -42,6 +43,7 @@ from nbannot.session.reading import (
     read_layouts,
     read_links,
     read_presets,
+    read_reader,
     read_shortcuts,
 )
 from nbannot.session.yamlfile import read_yaml
@@ -55,7 +57,7 @@ NAMES = (".nbannot.yaml", ".volview_config.yaml")
 
 KEYS = (
     "layouts", "layout", "labels", "shortcuts", "windowing", "windowPresets", "colormaps", "links",
-    "disabledViewTypes", "hanging", "headers", "io",
+    "disabledViewTypes", "hanging", "headers", "io", "reader",
 )  # fmt: skip
 UNUSED = ("processing", "dataBrowser")
 """Keys of VolView that are allowed and have no meaning here."""
@@ -92,6 +94,8 @@ class Config:
         Whether viewers show the headers of files, which name the patient.
     io
         How files are written and found.
+    reader
+        What readers from outside see of the images, and which tools they have.
     problems
         What was left out because it is wrong.
     files
@@ -110,6 +114,7 @@ class Config:
     hanging: tuple[Rule, ...] = ()
     headers: bool = True
     io: Mapping[str, str] = field(default_factory=dict)
+    reader: ReaderRules = field(default_factory=ReaderRules)
     problems: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()
     _node: Node = field(default_factory=dict, repr=False, compare=False)
@@ -348,6 +353,7 @@ _READERS: dict[str, tuple[str, Callable[[Reader, Node | Leaf, str], Any]]] = {
     "links": ("links", read_links),
     "headers": ("headers", read_headers),
     "io": ("io", read_io),
+    "reader": ("reader", read_reader),
 }
 
 
