@@ -94,6 +94,18 @@ class ConflictError(StoreError):
     """Somebody else wrote to the session in the meantime."""
 
 
+class AccessError(StoreError, PermissionError):
+    """Who asks may not do this; says which action, which case and why."""
+
+
+class ServiceError(StoreError):
+    """The service or the Hub does not answer, or answers what nobody expects."""
+
+
+class LoginError(StoreError, PermissionError):
+    """The service does not know who asks, or the Hub no longer lets them in."""
+
+
 class ViewerError(NbannotError, RuntimeError):
     """The viewer cannot be shown."""
 

@@ -1,0 +1,68 @@
+"""What one person may ask for in a while, and how large it may be."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+_MANY = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one worker process.
+
+    Parameters
+    ----------
+    per_second, burst
+        Requests of one person: so many a second in the long run, so many at once.
+    stranger_per_second, stranger_burst
+        The same for an address that is not logged in.
+    json_bytes, edit_bytes, upload_bytes
+        Largest body of a plain request, of an edit or a socket's message, of a case's images.
+    unpacked_bytes
+        Largest sum of the files in an upload.
+    sockets
+        Open sockets of one person.
+    """
+
+    per_second: float = 50.0
+    burst: int = 300
+    stranger_per_second: float = 10.0
+    stranger_burst: int = 100
+    json_bytes: int = 1 << 20
+    edit_bytes: int = 16 << 20
+    upload_bytes: int = 4 << 30
+    unpacked_bytes: int = 8 << 30
+    sockets: int = 8
+
+
+@dataclass(slots=True)
+class Rate:
+    """Counts what each key spends; the keys used longest ago are forgotten.
+
+    Parameters
+    ----------
+    per_second, burst
+        What a key gets back, and the most it can save.
+    clock
+        Seconds; replaced in tests.
+    """
+
+    per_second: float
+    burst: float
+    clock: Callable[[], float] = time.monotonic
+    _left: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
+
+    def wait(self, key: str) -> float:
+        """Spend one and return 0, or return the seconds until there is one again."""
+        now = self.clock()
+        left, at = self._left.pop(key, (self.burst, now))
+        left = min(self.burst, left + (now - at) * self.per_second)
+        spent = left >= 1
+        self._left[key] = (left - 1 if spent else left, now)
+        if len(self._left) > _MANY:
+            self._left.popitem(last=False)
+        return 0.0 if spent else (1 - left) / self.per_second

@@ -1,0 +1,181 @@
+"""Endpoints of people, tasks, comments, configurations, results and the audit log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from nbannot.hub.api import Call, Endpoint, Field
+from nbannot.hub.reach import names_for
+from nbannot.store.wire import table_to_json
+
+P = "/projects/{project}"
+_TEXT, _CASE = Field(), Field(default=None)
+
+
+def _me(call: Call) -> Any:
+    mine = {name: call.service.roles(name, call.person) for name in sorted(call.service.projects)}
+    projects = [{"name": name, "roles": roles} for name, roles in mine.items() if roles]
+    return {"person": call.person, "csrf": call.visitor.csrf, "projects": projects}
+
+
+def _people(call: Call) -> Any:
+    return table_to_json(call.project.people.table)
+
+
+def _grant(call: Call) -> None:
+    call.project.people.grant(call.data["person"], call.data["role"], cases=call.data["cases"])
+
+
+def _revoke(call: Call) -> None:
+    call.project.people.revoke(call.data["person"], call.data["role"])
+
+
+def _allowed(call: Call) -> Any:
+    found = call.project.people.allowed(call.data["action"], call.data["case"], person=call.data["person"])
+    return {"allowed": found.allowed, "reason": found.reason}
+
+
+def _tasks(call: Call) -> Any:
+    given = dict(call.data)
+    return names_for(call.project, table_to_json(call.project.tasks.table(**given)))
+
+
+def _task(call: Call) -> Any:
+    return names_for(call.project, call.project.tasks.get(call.params["task"]))
+
+
+def _assign(call: Call) -> Any:
+    given = dict(call.data)
+    cases, people = given.pop("cases"), given.pop("people")
+    return {"tasks": list(call.project.tasks.assign(cases, people, **given))}
+
+
+def _begin(call: Call) -> Any:
+    session = call.project.tasks.begin(call.params["task"])
+    return {
+        "case": session.case,
+        "reader": session.reader,
+        "session": session.number,
+        "repeat": session.repeat,
+    }
+
+
+def _submit(call: Call) -> None:
+    call.project.tasks.submit(call.params["task"], comment=call.data["comment"])
+
+
+def _review(call: Call) -> None:
+    call.project.tasks.review(call.params["task"], call.data["verdict"], reason=call.data["reason"])
+
+
+def _flag(call: Call) -> None:
+    call.project.tasks.flag(call.params["task"], call.data["on"])
+
+
+def _unassign(call: Call) -> None:
+    call.project.tasks.unassign(call.params["task"], reason=call.data["reason"])
+
+
+def _reclaim(call: Call) -> Any:
+    return {"tasks": list(call.project.tasks.reclaim(timedelta(seconds=call.data["idle"])))}
+
+
+def _active(call: Call) -> None:
+    call.project.tasks.active(call.params["task"], call.data["seconds"])
+
+
+def _progress(call: Call) -> Any:
+    return table_to_json(call.project.tasks.progress())
+
+
+def _comments(call: Call) -> Any:
+    return table_to_json(call.project.comments.table(call.data["case"]))
+
+
+def _comment(call: Call) -> Any:
+    given = dict(call.data)
+    return {"id": call.project.comments.add(given.pop("case"), given.pop("text"), **given)}
+
+
+def _resolve(call: Call) -> None:
+    call.project.comments.resolve(call.params["comment"])
+
+
+def _set_config(call: Call) -> Any:
+    return {
+        "version": call.project.configs.set(
+            call.data["text"], level=call.data["level"], role=call.data["role"]
+        )
+    }
+
+
+def _config_history(call: Call) -> Any:
+    return table_to_json(call.project.configs.history(call.data["level"]))
+
+
+def _audit(call: Call) -> Any:
+    given = {name: value for name, value in call.data.items() if value is not None}
+    return table_to_json(call.project.audit.table(**given))
+
+
+def _verify(call: Call) -> Any:
+    found = call.project.audit.verify()
+    return {"ok": found.ok, "rows": found.rows, "first_bad": found.first_bad, "reason": found.reason}
+
+
+def _results(call: Call) -> Any:
+    return table_to_json(call.project.results())
+
+
+_ASSIGN = {
+    "cases": Field("texts"), "people": Field("texts"), "kind": Field(default="read"),
+    "overlap": Field("int", None), "order": Field(default="given"), "seed": Field("int", 0),
+    "batch": Field(default=""), "due": Field("any", None), "repeat": Field("int", 1),
+}  # fmt: skip
+_FIND = {"person": _CASE, "case": _CASE, "status": _CASE, "mine": Field("bool", False)}
+_COMMENT = {"case": _TEXT, "text": _TEXT, "task": _CASE, "place": Field("object", None)}
+_REVIEW = {"verdict": _TEXT, "reason": Field(default="")}
+
+ENDPOINTS = (
+    Endpoint("GET", "/me", _me, "Who I am, and my roles in which projects"),
+    Endpoint("GET", f"{P}/people", _people, "People and their roles"),
+    Endpoint(
+        "POST", f"{P}/people", _grant, "Give a person a role",
+        body={"person": _TEXT, "role": _TEXT, "cases": Field(default="*")},
+    ),
+    Endpoint(
+        "POST", f"{P}/people/revoke", _revoke, "Take a role, or all, from a person",
+        body={"person": _TEXT, "role": _CASE},
+    ),
+    Endpoint(
+        "POST", f"{P}/people/allowed", _allowed, "Whether an action is allowed, and why",
+        body={"action": _TEXT, "case": _CASE, "person": _CASE},
+    ),
+    Endpoint("GET", f"{P}/tasks", _tasks, "Tasks", query=_FIND),
+    Endpoint("POST", f"{P}/tasks/find", _tasks, "Tasks; a case is named in the body", body=_FIND),
+    Endpoint("POST", f"{P}/tasks", _assign, "Give cases to people", body=_ASSIGN),
+    Endpoint("POST", f"{P}/tasks/reclaim", _reclaim, "Take idle tasks back", body={"idle": Field("number")}),
+    Endpoint("GET", f"{P}/progress", _progress, "How far the tasks are"),
+    Endpoint("GET", f"{P}/tasks/{{task}}", _task, "One task"),
+    Endpoint("POST", f"{P}/tasks/{{task}}/begin", _begin, "Begin a task"),
+    Endpoint("POST", f"{P}/tasks/{{task}}/submit", _submit, "Submit", body={"comment": Field(default="")}),
+    Endpoint("POST", f"{P}/tasks/{{task}}/review", _review, "Accept, return or reject", body=_REVIEW),
+    Endpoint("POST", f"{P}/tasks/{{task}}/flag", _flag, "Flag a task", body={"on": Field("bool", True)}),
+    Endpoint("POST", f"{P}/tasks/{{task}}/unassign", _unassign, "Take back", body={"reason": Field(default="")}),
+    Endpoint("POST", f"{P}/tasks/{{task}}/active", _active, "Count time", body={"seconds": Field("number")}),
+    Endpoint("POST", f"{P}/comments/find", _comments, "Comments of a case or of all", body={"case": _CASE}),
+    Endpoint("POST", f"{P}/comments", _comment, "Comment on a case", body=_COMMENT),
+    Endpoint("POST", f"{P}/comments/{{comment:int}}/resolve", _resolve, "Resolve a comment"),
+    Endpoint(
+        "POST", f"{P}/configs", _set_config, "Set a configuration",
+        body={"text": Field(most=500_000), "level": Field(default="project"), "role": Field(default="")},
+    ),
+    Endpoint("POST", f"{P}/configs/history", _config_history, "Its versions", body={"level": Field(default="project")}),
+    Endpoint(
+        "POST", f"{P}/audit/find", _audit, "Rows of the audit log",
+        body={"actor": _CASE, "action": _CASE, "case": _CASE, "outcome": _CASE},
+    ),
+    Endpoint("GET", f"{P}/audit/verify", _verify, "Whether the audit log is whole"),
+    Endpoint("GET", f"{P}/results", _results, "One row per answer and measure"),
+)  # fmt: skip
