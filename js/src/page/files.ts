@@ -28,6 +28,8 @@ export class ServiceError extends Error {
 /** The service, as far as the page asks it for anything but cases. */
 export class Service {
   #csrf = "";
+  /** Random, new for each page: one that comes back after a cut is the same writer. */
+  readonly #page = Array.from(crypto.getRandomValues(new Uint8Array(8)), (one) => one.toString(16).padStart(2, "0")).join("");
 
   constructor(private readonly files: Files) {}
 
@@ -54,12 +56,12 @@ export class Service {
 
   /** My tasks in a project, in the order they are to be read in. */
   async tasks(project: string): Promise<readonly TaskJson[]> {
-    return (await this.#get<{ readonly tasks: readonly TaskJson[] }>(`api/v1/projects/${encodeURIComponent(project)}/tasks?mine=true`)).tasks;
+    return (await this.#get<{ readonly tasks: readonly TaskJson[] }>(`api/v1/projects/${encodeURIComponent(project)}/reading`)).tasks;
   }
 
   /** Open the websocket of a task; `peek`: to have its images ready, without beginning it. */
   connect(project: string, task: string, peek: boolean): WebSocket {
-    const path = `api/v1/projects/${encodeURIComponent(project)}/tasks/${encodeURIComponent(task)}/live${peek ? "?peek=1" : ""}`;
+    const path = `api/v1/projects/${encodeURIComponent(project)}/tasks/${encodeURIComponent(task)}/live?page=${this.#page}${peek ? "&peek=1" : ""}`;
     const url = new URL(path, this.files.base);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     return new WebSocket(url, ["nbannot.v1", `csrf.${this.#csrf}`]);

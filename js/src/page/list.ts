@@ -29,7 +29,7 @@ export class TaskList {
     (first ?? this.element).focus();
   }
 
-  #row({ task, title, kind, status, due, flagged, reason }: TaskJson): HTMLElement {
+  #row({ task, title, kind, status, due, flagged, reason, readable }: TaskJson): HTMLElement {
     const late = due !== null && !isDone(status) && new Date(due).getTime() < Date.now();
     const notes = [
       kind === "read" ? "" : kind, flagged ? "marked" : "",
@@ -41,13 +41,14 @@ export class TaskList {
       h("span", { class: late ? "page-due page-late" : "page-due" }, notes.join(" · ")),
       ...(status === "returned" && reason ? [h("span", { class: "page-reason" }, reason)] : []),
     );
+    button.disabled = !readable;
     button.addEventListener("click", () => this.open(task));
     return h("li", { "data-done": String(isDone(status)) }, button);
   }
 
   #step(event: KeyboardEvent): void {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const all = [...this.element.querySelectorAll<HTMLElement>("button")];
+    const all = [...this.element.querySelectorAll<HTMLElement>("button:enabled")];
     const to = event.key === "Home" ? 0 : event.key === "End" ? all.length - 1
       : by === undefined ? null : all.indexOf(document.activeElement as HTMLElement) + by;
     if (to === null) return;

@@ -79,6 +79,8 @@ export interface TaskJson {
   readonly due: string | null;
   readonly flagged: boolean;
   readonly reason: string;
+  /** Whether it may be looked at; a done one often may not. */
+  readonly readable: boolean;
 }
 
 export const isDone = (status: TaskStatus): boolean => status !== "to do" && status !== "in work" && status !== "returned";

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ _WINDOW_WORDS = frozenset({
     "mediastinum", "narrow", "neck", "normal", "pelvis", "sharp", "soft", "softer", "spine", "standard", "thorax",
     "tissue", "vessel", "wide", "window",
 })  # fmt: skip
+_MADE: WeakKeyDictionary[Image, SeenPixels] = WeakKeyDictionary()
 _CODE = re.compile(r"[A-Z0-9]{0,8}")
 _UNIT = re.compile(r"[A-Za-z0-9/%^*²³µ°. ·-]{0,10}")
 _SIDES = re.compile(r"[RLAPHF]{0,3}")
@@ -71,7 +73,15 @@ def seen_by_reader(image: Image, policy: Policy, *, name: str) -> Image:
         )
     rectangles = [rectangle for rule in rules for rectangle in rule.rectangles]
     pixels = SeenPixels(image, rectangles, replace(origin, regions=regions))
-    return _renamed(image, pixels, " · ".join(filter(None, (name, _what(image)))))
+    seen = _renamed(image, pixels, " · ".join(filter(None, (name, _what(image)))))
+    _MADE[seen] = pixels
+    return seen
+
+
+def original_of(image: Image) -> Image:
+    """Return the image that a reader's one was made of, for rules that look at more than the reader; else itself."""
+    pixels = _MADE.get(image)
+    return image if pixels is None else pixels.image
 
 
 class SeenPixels:
@@ -88,7 +98,7 @@ class SeenPixels:
     """
 
     def __init__(self, image: Image, rectangles: Sequence[Rectangle], origin: Origin) -> None:
-        self._image = image
+        self.image = image
         self._rectangles = tuple(rectangles)
         self._regions = origin.regions
         self._kept: dict[tuple[Rectangle, ...] | None, Hidden | None] = {}
@@ -97,25 +107,25 @@ class SeenPixels:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape (k, j, i), with t before and colour after."""
-        frames = (self._image.frames,) if self._image.frames > 1 else ()
-        return (*frames, *self._image.shape, *((3,) if self._image.is_color else ()))
+        frames = (self.image.frames,) if self.image.frames > 1 else ()
+        return (*frames, *self.image.shape, *((3,) if self.image.is_color else ()))
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Dtype of the values."""
-        return self._image.dtype
+        return self.image.dtype
 
     def plane(self, k: int, t: int = 0) -> Values:
         """Return slice k of frame t as (j, i) or (j, i, 3)."""
-        plane = self._image.plane_array(k, t=t)
-        hidden = self._hidden(t * self._image.shape[0] + k)
+        plane = self.image.plane_array(k, t=t)
+        hidden = self._hidden(t * self.image.shape[0] + k)
         return plane if hidden is None else self._masked(plane, hidden)
 
     def load(self) -> Values:
         """Return everything."""
         if not self._rectangles and not self._regions:
-            return self._image.array
-        frames, (slices, _, _) = self._image.frames, self._image.shape
+            return self.image.array
+        frames, (slices, _, _) = self.image.frames, self.image.shape
         planes = [[self.plane(k, t) for k in range(slices)] for t in range(frames)]
         whole: Values = np.asarray(planes)
         return whole if len(self.shape) == whole.ndim else whole[0]
@@ -130,7 +140,7 @@ class SeenPixels:
     def _area(self, regions: tuple[Rectangle, ...] | None) -> Hidden | None:
         if regions is None and not self._rectangles:
             return None
-        hidden = np.full(self._image.shape[1:], regions is not None)
+        hidden = np.full(self.image.shape[1:], regions is not None)
         for row, column, rows, columns in regions or ():
             hidden[max(row, 0) : max(row + rows, 0), max(column, 0) : max(column + columns, 0)] = False
         for row, column, rows, columns in self._rectangles:
@@ -141,10 +151,10 @@ class SeenPixels:
         masked = np.array(plane)
         shown = plane[~hidden]
         shown = shown[np.isfinite(shown)] if shown.dtype.kind == "f" else shown
-        if shown.size == 0 or self._image.is_color:
+        if shown.size == 0 or self.image.is_color:
             dark: Any = 0
         else:
-            dark = shown.max() if self._image.photometric == "MONOCHROME1" else shown.min()
+            dark = shown.max() if self.image.photometric == "MONOCHROME1" else shown.min()
         masked[hidden] = dark
         return masked
 
