@@ -95,7 +95,11 @@ class ConflictError(StoreError):
 
 
 class AccessError(StoreError, PermissionError):
-    """Who asks may not do this; says which action, which case and why."""
+    """The person may not do this in the project; the refusal is in the audit log."""
+
+
+class SubmitError(StoreError, ValueError):
+    """A task cannot be handed in: something required is missing or wrong."""
 
 
 class ServiceError(StoreError):

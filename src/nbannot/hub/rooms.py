@@ -19,7 +19,7 @@ from nbannot.hub.seat import GONE, TAKEN_OVER, Guest, Seat
 from nbannot.hub.telling import why_not
 from nbannot.session import Session
 from nbannot.session.arrange import begin
-from nbannot.session.config import Config, find_config
+from nbannot.session.config import Config
 from nbannot.store.wire import pack, unpack
 
 log = logging.getLogger(__name__)
@@ -247,9 +247,5 @@ def _session(guest: Guest) -> Session:
 def _config(project: Any, session: Session) -> Config:
     """Return what the configuration says, without what is wrong in it: that is for the owner."""
     images = [original_of(image) for image in session.document.images]
-    found = (
-        project.configs.of(session.case, role="reader").config
-        if hasattr(project, "configs")
-        else find_config(images)
-    )
-    return replace((found or Config()).bound(images), problems=(), headers=False)
+    found: Config = project.configs.of(session.case, role="reader").config
+    return replace(found.bound(images), problems=(), headers=False)
