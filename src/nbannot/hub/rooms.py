@@ -64,7 +64,7 @@ class Room:
         """Whether a seat writes from now on: where nobody else does, or by force."""
         with self._lock:
             before = self.writer
-            if before not in (None, seat) and before is not None and before.guest.page != seat.guest.page:
+            if before is not None and before is not seat and before.guest.page != seat.guest.page:
                 if not force:
                     return False
                 before.leave(TAKEN_OVER, "The case was opened in another window.")
