@@ -112,7 +112,9 @@ class LocalHub:
     def admin(self) -> httpx.Client:
         """A program with the rights of the test's own admin service."""
         headers = {"Authorization": f"token {self.environment['NBANNOT_TEST_TOKEN']}"}
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.api_port}{self.base}hub/api", headers=headers, trust_env=False)
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.api_port}{self.base}hub/api", headers=headers, trust_env=False
+        )
 
 
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from nbannot.store import StoredProject
+from nbannot.store import RemoteProject, StoredProject
 from nbannot.store import open_project as open_store
 from nbannot.viewer import Viewer
 
 
-def open_project(url: str | Path, *, author: str | None = None, read_only: bool = False) -> StoredProject:
+def open_project(
+    url: str | Path,
+    *,
+    author: str | None = None,
+    read_only: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> StoredProject | RemoteProject:
     """Open a project, or make one where there is none; ``project.open(case)`` gives a viewer.
 
     Parameters
     ----------
     url
-        A folder: a path or a ``file://`` URL.
+        A folder: a path or a ``file://`` URL; or ``https://…/services/nbannot`` (with ``/projects/NAME``), the
+        service of a Hub.
     author
         Who edits; the login name when missing.
     read_only
         Whether to leave the project as it is. A folder that may not be written is opened so.
+    storage_options
+        ``{"token": …}`` for a service, where the program runs in no notebook of its Hub.
 
     Raises
     ------
@@ -28,4 +39,6 @@ def open_project(url: str | Path, *, author: str | None = None, read_only: bool 
     NewerVersionError
         When a newer nbannot made the project.
     """
-    return open_store(url, show=Viewer, author=author, read_only=read_only)
+    return open_store(
+        url, show=Viewer, author=author, read_only=read_only, storage_options=storage_options
+    )

@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from anyio import to_thread
+from starlette.background import BackgroundTask, BackgroundTasks
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -24,12 +26,13 @@ from nbannot.hub.guard import NOTE
 from nbannot.hub.login import Visitor
 from nbannot.hub.observe import tell
 from nbannot.hub.service import Service
+from nbannot.store.remote_client import REQUEST_HEADER
 from nbannot.store.wire import FRAME, pack, unpack
 
-Kind = Literal["text", "int", "number", "bool", "texts", "object", "any"]
+Kind = Literal["text", "int", "number", "bool", "texts", "list", "object", "any"]
 REQUIRED: Any = object()
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    "text": (str,), "int": (int,), "number": (int, float), "bool": (bool,), "texts": (list,),
+    "text": (str,), "list": (list,), "int": (int,), "number": (int, float), "bool": (bool,), "texts": (list,),
     "object": (dict,), "any": (object,),
 }  # fmt: skip
 _MOST_TEXT = 20_000
@@ -93,7 +96,7 @@ class Field:
 
 _WORDS = {
     "text": "a text that is not too long", "int": "a whole number", "number": "a number",
-    "bool": "true or false", "texts": "a list of texts", "object": "an object", "any": "JSON",
+    "bool": "true or false", "texts": "a list of texts", "list": "a list", "object": "an object", "any": "JSON",
 }  # fmt: skip
 
 
@@ -108,6 +111,8 @@ class Call:
     buffers: Sequence[memoryview] = ()
     file: Path | None = None
     name: str = ""
+    # What is done after the answer.
+    afterwards: list[Callable[[], object]] = field(default_factory=list)
     # The project as the person's; None for endpoints beside all projects.
     project: Any = None
 
@@ -177,12 +182,20 @@ def _run(endpoint: Endpoint, call: Call) -> Response:
     if "project" in call.params:
         call.name, call.project = call.service.project(call.params["project"], call.person)
     found = endpoint.run(call)
+    later = BackgroundTasks([BackgroundTask(_later, work) for work in call.afterwards])
     if endpoint.gives == "frame":
         message, buffers = found
-        return Response(pack(message, buffers), media_type=FRAME)
+        return Response(pack(message, buffers), media_type=FRAME, background=later)
     if endpoint.gives == "file":
         return Response(found, media_type="application/octet-stream")
-    return JSONResponse({} if found is None else found)
+    return JSONResponse({} if found is None else found, background=later)
+
+
+def _later(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except NbannotError as error:
+        tell("later", level=logging.WARNING, kind=type(error).__name__)
 
 
 async def _read(request: Request, endpoint: Endpoint, service: Service, visitor: Visitor) -> Call:
@@ -193,6 +206,7 @@ async def _read(request: Request, endpoint: Endpoint, service: Service, visitor:
     limits, note = service.limits, request.scope[NOTE]
     if endpoint.takes == "file":
         note["limit"] = limits.upload_bytes
+        call.data = {**call.data, **_fields(_asked(request), endpoint.body)}
         call.file = await _kept(request)
         return call
     if endpoint.takes == "frame":
@@ -233,6 +247,14 @@ def _whole(given: dict[str, Any], known: Mapping[str, Field]) -> dict[str, Any]:
                 raise NbannotError(f"{name!r} is missing")
             given[name] = kind.default
     return given
+
+
+def _asked(request: Request) -> Any:
+    """Return what a request with a file asks for: in a header, because addresses are logged."""
+    try:
+        return json.loads(unquote(request.headers.get(REQUEST_HEADER, "{}")))
+    except (ValueError, RecursionError) as cause:
+        raise NbannotError("The request is not JSON") from cause
 
 
 async def _kept(request: Request) -> Path:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from nbannot.hub.api import Call, Endpoint, Field
-from nbannot.hub.reach import names_for
+from nbannot.hub.neutral import neutral, neutral_task
+from nbannot.session.state import capture
+from nbannot.store.served import check, session_told
 from nbannot.store.wire import table_to_json
 
 P = "/projects/{project}"
@@ -23,6 +28,10 @@ def _people(call: Call) -> Any:
     return table_to_json(call.project.people.table)
 
 
+def _roles(call: Call) -> Any:
+    return {"roles": list(call.project.people.roles(call.data["person"]))}
+
+
 def _grant(call: Call) -> None:
     call.project.people.grant(call.data["person"], call.data["role"], cases=call.data["cases"])
 
@@ -37,28 +46,34 @@ def _allowed(call: Call) -> Any:
 
 
 def _tasks(call: Call) -> Any:
-    given = dict(call.data)
-    return names_for(call.project, table_to_json(call.project.tasks.table(**given)))
+    return table_to_json(neutral(call.project, call.project.tasks.table(**call.data)))
 
 
 def _task(call: Call) -> Any:
-    return names_for(call.project, call.project.tasks.get(call.params["task"]))
+    return neutral_task(call.project, asdict(call.project.tasks.get(call.params["task"])))
 
 
 def _assign(call: Call) -> Any:
     given = dict(call.data)
     cases, people = given.pop("cases"), given.pop("people")
-    return {"tasks": list(call.project.tasks.assign(cases, people, **given))}
+    return table_to_json(call.project.tasks.assign(cases, people, **given))
 
 
 def _begin(call: Call) -> Any:
-    session = call.project.tasks.begin(call.params["task"])
-    return {
-        "case": session.case,
-        "reader": session.reader,
-        "session": session.number,
-        "repeat": session.repeat,
-    }
+    task = call.project.tasks.get(call.params["task"])
+    check(call.project, "case.headers", task.case)
+    session = call.project.tasks.begin(task.task)
+    return session_told(call.project, session.key)
+
+
+def _readings(call: Call) -> tuple[Any, Sequence[bytes]]:
+    task = call.project.tasks.get(call.params["task"])
+    check(call.project, "case.headers", task.case)
+    states = {who: capture(found) for who, found in call.project.tasks.readings(task.task).items()}
+    told = {who: {"state": dict(one.manifest), "voxels": list(one.voxels)} for who, one in states.items()}
+    return {"case": task.case, "readings": told}, [
+        data for one in states.values() for data in one.voxels.values()
+    ]
 
 
 def _submit(call: Call) -> None:
@@ -78,7 +93,7 @@ def _unassign(call: Call) -> None:
 
 
 def _reclaim(call: Call) -> Any:
-    return {"tasks": list(call.project.tasks.reclaim(timedelta(seconds=call.data["idle"])))}
+    return table_to_json(call.project.tasks.reclaim(call.data["idle"]))
 
 
 def _active(call: Call) -> None:
@@ -90,7 +105,7 @@ def _progress(call: Call) -> Any:
 
 
 def _comments(call: Call) -> Any:
-    return table_to_json(call.project.comments.table(call.data["case"]))
+    return table_to_json(neutral(call.project, call.project.comments.table(call.data["case"])))
 
 
 def _comment(call: Call) -> Any:
@@ -103,20 +118,24 @@ def _resolve(call: Call) -> None:
 
 
 def _set_config(call: Call) -> Any:
-    return {
-        "version": call.project.configs.set(
-            call.data["text"], level=call.data["level"], role=call.data["role"]
-        )
-    }
+    given = dict(call.data)
+    return {"version": call.project.configs.set(given.pop("text"), **given)}
 
 
 def _config_history(call: Call) -> Any:
-    return table_to_json(call.project.configs.history(call.data["level"]))
+    check(call.project, "project.read")
+    return table_to_json(call.project.configs.history(call.data["level"], role=call.data["role"]))
 
 
 def _audit(call: Call) -> Any:
-    given = {name: value for name, value in call.data.items() if value is not None}
-    return table_to_json(call.project.audit.table(**given))
+    return table_to_json(call.project.audit.table(**call.data))
+
+
+def _audit_file(call: Call) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "audit.jsonl"
+        call.project.audit.export(path)
+        return path.read_bytes()
 
 
 def _verify(call: Call) -> Any:
@@ -125,7 +144,16 @@ def _verify(call: Call) -> Any:
 
 
 def _results(call: Call) -> Any:
-    return table_to_json(call.project.results())
+    check(call.project, "project.read")
+    return table_to_json(call.project.results(call.data["case"], names=call.data["names"]))
+
+
+def _presence(call: Call) -> Any:
+    return table_to_json(neutral(call.project, call.project.presence(call.data["case"])))
+
+
+def _be(call: Call) -> None:
+    call.project.be(call.data["case"], call.data["place"])
 
 
 _ASSIGN = {
@@ -133,8 +161,13 @@ _ASSIGN = {
     "overlap": Field("int", None), "order": Field(default="given"), "seed": Field("int", 0),
     "batch": Field(default=""), "due": Field("any", None), "repeat": Field("int", 1),
 }  # fmt: skip
-_FIND = {"person": _CASE, "case": _CASE, "status": _CASE, "mine": Field("bool", False)}
+_FIND = {
+    "person": _CASE, "case": _CASE, "status": _CASE, "mine": Field("bool", False), "kind": _CASE, "batch": _CASE,
+    "limit": Field("int", None), "after": Field("int", 0),
+}  # fmt: skip
+_PAGE = {"mine": Field("bool", True), "limit": Field("int", None), "after": Field("int", 0)}
 _COMMENT = {"case": _TEXT, "text": _TEXT, "task": _CASE, "place": Field("object", None)}
+_LEVEL = {"level": Field(default="project"), "role": Field(default="")}
 _REVIEW = {"verdict": _TEXT, "reason": Field(default="")}
 
 ENDPOINTS = (
@@ -152,7 +185,7 @@ ENDPOINTS = (
         "POST", f"{P}/people/allowed", _allowed, "Whether an action is allowed, and why",
         body={"action": _TEXT, "case": _CASE, "person": _CASE},
     ),
-    Endpoint("GET", f"{P}/tasks", _tasks, "Tasks", query=_FIND),
+    Endpoint("GET", f"{P}/tasks", _tasks, "My tasks, or all that I may see", query=_PAGE),
     Endpoint("POST", f"{P}/tasks/find", _tasks, "Tasks; a case is named in the body", body=_FIND),
     Endpoint("POST", f"{P}/tasks", _assign, "Give cases to people", body=_ASSIGN),
     Endpoint("POST", f"{P}/tasks/reclaim", _reclaim, "Take idle tasks back", body={"idle": Field("number")}),
@@ -169,13 +202,24 @@ ENDPOINTS = (
     Endpoint("POST", f"{P}/comments/{{comment:int}}/resolve", _resolve, "Resolve a comment"),
     Endpoint(
         "POST", f"{P}/configs", _set_config, "Set a configuration",
-        body={"text": Field(most=500_000), "level": Field(default="project"), "role": Field(default="")},
+        body={"text": Field(most=500_000), **_LEVEL},
     ),
-    Endpoint("POST", f"{P}/configs/history", _config_history, "Its versions", body={"level": Field(default="project")}),
+    Endpoint("POST", f"{P}/configs/history", _config_history, "Its versions", body=_LEVEL),
     Endpoint(
         "POST", f"{P}/audit/find", _audit, "Rows of the audit log",
-        body={"actor": _CASE, "action": _CASE, "case": _CASE, "outcome": _CASE},
+        body={
+            "actor": _CASE, "action": _CASE, "case": _CASE, "outcome": _CASE, "after": Field("int", 0),
+            "limit": Field("int", None),
+        },
     ),
+    Endpoint("GET", f"{P}/audit/export", _audit_file, "The audit log, one JSON object a line", gives="file"),
     Endpoint("GET", f"{P}/audit/verify", _verify, "Whether the audit log is whole"),
-    Endpoint("GET", f"{P}/results", _results, "One row per answer and measure"),
+    Endpoint(
+        "POST", f"{P}/results", _results, "One row per answer and measure",
+        body={"case": _CASE, "names": Field("bool", True)},
+    ),
+    Endpoint("POST", f"{P}/presence", _presence, "Who is in which case now", body={"case": _CASE}),
+    Endpoint("POST", f"{P}/presence/me", _be, "Where I am", body={"case": _TEXT, "place": Field("any", None)}),
+    Endpoint("POST", f"{P}/people/roles", _roles, "Roles of a person, or mine", body={"person": _CASE}),
+    Endpoint("GET", f"{P}/tasks/{{task}}/readings", _readings, "What a review is about", gives="frame"),
 )  # fmt: skip

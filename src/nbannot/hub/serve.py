@@ -182,9 +182,9 @@ def opened(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]
                 raise ConfigError(f"The variable {given[4:]} of project {name} is not set")
         if urlsplit(url).scheme in ("http", "https"):
             raise ConfigError(f"Project {name} is at a service already", hint="Serve a folder or a database.")
-        files = settings.files.get(name)
-        project = open_project(url, author=actor, **({"files": files} if files else {}))
-        if project.people.is_empty:
+        options: dict[str, Any] = {"files": settings.files[name]} if name in settings.files else {}
+        project = open_project(url, author=actor, **options)
+        if project.people.table.empty:
             if not settings.owner:
                 raise ConfigError(
                     f"Project {name} has no members, so everybody would own it", hint="Give --owner NAME."

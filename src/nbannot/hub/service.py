@@ -16,6 +16,8 @@ from nbannot.hub.limits import Limits, Rate
 from nbannot.hub.login import Login, Visitor
 from nbannot.hub.observe import Metrics, tell
 from nbannot.hub.origin import Place
+from nbannot.hub.pictures import Pictures
+from nbannot.store.served import refuse
 
 STORE_THREADS = 12
 _SAFE = ("GET", "HEAD")
@@ -50,6 +52,7 @@ class Service:
         self.projects = dict(projects)
         self.login, self.place, self.limits = login, place, limits
         self.metrics = Metrics()
+        self.pictures = Pictures()
         self.threads = CapacityLimiter(STORE_THREADS)
         self.sockets: Counter[str] = Counter()
         self._people = Rate(limits.per_second, limits.burst)
@@ -138,7 +141,7 @@ class Service:
 
     def _find_task(self, name: str, person: str, task: str) -> None:
         _, project = self.project(name, person)
-        if project.tasks.get(task)["person"] != person:
+        if project.tasks.get(task).person != person:
             raise UnknownItemError("There is nothing here for you")
 
     async def refused(self, error: NbannotError, connection: HTTPConnection, visitor: Visitor | None) -> None:
@@ -153,13 +156,17 @@ class Service:
         name = connection.path_params.get("project", "")
         if name not in self.projects or isinstance(error, SlowDownError):
             return
+        if isinstance(error, AccessError) and visitor is not None:
+            return  # the store refused it and has written it down
         if visitor is None and self._unknown_rows.wait(""):
             return  # strangers must not be able to fill the log
-        actor = note.get("person", "")
+        actor = note.get("person", "")  # also where a known person's request was forged
         action = f"{connection.scope.get('method', 'WEBSOCKET')} {note['route']}"
         await to_thread.run_sync(self._write, name, actor, action, error, limiter=self.threads)
 
-    def _write(self, name: str, actor: str, action: str, error: NbannotError) -> None: ...
+    def _write(self, name: str, actor: str, action: str, error: NbannotError) -> None:
+        # What was asked for is not repeated: it may be anything.
+        refuse(self.projects[name].acting_as(actor or "nobody known"), action, type(error).__name__)
 
     def ended(self, key: str) -> None:
         """Close the sockets of a browser's login that ended."""

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nbannot.errors import FormatError, NewerVersionError
 from nbannot.model.geometry import Geometry, Plane, Stack
-from nbannot.model.image import Image, Suv, VoiLut, Window
+from nbannot.model.image import Image, PixelSource, SliceSource, Suv, VoiLut, Window
 
 SUFFIX = ".nbimage"
 VERSION = 1
 _PLAIN = (
     "series_description", "laterality", "view_position", "burned_in", "frame_label", "frame_values",
 )  # fmt: skip
+_UIDS = ("series_uid", "study_uid", "study_date")
 
 
 def write_pixels(file: IO[bytes], image: Image) -> None:
     """Write an image with its geometry to an open file."""
     import zstandard
 
-    header = {
-        "version": VERSION, "dtype": image.array.dtype.name, "shape": list(image.array.shape),
-        "id": image.id, "name": image.name, "modality": image.modality, "unit": image.unit,
-        "photometric": image.photometric,
-        "windows": [[w.center, w.width, w.name, w.function] for w in image.windows],
-        "frame_times": image.frame_times, "orientation_labels": image.orientation_labels,
-        "rescale": list(image.rescale), "notes": list(image.notes),
-        "geometry": _describe(image.geometry), **_more(image),
-    }  # fmt: skip
+    header = {**describe(image), "shape": list(image.array.shape)}
     values = np.ascontiguousarray(image.array).tobytes()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("image.json", json.dumps(header))
@@ -61,17 +56,47 @@ def read_pixels(path: Path) -> Image:
         array = np.frombuffer(values, dtype=header["dtype"]).reshape(header["shape"])
     except (zipfile.BadZipFile, zstandard.ZstdError, KeyError, ValueError) as cause:
         raise FormatError(f"{path} is damaged: {cause}", hint="Use another copy of it.") from cause
+    return described(header, array, uri=str(path))
+
+
+def describe(image: Image) -> dict[str, Any]:
+    """Return all of an image but its pixels, its files and what its headers say about the patient."""
+    frames = (image.frames,) if image.frames > 1 else ()
+    return {
+        "version": VERSION, "dtype": image.dtype.name, "id": image.id, "name": image.name,
+        "shape": [*frames, *image.shape, *((3,) if image.is_color else ())],
+        "modality": image.modality, "unit": image.unit, "photometric": image.photometric,
+        "windows": [[w.center, w.width, w.name, w.function] for w in image.windows],
+        "frame_times": image.frame_times, "orientation_labels": image.orientation_labels,
+        "rescale": list(image.rescale), "notes": list(image.notes),
+        "geometry": _describe(image.geometry), **_more(image),
+    }  # fmt: skip
+
+
+def described(
+    header: Mapping[str, Any], pixels: NDArray[Any] | PixelSource, *, uri: str | None = None
+) -> Image:
+    """Return the image that `describe` described, with these pixels."""
     labels, times = header["orientation_labels"], header["frame_times"]
+    sources = [SliceSource(uid, frame) for uid, frame in header.get("sources", ())]
     return Image(
-        array, _geometry(header["geometry"]), id=header["id"], name=header["name"],
+        pixels, _geometry(header["geometry"]), id=header["id"], name=header["name"],
         modality=header["modality"], unit=header["unit"], photometric=header["photometric"],
         windows=[Window(*window) for window in header["windows"]], frame_times=times,
-        orientation_labels=(labels[0], labels[1]) if labels else None, uri=str(path),
+        orientation_labels=(labels[0], labels[1]) if labels else None, uri=uri,
         rescale=(header["rescale"][0], header["rescale"][1]), notes=header["notes"],
         voi_luts=[VoiLut(np.array(lut[0], np.uint16), *lut[1:]) for lut in header.get("voi_luts", ())],
         suv=Suv(header["suv"][0], header["suv"][1], tuple(header["suv"][2])) if "suv" in header else None,
-        **{name: header[name] for name in _PLAIN if name in header},
+        sources=sources, **{name: header[name] for name in (*_PLAIN, *_UIDS) if name in header},
     )  # fmt: skip
+
+
+def headers(image: Image) -> dict[str, Any]:
+    """Return what the files say of study, series and slices: only for who may see headers."""
+    found: dict[str, Any] = {name: getattr(image, name) for name in _UIDS if getattr(image, name)}
+    if image.sources:
+        found["sources"] = [[source.sop_instance_uid, source.frame] for source in image.sources]
+    return found
 
 
 def _more(image: Image) -> dict[str, Any]:

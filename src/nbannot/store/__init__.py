@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +14,10 @@ from nbannot.session import Session
 from nbannot.session.images import as_path
 from nbannot.store.opening import in_folder
 from nbannot.store.project import Project
+from nbannot.store.remote import RemoteProject
 from nbannot.store.stored import StoredProject
 
-__all__ = ["Project", "StoredProject", "open_project"]
+__all__ = ["Project", "RemoteProject", "StoredProject", "open_project"]
 
 
 def open_project(
@@ -25,19 +26,23 @@ def open_project(
     show: Callable[[Session], Any] | None = None,
     author: str | None = None,
     read_only: bool = False,
-) -> StoredProject:
+    storage_options: Mapping[str, Any] | None = None,
+) -> StoredProject | RemoteProject:
     """Open a project, or make one where there is none.
 
     Parameters
     ----------
     url
-        A folder: a path or a ``file://`` URL.
+        A folder: a path or a ``file://`` URL; or ``https://…/services/nbannot`` (with ``/projects/NAME``), the
+        service of a Hub.
     show
         Makes what ``project.open`` returns of a session.
     author
         Who edits; the login name when missing.
     read_only
         Whether to leave the project as it is. A folder that may not be written is opened so.
+    storage_options
+        ``{"token": …}`` for a service, where the program runs in no notebook of its Hub.
 
     Raises
     ------
@@ -48,6 +53,9 @@ def open_project(
     """
     text = os.fspath(url)
     scheme = urlsplit(text).scheme if "://" in text else ""
+    if scheme in ("https", "http"):
+        token = (storage_options or {}).get("token")
+        return RemoteProject(text, token=token, author=author, show=show, read_only=read_only)
     if scheme not in ("", "file"):
         raise StoreError(
             f"A project at {scheme}:// cannot be opened",

@@ -88,11 +88,12 @@ def _typed(column: pd.Series[Any], dtype: str) -> pd.Series[Any]:
     import pandas as pd
 
     if dtype.startswith(("datetime64", "timedelta64")):
-        kind = pd.to_datetime if dtype.startswith("datetime64") else pd.to_timedelta
         whole = pd.Series([None if pd.isna(v) else int(v) for v in column], dtype="Int64")
-        zone = {"utc": True} if "," in dtype else {}
-        found: pd.Series[Any] = kind(whole, unit="ns", **zone).astype(dtype)
-        return found.set_axis(column.index)
+        times = pd.to_datetime(whole, unit="ns", utc=True)
+        if dtype.startswith("timedelta64"):
+            return pd.to_timedelta(whole, unit="ns").astype(dtype)  # type: ignore[call-overload,no-any-return]
+        zoned = times if "," in dtype else times.dt.tz_localize(None)
+        return zoned.astype(dtype)  # type: ignore[call-overload,no-any-return]
     if dtype == "object":
         return column
     return column.astype(dtype)  # type: ignore[call-overload,no-any-return]

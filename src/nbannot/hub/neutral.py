@@ -1,0 +1,41 @@
+"""What readers from outside are told of a case: a number, never its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def knows_names(project: Any) -> bool:
+    """Return whether the actor may know the names of cases."""
+    return bool(project.people.allowed("project.read"))
+
+
+def neutral(project: Any, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table for the actor: with numbers instead of names where the names are not theirs to know."""
+    if knows_names(project) or "case" not in table:
+        return table
+    numbers = numbers_of(project)
+    table = table.assign(case=[f"Case {numbers.get(name, '?')}" for name in table["case"]])
+    return table.drop(columns=[name for name in ("batch", "assigned_by", "subject") if name in table])
+
+
+def neutral_task(project: Any, task: dict[str, Any]) -> dict[str, Any]:
+    """Return a task for the actor, as `neutral` does."""
+    if knows_names(project):
+        return task
+    hidden = {
+        "case": f"Case {numbers_of(project).get(task['case'], '?')}",
+        "batch": "",
+        "assigned_by": "",
+        "subject": "",
+    }
+    return {**task, **hidden}
+
+
+def numbers_of(project: Any) -> dict[str, int]:
+    """Return the number of each case in the actor's own list, from 1."""
+    mine = project.tasks.table(mine=True)
+    return {name: n for n, name in enumerate(dict.fromkeys(mine["case"]), start=1)}
