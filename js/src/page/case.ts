@@ -130,8 +130,7 @@ export class OpenCase {
     const view = client.view();
     const image = client.document.images.find(({ id }) => id === view.image) ?? client.document.images[0];
     if (!image) return null;
-    const slices = view["slice"] as Readonly<Record<string, number>> | undefined;
-    return { image: image.id, world: view.cursor ? [...view.cursor] : null, frame: view.frame ?? 0, index: slices?.[image.id] ?? null };
+    return { image: image.id, frame: view.frame ?? 0, ...(view.cursor ? { world: [...view.cursor] } : {}) };
   }
 
   /** Take it off the page; the road stays until everything done is kept. */

@@ -6,10 +6,8 @@ export type TaskStatus = "to do" | "in work" | "submitted" | "returned" | "accep
 export interface Place {
   readonly image: string;
   /** LPS mm (x, y, z). */
-  readonly world: readonly number[] | null;
+  readonly world?: readonly number[];
   readonly frame: number;
-  /** Slice, where there is no world. */
-  readonly index: number | null;
 }
 
 export interface CommentJson {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbannot.errors import DeidentificationError, NbannotError
+from nbannot.hub.neutral import knows_names
 
 Json = dict[str, Any]
 
@@ -77,32 +78,26 @@ def my_tasks(project: Any) -> list[Json]:
     """Return the tasks of the one who acts, in the order of their work, as the page lists them."""
     table = project.tasks.table(mine=True)
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
-    return [task_row(project, row, n) for n, row in enumerate(rows, 1)]
+    numbers = {case: n for n, case in enumerate(dict.fromkeys(str(row["case"]) for row in rows), 1)}
+    knows = knows_names(project)
+    return [
+        _task_row(project, row, title=str(row["case"]) if knows else f"Case {numbers[str(row['case'])]}")
+        for row in rows
+    ]
 
 
-def task_row(project: Any, row: Mapping[str, Any], n: int) -> Json:
-    """Return one task as the page lists it; ``n`` is its place, from 1."""
+def _task_row(project: Any, row: Mapping[str, Any], *, title: str) -> Json:
     due = row["due"]
     return {
         "task": str(row["task"]),
-        "title": title_of(project, str(row["case"]), n),
+        "title": title,
         "kind": str(row["kind"]),
         "status": str(row["status"]),
         "due": None if due is None or due != due else due.isoformat(),
         "flagged": bool(row["flagged"]),
         "reason": str(row["reason"] or "") if row["status"] == "returned" else "",
-        "readable": str(row["status"]) in OPEN or sees_names(project, str(row["case"])),
+        "readable": bool(project.people.allowed("case.read", str(row["case"])).allowed),
     }
-
-
-def sees_names(project: Any, case: str) -> bool:
-    """Whether the one who acts may know what the case is called, and see its images as they are."""
-    return bool(project.people.allowed("case.headers", case).allowed)
-
-
-def title_of(project: Any, case: str, n: int) -> str:
-    """Return what the one who acts calls a case."""
-    return case if sees_names(project, case) else f"Case {n}"
 
 
 def comments_of(project: Any, case: str, task: str) -> list[Json]:
@@ -131,15 +126,14 @@ def place_from(given: Any, images: Sequence[str]) -> Json | None:
     """
     if not isinstance(given, Mapping) or given.get("image") not in images:
         return None
-    world, frame, index = given.get("world"), given.get("frame"), given.get("index")
+    world, frame = given.get("world"), given.get("frame")
     point = None
     if isinstance(world, list) and len(world) == 3 and all(_is_number(one) for one in world):
         point = [float(one) for one in world]
     return {
         "image": given["image"],
-        "world": point,
-        "frame": int(frame) if _is_number(frame) else 0,
-        "index": int(index) if _is_number(index) else None,
+        "frame": max(int(frame), 0) if _is_number(frame) else 0,
+        **({} if point is None else {"world": point}),
     }
 
 
