@@ -42,6 +42,16 @@ export interface Traits {
   onChange(callback: () => void): () => void;
 }
 
+/** What a host leaves out; a notebook leaves out nothing. */
+export interface Terms {
+  /** Whether a command is there, by id. */
+  allows(command: string): boolean;
+  /** Nothing can be changed; why, in words. Empty: it can. */
+  readonly readOnly: string;
+  /** The viewer is as high as the element that it is in. */
+  readonly fills: boolean;
+}
+
 /** What the user interface works with. */
 export interface Client {
   readonly uid: string;
@@ -50,6 +60,7 @@ export interface Client {
   readonly volumes: Volumes;
   /** The road by which rarely needed modules come. */
   readonly road: ModuleRoad;
+  readonly terms?: Terms;
   /** Aborted when the last view of the viewer is gone. */
   readonly signal: AbortSignal;
   view(): Readonly<ViewState>;
@@ -67,6 +78,7 @@ export function openClient(
   wire: Wire,
   traits: Traits,
   decoder: DecodePool,
+  terms?: Terms,
 ): Client & { close(): void } {
   const abort = new AbortController();
   const document = new DocumentMirror();
@@ -97,6 +109,7 @@ export function openClient(
     document,
     volumes,
     road: wire,
+    ...(terms ? { terms } : {}),
     signal: abort.signal,
     view: () => view,
     setView(patch) {

@@ -4,8 +4,9 @@ import { widgetWire } from "./channel/wire";
 import { openClient } from "./client";
 import { mount } from "./ui/mount";
 import { WorkerPool } from "./volumes/pool";
-import type { WidgetModel } from "./channel/wire";
-import type { Client, Traits, ViewState } from "./client";
+import type { WidgetModel, Wire } from "./channel/wire";
+import type { Client, Terms, Traits, ViewState } from "./client";
+import type { Mounted } from "./ui/mount";
 
 interface Shared {
   readonly client: Client & { close(): void };
@@ -71,6 +72,29 @@ export interface RenderProps {
 export interface ViewerModule {
   /** Show a widget in an element; the returned function takes it away. */
   render(props: RenderProps): () => void;
+  /** For a page without widgets: open a client on a road of its own. */
+  open(props: OpenProps): Opened;
+}
+
+export interface OpenProps {
+  readonly uid: string;
+  readonly wire: Wire;
+  readonly traits: Traits;
+  /** Place of the script of the decoding workers. */
+  readonly worker: string;
+  readonly terms: Terms;
+}
+
+export interface Opened {
+  readonly client: Client;
+  /** Show it in an element until the client is closed. */
+  mount(el: HTMLElement): Mounted;
+  close(): void;
+}
+
+function openOne({ uid, wire, traits, worker, terms }: OpenProps): Opened {
+  const client = openClient(uid, wire, traits, new WorkerPool(worker), terms);
+  return { client, mount: (el) => mount(el, client, client.signal), close: () => client.close() };
 }
 
 function render(clients: Clients, { model, el }: RenderProps): () => void {
@@ -93,5 +117,5 @@ function render(clients: Clients, { model, el }: RenderProps): () => void {
 /** The module as the loader takes it, once for each page. */
 export default function open(): ViewerModule {
   const clients: Clients = new Map();
-  return { render: (props) => render(clients, props) };
+  return { render: (props) => render(clients, props), open: openOne };
 }

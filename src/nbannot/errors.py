@@ -118,6 +118,10 @@ class HeaderRefusedError(ViewerError, PermissionError):
     """The headers of files are not shown in this viewer."""
 
 
+class DeidentificationError(NbannotError, PermissionError):
+    """An image may not be shown to readers from outside."""
+
+
 class LayoutError(ViewerError):
     """A layout is not understood, or names an image that is not there."""
 

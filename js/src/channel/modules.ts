@@ -1,11 +1,11 @@
 /** Fetches modules from the host, once for each page: the viewer itself, and parts that few need. */
 
-import type { Bytes } from "./wire";
-
 /** The road a module comes by; a Wire is one. */
 export interface ModuleRoad {
   send(message: { readonly type: "module"; readonly name?: string }): void;
   onMessage(callback: (message: unknown, buffers: readonly Uint8Array[]) => void): () => void;
+  /** Import a module from a file; only where the page has them as files. */
+  load?(name: string): Promise<{ readonly default: () => unknown }>;
 }
 
 const RETRY_MS = 2000;
@@ -16,7 +16,7 @@ interface Reply {
   readonly hash?: unknown;
 }
 
-async function unpack<T>(packed: Bytes): Promise<T> {
+async function unpack<T>(packed: Uint8Array<ArrayBuffer>): Promise<T> {
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const script = new Blob([await new Response(stream).arrayBuffer()], { type: "text/javascript" });
   const url = URL.createObjectURL(script);
@@ -29,6 +29,7 @@ async function unpack<T>(packed: Bytes): Promise<T> {
 
 /** Ask the host until it answers; fails when what it has is of another build. Without a name: the viewer. */
 export function fetchModule<T>(road: ModuleRoad, hash: string, name?: string): Promise<T> {
+  if (name && road.load) return road.load(name).then((module) => module.default() as T);
   return new Promise((resolve, reject) => {
     const ask = (): void => {
       try {
@@ -46,7 +47,7 @@ export function fetchModule<T>(road: ModuleRoad, hash: string, name?: string): P
       if (message.hash !== hash || !packed) {
         reject(new Error("The page and the kernel have different versions of nbannot. Save the notebook and reload the page."));
       } else {
-        unpack<T>(packed as Bytes).then(resolve, reject);
+        unpack<T>(packed as Uint8Array<ArrayBuffer>).then(resolve, reject);
       }
     });
     ask();

@@ -1,10 +1,11 @@
 /** The road between browser and host: anywidget custom messages now, a websocket later. */
 
 import type { BrowserMessage } from "../model/protocol";
+import type { ModuleRoad } from "./modules";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-export interface Wire {
+export interface Wire extends Pick<ModuleRoad, "load"> {
   /** Send a message; throws where there is no connection. */
   send(message: BrowserMessage, buffers?: readonly Bytes[]): void;
   /** Call back for each message of the host; the returned function stops that. */

@@ -115,7 +115,8 @@ export class Keymap {
   #toolKeys = new Map<string, Command>();
   readonly #listeners = new Set<() => void>();
 
-  constructor(config: readonly Shortcut[] = [], own: Own = {}) {
+  /** `allows`: whether a command is there, by id. */
+  constructor(config: readonly Shortcut[] = [], own: Own = {}, readonly allows: (command: string) => boolean = () => true) {
     this.set(config, own);
   }
 
@@ -193,7 +194,7 @@ export class Keymap {
   /** The command that a key runs. */
   owner(key: string): Command | undefined {
     const id = this.#commands.get(key);
-    return id === undefined ? undefined : command(id);
+    return id === undefined || !this.allows(id) ? undefined : command(id);
   }
 
   /** The first key as people read it; empty for none. */

@@ -39,6 +39,11 @@ export class Answers {
     else if (!this.#asked) void this.#open();
   }
 
+  /** Put the cursor into the first question. */
+  focus(): void {
+    this.element.querySelector<HTMLElement>(".nbannot-field:not([hidden]) :is(input:checked, input, select)")?.focus();
+  }
+
   async check(): Promise<void> {
     if (this.element.hidden) return this.scene.toast("No label asks anything.");
     this.#part ??= await this.#open();

@@ -28,7 +28,7 @@ const row = (keys: readonly string[], title: string): HTMLElement =>
 function rows(group: (typeof GROUPS)[number], keys: Keymap, editor: ShortcutEditor): HTMLElement[] {
   const out: HTMLElement[] = [];
   for (const one of COMMANDS) {
-    if (one.group !== group || /_[2-9]$/.test(one.id)) continue;
+    if (one.group !== group || /_[2-9]$/.test(one.id) || !keys.allows(one.id)) continue;
     const many = one.id.endsWith("_1");
     const first = keys.keys(one.id).map(keyTitle);
     out.push(many ? row([`${first[0] ?? ""} … 9`], one.title.replace(/ 1$/, "")) : editor.row(one));

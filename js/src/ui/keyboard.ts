@@ -2,6 +2,7 @@
 import { keyName, type CommandTarget } from "../commands";
 import type { Keymap } from "../commands/keymap";
 import { isEditable } from "./dom";
+import { answerByKey } from "./hotkeys";
 import { AWAITING } from "./shortcuts";
 
 export interface KeyHooks {
@@ -19,6 +20,7 @@ export function listenKeys(
   const press = (event: KeyboardEvent): void => {
     // Else JupyterLab would take the arrows of a form's radio buttons for itself.
     if (inForm(event, root)) return event.stopImmediatePropagation();
+    if (answerByKey(event, root)) return event.stopImmediatePropagation();
     if (event.defaultPrevented || !mine(event, root)) return;
     if (root.querySelector(`[${AWAITING}]`)) return;
     const key = keyName(event);

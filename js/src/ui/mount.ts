@@ -2,6 +2,7 @@
 import type { ViewPatch } from "../state";
 import { ViewStore } from "../state/store";
 import type { Pointer } from "../tools/tool";
+import { command } from "../commands";
 import { Actions } from "./actions";
 import { CineBar } from "./cine";
 import { Dialogs } from "./dialog";
@@ -36,12 +37,21 @@ const CONTROLS_MS = 100;
 const ARRANGING = ["layout", "image", "panes", "maximized"] as const;
 
 /** Show a viewer in `el`; everything it opened is closed when `signal` aborts. */
-export function mount(el: HTMLElement, client: Source, signal: AbortSignal): void {
-  if (signal.aborted) return;
-  new Viewer(el, client, signal);
+export function mount(el: HTMLElement, client: Source, signal: AbortSignal): Mounted {
+  return new Viewer(el, client, signal);
 }
 
-class Viewer {
+/** A viewer that is shown, as the page around it sees it. */
+export interface Mounted {
+  /** Run a command by its id. */
+  run(id: string): void;
+  /** Put the focus on the pictures, or into the first question. */
+  focus(on: "pictures" | "answers"): void;
+  /** Whether the first pictures have been painted. */
+  readonly painted: boolean;
+}
+
+class Viewer implements Mounted {
   readonly #root = h("div", {
     class: "nbannot", tabindex: 0, "data-nbannot-root": true, "data-nbannot-ready": "false",
     "data-lm-suppress-shortcuts": "true", role: "application", "aria-label": "Medical image viewer",
@@ -317,6 +327,10 @@ class Viewer {
   // Size ----------------------------------------------------------------------------------------
 
   #setHeight(): void {
+    if (this.client.terms?.fills) {
+      this.#root.style.height = "100%";
+      return;
+    }
     const own = this.#view.value.height ?? HEIGHT;
     const height = this.#stage.heightFor(this.#root.clientWidth, own);
     this.#root.style.height = `${height}px`;
@@ -345,6 +359,23 @@ class Viewer {
     for (const type of ["pointerup", "lostpointercapture"] as const) {
       listen(grip, type, drag.signal, () => drag.abort());
     }
+  }
+
+  // For the page around it ----------------------------------------------------------------------
+
+  run(id: string): void {
+    if (this.#scene.keys.allows(id)) command(id).run(this.#actions);
+  }
+
+  focus(on: "pictures" | "answers"): void {
+    if (on === "pictures") return this.#root.focus({ preventScroll: true });
+    this.#view.set({ panel: true });
+    this.#drawControls();
+    this.#panel.answers.focus();
+  }
+
+  get painted(): boolean {
+    return this.#first.seen;
   }
 
   // Hooks of the commands -----------------------------------------------------------------------

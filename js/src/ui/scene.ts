@@ -85,7 +85,7 @@ export class Scene implements PaneOwner {
   pick: Pick | null = null;
 
   /** The keys of this viewer. */
-  readonly keys = new Keymap();
+  readonly keys: Keymap;
 
   cutLine: PaneOwner["cutLine"] = null;
   pointed: PaneOwner["pointed"] = null;
@@ -97,7 +97,9 @@ export class Scene implements PaneOwner {
     readonly source: Source,
     readonly view: ViewStore,
     private readonly events: SceneEvents,
-  ) {}
+  ) {
+    this.keys = new Keymap([], {}, source.terms?.allows);
+  }
 
   /** Whether there is anything to show. */
   get ready(): boolean {
@@ -472,6 +474,8 @@ export class Scene implements PaneOwner {
   // Doing ---------------------------------------------------------------------------------------
 
   apply(edit: EditDraft): void {
+    const { terms } = this.source;
+    if (terms?.readOnly) return this.events.toast(terms.readOnly);
     try {
       this.source.document.applyLocal(withDefaults(this.labels, edit));
     } catch (error) {

@@ -33,6 +33,7 @@ export class ShapeMenu {
   draw(): void {
     const { tool } = this.scene.view.value;
     const on = isShapeTool(tool);
+    this.button.hidden = !SHAPE_TOOLS.some((name) => this.scene.keys.allows(`tool.${name}`));
     if (on) this.#last = tool;
     setIcon(this.button, this.#last);
     setAttribute(this.button, "aria-pressed", String(on));
@@ -42,13 +43,15 @@ export class ShapeMenu {
   #build(done: () => void): HTMLElement {
     const menu = h("div", { class: "nbannot-menu nbannot-shapes-menu", role: "group", "aria-label": "Shapes", "data-nbannot-shapes-menu": true });
     const head = (text: string): void => menu.append(h("div", { class: "nbannot-menu-head" }, text));
+    const allowed = (ids: readonly string[]): string[] => ids.filter((id) => this.scene.keys.allows(id));
     const rows = (ids: readonly string[]): void => {
-      menu.append(h("div", { class: "nbannot-shapes-grid" }, ...ids.map((id) => this.#entry(id, done))));
+      menu.append(h("div", { class: "nbannot-shapes-grid" }, ...allowed(ids).map((id) => this.#entry(id, done))));
     };
     rows(["tool.select"]);
     for (const [title, tools] of GROUPS) {
-      head(title);
-      rows(tools.map((name) => `tool.${name}`));
+      const ids = allowed(tools.map((name) => `tool.${name}`));
+      if (ids.length > 0) head(title);
+      rows(ids);
     }
     if (this.scene.selection.length > 0) {
       head(this.scene.selection.length > 1 ? `${this.scene.selection.length} selected` : "Selected");

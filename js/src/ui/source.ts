@@ -4,6 +4,7 @@ import type { SliceStore } from "../model/masks";
 import type { HeaderRow, InfoRow, WireError } from "../model/protocol";
 import type { LiveRoad } from "../channel/live";
 import type { ModuleRoad } from "../channel/modules";
+import type { Terms } from "../client";
 import type { Slice } from "../channel/requests";
 import type { TypedArray } from "../model/masks";
 import type { Arrival, Memory, Want } from "../volumes";
@@ -55,6 +56,7 @@ export interface Source {
   readonly document: DocumentMirror;
   readonly volumes: Voxels;
   readonly road: ModuleRoad;
+  readonly terms?: Terms;
   view(): unknown;
   setView(patch: Record<string, unknown>): void;
   onView(callback: (view: unknown) => void, signal?: AbortSignal): unknown;

@@ -85,6 +85,8 @@ export class Toolbar {
     );
     if (toggles) button.setAttribute("aria-pressed", "false");
     listen(button, "click", this.signal, () => command(id).run(this.target));
+    // One that is hidden for other reasons as well is not to come back.
+    if (!this.scene.keys.allows(id)) button.classList.add("nbannot-left-out");
     this.#buttons.set(id, button);
     return button;
   }
@@ -166,7 +168,7 @@ export class Toolbar {
         toggle("planes.grid", "Planes along the voxels", view.value.rotation === null),
         toggle("planes.patient", "Planes along the patient", view.value.rotation?.[3] === 1),
       ] : []),
-      ...["view.screenshot", "image.info", ...(this.headers() ? ["image.header"] : [])].map((id) => toggle(id, `${command(id).title} …`, false)),
+      ...["view.screenshot", "image.info", ...(this.headers() ? ["image.header"] : [])].filter((id) => this.scene.keys.allows(id)).map((id) => toggle(id, `${command(id).title} …`, false)),
       ...BACKENDS.map((backend): MenuItem => ({
         id: `backend-${backend}`,
         title: `Draw with: ${BACKEND_TITLES[backend]}`,

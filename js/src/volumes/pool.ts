@@ -36,6 +36,9 @@ export class WorkerPool implements DecodePool {
   #url = "";
   readonly #waiting = new Map<number, Job>();
 
+  /** `file`: place of the worker's script, where the page has it as a file. */
+  constructor(private readonly file = "") {}
+
   decode(slice: Encoded, smaller?: (copies: readonly TypedArray[]) => void): Promise<TypedArray> {
     if (this.#closed) return Promise.reject(new Error("the viewer is closed"));
     if (!this.#ports.length) this.#open();
@@ -63,8 +66,8 @@ export class WorkerPool implements DecodePool {
 
   #open(): void {
     try {
-      this.#url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-      for (let n = 0; n < workers(); n++) this.#ports.push(this.#worker(this.#url));
+      if (!this.file) this.#url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+      for (let n = 0; n < workers(); n++) this.#ports.push(this.#worker(this.file || this.#url));
     } catch {
       this.#stayInPage();
     }

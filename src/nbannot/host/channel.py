@@ -90,6 +90,9 @@ class Channel:
         What the configuration says, as JSON.
     operating
         Who works out operations; None makes one that knows no view state.
+    pace
+        Called before each slice, in the thread that reads them and without a lock; may wait until the
+        browser has taken those before.
     """
 
     def __init__(
@@ -101,12 +104,14 @@ class Channel:
         headers: bool = True,
         config: Json | None = None,
         operating: Operating | None = None,
+        pace: Callable[[], None] | None = None,
     ) -> None:
         self._document = document
         self._headers = headers
         self._send = send
         self._spool = spool
         self._config = config
+        self._pace = pace or (lambda: None)
         self._focused: dict[str, list[tuple[str, int, int]]] = {}
         self._lanes: dict[str, _Lane] = {}
         self._collecting: list[tuple[Edit, int]] | None = None
@@ -448,6 +453,7 @@ class Channel:
                 elif not job.key:
                     self._state(job.tab)
                 else:
+                    self._pace()
                     self._serve(job)
             except Exception as error:
                 _log(error)

@@ -20,6 +20,8 @@ from nbannot.hub.limits import Limits
 from nbannot.hub.logins import Logins
 from nbannot.hub.observe import start_logging, tell
 from nbannot.hub.origin import Place
+from nbannot.hub.page import page_routes
+from nbannot.hub.rooms import Rooms
 from nbannot.store import open_project
 
 SETTINGS = "NBANNOT_SERVE"
@@ -231,7 +233,8 @@ def app() -> ASGIApp:
     place = Place(os.environ["JUPYTERHUB_SERVICE_PREFIX"], public)
     projects = opened(settings, os.environ)
     tell("ready", where=place.prefix)
-    return make_app(projects, login=hub_login(settings, os.environ, place), place=place)
+    login = hub_login(settings, os.environ, place)
+    return make_app(projects, login=login, place=place, rooms=Rooms(projects), pages=page_routes())
 
 
 def serve(settings: Settings) -> int:
@@ -258,6 +261,7 @@ def serve(settings: Settings) -> int:
         "nbannot.hub.serve:app", factory=True, host=settings.host, port=settings.port,
         workers=settings.workers, proxy_headers=True, forwarded_allow_ips=settings.trust_proxy,
         ws="websockets-sansio", ws_max_size=Limits().edit_bytes, server_header=False, log_config=None,
-        access_log=False, timeout_graceful_shutdown=10, h11_max_incomplete_event_size=64 << 10,
+        # Slices come compressed: to compress them again would only keep the event loop busy.
+        ws_per_message_deflate=False, access_log=False, timeout_graceful_shutdown=10, h11_max_incomplete_event_size=64 << 10,
     )  # fmt: skip
     return 0

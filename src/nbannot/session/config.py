@@ -33,6 +33,7 @@ from nbannot.session.merge import (
 from nbannot.session.problems import Misfit, Problem, join, nearest, shown
 from nbannot.session.reading import (
     Reader,
+    ReaderRules,
     Shortcut,
     WindowPreset,
     read_colormaps,
@@ -42,9 +43,10 @@ from nbannot.session.reading import (
     read_layouts,
     read_links,
     read_presets,
+    read_reader,
     read_shortcuts,
 )
-from nbannot.session.yamlfile import read_yaml
+from nbannot.session.yamlfile import Content, parse_yaml, read_yaml
 
 _INDEX = re.compile(r"(\[\d+\])+(?=\.|$)")
 
@@ -55,7 +57,7 @@ NAMES = (".nbannot.yaml", ".volview_config.yaml")
 
 KEYS = (
     "layouts", "layout", "labels", "shortcuts", "windowing", "windowPresets", "colormaps", "links",
-    "disabledViewTypes", "hanging", "headers", "io",
+    "disabledViewTypes", "hanging", "headers", "io", "reader",
 )  # fmt: skip
 UNUSED = ("processing", "dataBrowser")
 """Keys of VolView that are allowed and have no meaning here."""
@@ -92,6 +94,8 @@ class Config:
         Whether viewers show the headers of files, which name the patient.
     io
         How files are written and found.
+    reader
+        What readers from outside see of the images, and which tools they have.
     problems
         What was left out because it is wrong.
     files
@@ -110,6 +114,7 @@ class Config:
     hanging: tuple[Rule, ...] = ()
     headers: bool = True
     io: Mapping[str, str] = field(default_factory=dict)
+    reader: ReaderRules = field(default_factory=ReaderRules)
     problems: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()
     _node: Node = field(default_factory=dict, repr=False, compare=False)
@@ -122,6 +127,19 @@ class Config:
         names = list(key) if not isinstance(key, str) else _names(self._node, _INDEX.sub("", key).split("."))
         leaf = first_leaf(find(self._node, names))
         return None if leaf is None else leaf.file
+
+    @property
+    def origins(self) -> dict[str, Path]:
+        """The file of each value, by its dotted key."""
+
+        def walk(node: Node, before: str) -> Iterator[tuple[str, Path]]:
+            for key, one in node.items():
+                if isinstance(one, dict):
+                    yield from walk(one, join(before, key))
+                elif one.file is not None:
+                    yield join(before, key), one.file
+
+        return dict(walk(self._node, ""))
 
     @property
     def data(self) -> dict[str, Any]:
@@ -276,16 +294,52 @@ def _is_trusted(file: Path) -> bool:
         return False
 
 
+def stack_configs(
+    levels: Sequence[Sequence[tuple[str, str]]],
+    *,
+    folder: Path | None = None,
+    groups: Iterable[str] = (),
+    role: Role | None = "user",
+) -> Config:
+    """Merge configurations that are kept as texts, the nearest level first.
+
+    Parameters
+    ----------
+    levels
+        (name, YAML) of the texts of each level; within a level the first is merged over the others.
+    folder
+        Where files are looked for beneath them, upwards; None for nowhere.
+    groups, role
+        As in `load_config`.
+    """
+
+    def kept() -> Iterator[_Level]:
+        for texts in levels:
+            yield [(Path(name), parse_yaml(text, Path(name))) for name, text in texts], None
+        for files, up in () if folder is None else _above(folder):
+            yield [(file, read_yaml(file)) for file in files], up
+
+    return _inherited(kept(), groups=list(groups), role=role)
+
+
+_Level = tuple[list[tuple[Path, Content]], int | None]
+
+
 def _gather(
     folders: Iterator[tuple[list[Path], int | None]], *, groups: list[str], role: Role | None
 ) -> Config:
     """Read the nearest configuration, and those above it as long as they are inherited."""
+    contents = (([(file, read_yaml(file)) for file in files], up) for files, up in folders)
+    return _inherited(contents, groups=groups, role=role)
+
+
+def _inherited(levels: Iterator[_Level], *, groups: list[str], role: Role | None) -> Config:
+    """Merge levels, the nearest first, up to the first that does not inherit."""
     found: list[_File] = []
     problems: list[Problem] = []
-    for files, up in folders:
+    for contents, up in levels:
         inherits = False
-        for file in files:
-            content = read_yaml(file)
+        for file, content in contents:
             problems += [replace(one, up=up) for one in content.problems]
             value = content.value
             if isinstance(value, list) and len(value) == 1:
@@ -348,6 +402,7 @@ _READERS: dict[str, tuple[str, Callable[[Reader, Node | Leaf, str], Any]]] = {
     "links": ("links", read_links),
     "headers": ("headers", read_headers),
     "io": ("io", read_io),
+    "reader": ("reader", read_reader),
 }
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from nbannot.deid import Policy
+from nbannot.errors import ConfigError
 from nbannot.session.layouts import VIEW_TYPES, Tree, read_tree
 from nbannot.session.merge import Leaf, Node, first_leaf, plain
 from nbannot.session.problems import Misfit, Problem, join, nearest, shown
@@ -33,6 +35,22 @@ class Shortcut:
     action: str
     keys: tuple[str, ...]
     leaf: Leaf
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderRules:
+    """What readers from outside get.
+
+    Attributes
+    ----------
+    policy
+        What they see of the images; None where the configuration cannot be read: then nothing.
+    tools
+        Names of the tools that they may use; empty for all.
+    """
+
+    policy: Policy | None = field(default_factory=Policy)
+    tools: tuple[str, ...] = ()
 
 
 class Reader:
@@ -217,6 +235,25 @@ def read_headers(reader: Reader, node: Node | Leaf, key: str) -> bool:
     hint = "Write true or false; until then they are hidden."
     reader.report(node, key, "This is neither true nor false", hint)
     return False
+
+
+def read_reader(reader: Reader, node: Node | Leaf, key: str) -> ReaderRules:
+    """Return what readers from outside get; where anything in it is wrong, no image is shown to them."""
+    values = plain(node)
+    values = {} if values is None else values
+    try:
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"reader is {shown(values)}", hint="It must be a mapping (key: value).")
+        tools = values.get("tools", ())
+        if not isinstance(tools, list | tuple) or not all(isinstance(one, str) for one in tools):
+            raise ConfigError(
+                "reader.tools is no list", hint="Write names of tools, such as [window, ruler]."
+            )
+        policy = Policy.of({name: value for name, value in values.items() if name != "tools"})
+        return ReaderRules(policy, tuple(tools))
+    except ConfigError as error:
+        reader.report(node, key, error.message, f"{error.hint} Until then readers see no images.")
+        return ReaderRules(None)
 
 
 def read_io(reader: Reader, node: Node | Leaf, key: str) -> dict[str, str]:

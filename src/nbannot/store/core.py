@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from nbannot.deid import Policy
+from nbannot.model.image import Image
 from nbannot.session import Session
 from nbannot.store.database import Database
 from nbannot.store.keeper import Kept
@@ -19,7 +21,7 @@ SNAPSHOT_EVERY = 200
 UNDO_STEPS = 100
 
 
-@dataclass(slots=True, weakref_slot=True)
+@dataclass(slots=True)
 class Core:
     """An open project.
 
@@ -35,6 +37,8 @@ class Core:
         Gives the database back.
     live
         What keeps the open sessions, by (actor, session id).
+    images
+        Open images by id, policy (None: as they are) and name.
     """
 
     database: Database
@@ -46,6 +50,9 @@ class Core:
         default_factory=weakref.WeakValueDictionary
     )
     lock: RLock = field(default_factory=RLock)
+    images: weakref.WeakValueDictionary[tuple[str, Policy | None, str], Image] = field(
+        default_factory=weakref.WeakValueDictionary
+    )
 
     @property
     def base(self) -> Path:

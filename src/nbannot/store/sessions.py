@@ -21,6 +21,7 @@ from nbannot.store.cases import Cases
 from nbannot.store.core import UNDO_STEPS, Core
 from nbannot.store.journal import Journal, Lease, snapshot_row
 from nbannot.store.keeper import Kept
+from nbannot.store.seen import Seen
 from nbannot.store.tables import tables
 from nbannot.store.tasks import ACTION, Task
 
@@ -36,6 +37,7 @@ class Sessions:
         self._core = core
         self._actor = actor
         self._cases = cases
+        self.seen = Seen(core, actor, cases)
 
     def start(self, case: str, reader: str, session: int | None, repeat: int) -> Session:
         """Open a session or begin it; see `StoredProject.start`."""
@@ -124,7 +126,7 @@ class Sessions:
         live = None if row is None else self._live(row.id)
         if live is not None:
             return live
-        images = self._cases.images(case)
+        images = self.seen.images(case)
         if row is None:
             if self._core.database.read_only:
                 return self._unkept(case, images)
@@ -237,10 +239,11 @@ class Sessions:
             known = tables().cases
             case = connection.execute(known.select().where(known.c.id == row.case_id)).one()
         self.check(case.name, row.reader)
-        images = self._cases.images(case.name)
-        return self._copy(row, images)
+        return self.copy(session_id, self.seen.images(case.name))
 
-    def _copy(self, row: Row[Any], images: Sequence[Image]) -> Document:
+    def copy(self, session_id: str, images: Sequence[Image]) -> Document:
+        """Return a copy of what a session holds now, over images that are open already."""
+        row = self._row(session_id)
         journal = Journal(self._actor, row.id, "", row.reader, row.head)
         kept, state = journal.latest(row.head)
         document = rebuild(state, images, author=row.reader)

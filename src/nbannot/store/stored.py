@@ -11,12 +11,17 @@ from nbannot.errors import StoreError
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.session import ImageReference, Session
+from nbannot.store import presence
 from nbannot.store.actor import Actor, plain_name
 from nbannot.store.adopt import adopt, same_images
+from nbannot.store.audit import Audit
 from nbannot.store.cases import Cases
+from nbannot.store.comments import Comments
+from nbannot.store.configs import Configs
 from nbannot.store.core import Core
 from nbannot.store.people import People
 from nbannot.store.project import Source
+from nbannot.store.results import Case, results
 from nbannot.store.sessions import Sessions
 from nbannot.store.tables import tables
 from nbannot.store.tasks import Tasks
@@ -92,6 +97,37 @@ class StoredProject:
         """Who shall read what, and how far they are."""
         return Tasks(self._actor, self._sessions)
 
+    @cached_property
+    def comments(self) -> Comments:
+        """What people say about cases."""
+        return Comments(self._actor)
+
+    @cached_property
+    def configs(self) -> Configs:
+        """The configurations of the project, of folders and of cases."""
+        return Configs(self._actor, self._cases)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who did what, and what was refused."""
+        return Audit(self._actor)
+
+    def presence(self, case: str | None = None) -> pd.DataFrame:
+        """One row per person who is in a case now: person, case, place, seen (UTC)."""
+        return presence.present(self._actor, case)
+
+    def be(self, case: str, place: Any = None) -> None:
+        """Tell where in a case one is, for `presence`; again at least every 30 s, None when leaving.
+
+        Parameters
+        ----------
+        case
+            Name of the case.
+        place
+            JSON: what the viewer says of its crosshair and view.
+        """
+        presence.be(self._actor, case, place)
+
     # Cases and images.
 
     @property
@@ -161,7 +197,7 @@ class StoredProject:
         StoreError
             When one is missing or has changed.
         """
-        return self._cases.images(case)
+        return self._sessions.seen.images(case)
 
     def relink(self, case: str, image: str, path: str | Path) -> None:
         """Tell where an image has moved to.
@@ -181,6 +217,31 @@ class StoredProject:
             When the files there are not the ones that were annotated.
         """
         self._cases.relink(case, image, path)
+
+    def case(self, name: str) -> Case:
+        """Return one case: its readers, and what they marked.
+
+        Raises
+        ------
+        UnknownItemError
+            When there is none.
+        """
+        return Case(self._actor, self._cases, self._sessions, name)
+
+    def results(self, case: str | None = None, *, names: bool = True) -> pd.DataFrame:
+        """Return one row per answer, shape, box and segment of every session that one may see.
+
+        Columns: case, reader, session, repeat, task, status, image, item, what, label, question, answer,
+        voxels, volume_ml, length_mm, area_mm2, files.
+
+        Parameters
+        ----------
+        case
+            Of this case only.
+        names
+            Whether cases, readers and files have their names, or numbers.
+        """
+        return results(self._actor, self._cases, self._sessions, case=case, names=names)
 
     # Sessions.
 

@@ -30,8 +30,8 @@ from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
 from nbannot.model.sliced import Sliceable, SlicedPixels
 from nbannot.session import Session
+from nbannot.session.arrange import Configured, Layout, Rules, begin, configure, resolve
 from nbannot.session.config import Config
-from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, resolve
 from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
 from nbannot.viewer.living import Living

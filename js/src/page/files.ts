@@ -1,0 +1,77 @@
+/** Where the page's own files and the service are, as the page says in its `data-` attributes. */
+import type { ViewerModule } from "../index";
+import type { TaskJson } from "./messages";
+
+interface Files {
+  readonly base: string;
+  readonly names: Readonly<Record<string, string>>;
+}
+
+export function readFiles(body: HTMLElement): Files {
+  const base = new URL(body.dataset["nbannotBase"] ?? "./", location.href).href;
+  return { base, names: JSON.parse(body.dataset["nbannotFiles"] ?? "{}") as Record<string, string> };
+}
+
+export interface Me {
+  readonly person: string;
+  readonly csrf: string;
+  readonly projects: readonly { readonly name: string }[];
+}
+
+/** The service does not answer as it should. */
+export class ServiceError extends Error {
+  constructor(readonly status: number, message: string) {
+    super(message);
+  }
+}
+
+/** The service, as far as the page asks it for anything but cases. */
+export class Service {
+  #csrf = "";
+  /** Random, new for each page: one that comes back after a cut is the same writer. */
+  readonly #page = Array.from(crypto.getRandomValues(new Uint8Array(8)), (one) => one.toString(16).padStart(2, "0")).join("");
+
+  constructor(private readonly files: Files) {}
+
+  /** Place of a file of the viewer. */
+  file(name: string): string {
+    const found = this.files.names[name];
+    if (!found) throw new Error(`The page has no ${name}. Reload it.`);
+    return new URL(found, this.files.base).href;
+  }
+
+  load<T = unknown>(name: string): Promise<{ readonly default: () => T }> {
+    return import(/* @vite-ignore */ this.file(`${name}.js`)) as Promise<{ default: () => T }>;
+  }
+
+  async viewer(): Promise<ViewerModule> {
+    return (await this.load<ViewerModule>("viewer")).default();
+  }
+
+  async me(): Promise<Me> {
+    const me = await this.#get<Me>("api/v1/me");
+    this.#csrf = me.csrf;
+    return me;
+  }
+
+  /** My tasks in a project, in the order they are to be read in. */
+  async tasks(project: string): Promise<readonly TaskJson[]> {
+    return (await this.#get<{ readonly tasks: readonly TaskJson[] }>(`api/v1/projects/${encodeURIComponent(project)}/reading`)).tasks;
+  }
+
+  /** Open the websocket of a task; `peek`: to have its images ready, without beginning it. */
+  connect(project: string, task: string, peek: boolean): WebSocket {
+    const path = `api/v1/projects/${encodeURIComponent(project)}/tasks/${encodeURIComponent(task)}/live?page=${this.#page}${peek ? "&peek=1" : ""}`;
+    const url = new URL(path, this.files.base);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    return new WebSocket(url, ["nbannot.v1", `csrf.${this.#csrf}`]);
+  }
+
+  async #get<T>(path: string): Promise<T> {
+    const reply = await fetch(new URL(path, this.files.base), {
+      credentials: "same-origin", cache: "no-store", redirect: "manual", headers: { Accept: "application/json" },
+    });
+    if (!reply.ok) throw new ServiceError(reply.type === "opaqueredirect" ? 401 : reply.status, `The service answered ${reply.status}.`);
+    return (await reply.json()) as T;
+  }
+}

@@ -1,0 +1,114 @@
+"""The reader's page: its document, its scripts, and the list of what is to be read."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from nbannot.errors import NbannotError, ServiceError
+from nbannot.hub.guard import NOTE
+from nbannot.hub.telling import my_tasks
+
+STATIC = Path(__file__).resolve().parents[1] / "viewer" / "static"
+"""Where `make js` puts the browser modules."""
+
+_FILES = ("page.js", "page.css", "viewer.js", "viewer.css", "decode.js", "forms.js", "live.js", "volume3d.js")
+_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+_READING = "/api/v1/projects/{project}/reading"
+
+
+def page_routes() -> Sequence[BaseRoute]:
+    """Return the routes of the page, below the service's prefix."""
+    return (
+        Route("/", _page, methods=["GET"]),
+        Route("/static/{name}", _static, methods=["GET"]),
+        Route(_READING, _reading, methods=["GET"]),
+    )
+
+
+@cache
+def _files() -> dict[str, tuple[str, bytes]]:
+    """Return the page's files by their plain name: the name with their hash, and their bytes."""
+    found = {}
+    for name in _FILES:
+        try:
+            data = (STATIC / name).read_bytes()
+        except OSError as cause:
+            raise ServiceError(
+                f"The browser part of the page is missing: {name}",
+                hint='Run "make js", or install the wheel.',
+            ) from cause
+        stem, _, ending = name.rpartition(".")
+        found[name] = f"{stem}-{hashlib.sha256(data).hexdigest()[:16]}.{ending}", data
+    return found
+
+
+def shell(prefix: str) -> str:
+    """Return the page's HTML; nothing in it is about a person or a case.
+
+    Parameters
+    ----------
+    prefix
+        Path of the service, with a slash at both ends.
+    """
+    places = {name: f"static/{hashed}" for name, (hashed, _) in _files().items()}
+    at = {name: html.escape(prefix + place, quote=True) for name, place in places.items()}
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>nbannot</title>'
+        '<link rel="icon" href="data:,">'
+        f'<link rel="stylesheet" href="{at["viewer.css"]}"><link rel="stylesheet" href="{at["page.css"]}">'
+        f'<link rel="modulepreload" href="{at["viewer.js"]}">'
+        f'<script type="module" src="{at["page.js"]}"></script></head>'
+        f'<body data-nbannot-base="{html.escape(prefix, quote=True)}" '
+        f'data-nbannot-files="{html.escape(json.dumps(places), quote=True)}">'
+        "<noscript>This page needs JavaScript.</noscript></body></html>"
+    )
+
+
+async def _page(request: Request) -> Response:
+    request.scope[NOTE]["route"] = "/"
+    service = request.app.state.service
+    if await service.login.visitor(request) is None:
+        answer: Response = await service.login.begin(request)
+        return answer
+    return HTMLResponse(await to_thread.run_sync(shell, service.place.prefix))
+
+
+async def _static(request: Request) -> Response:
+    request.scope[NOTE]["route"] = "/static"
+    wanted = request.path_params["name"]
+    for hashed, data in (await to_thread.run_sync(_files)).values():
+        if hashed == wanted:
+            # The name changes with the content.
+            headers = {"cache-control": "public, max-age=31536000, immutable"}
+            return Response(data, media_type=_TYPES[Path(hashed).suffix], headers=headers)
+    raise HTTPException(404)
+
+
+async def _reading(request: Request) -> Response:
+    """Answer with the tasks of the one who asks, under neutral names."""
+    request.scope[NOTE]["route"] = _READING
+    service = request.app.state.service
+    try:
+        visitor = await service.let_in(request)
+    except NbannotError as error:
+        await service.refused(error, request, None)
+        raise
+
+    def look() -> list[dict[str, Any]]:
+        _, project = service.project(request.path_params["project"], visitor.person)
+        return my_tasks(project)
+
+    return JSONResponse({"tasks": await to_thread.run_sync(look, limiter=service.threads)})

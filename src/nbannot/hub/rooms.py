@@ -1,0 +1,251 @@
+"""Where browsers and sessions meet: one room for each session that is open, one seat for each socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from threading import RLock
+from typing import Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from nbannot.deid import original_of
+from nbannot.errors import NbannotError, StoreError
+from nbannot.hub.outbox import Outbox
+from nbannot.hub.seat import GONE, TAKEN_OVER, Guest, Seat
+from nbannot.hub.telling import why_not
+from nbannot.session import Session
+from nbannot.session.arrange import begin
+from nbannot.session.config import Config
+from nbannot.store.wire import pack, unpack
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+THREADS = 16
+RECHECK_S = 5.0
+
+Key = tuple[str, str, str]
+
+
+class Room:
+    """The live session of one person and the sockets that show it.
+
+    Parameters
+    ----------
+    session
+        What is read.
+    config
+        What the configuration says.
+    """
+
+    def __init__(self, session: Session, config: Config) -> None:
+        self.session = session
+        self.config = config
+        self.seats: list[Seat] = []
+        self.writer: Seat | None = None
+        self._lock = RLock()
+
+    def sit(self, guest: Guest, outbox: Outbox) -> Seat:
+        """Return a seat for a socket."""
+        seat = Seat(
+            guest, self.session, outbox, config=self.config.to_json(), tools=self.config.reader.tools,
+            take=self._take,
+        )  # fmt: skip
+        with self._lock:
+            self.seats.append(seat)
+        return seat
+
+    def _take(self, seat: Seat, force: bool) -> bool:
+        """Whether a seat writes from now on: where nobody else does, or by force."""
+        with self._lock:
+            before = self.writer
+            if before is not None and before is not seat and before.guest.page != seat.guest.page:
+                if not force:
+                    return False
+                before.leave(TAKEN_OVER, "The case was opened in another window.")
+            self.writer = seat
+            return True
+
+    def stand_up(self, seat: Seat) -> bool:
+        """Free a seat; True where it was the last one, after the session was kept."""
+        seat.close()
+        with self._lock:
+            if seat in self.seats:
+                self.seats.remove(seat)
+            if self.writer is seat:
+                self.writer = None
+            empty = not self.seats
+        if empty:
+            try:
+                self.session.save()
+            except NbannotError as error:
+                # Submitted, taken away or taken over meanwhile: every edit is kept all the same.
+                log.info("A session was not saved at its end: %s", type(error).__name__)
+        return empty
+
+    def close(self, code: int, reason: str) -> None:
+        """Send everybody away."""
+        with self._lock:
+            seats = list(self.seats)
+        for seat in seats:
+            seat.leave(code, reason)
+
+
+class Rooms:
+    """All rooms of one process; `live` serves a socket.
+
+    Parameters
+    ----------
+    projects
+        By the name in their URL.
+    recheck
+        Seconds from one look whether the case is still the reader's to the next.
+    """
+
+    def __init__(self, projects: Mapping[str, Any], *, recheck: float = RECHECK_S) -> None:
+        self._projects = projects
+        self._recheck = recheck
+        self._rooms: dict[Key, Room] = {}
+        self._lock = RLock()
+        self._threads = CapacityLimiter(THREADS)
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    async def live(self, websocket: WebSocket, person: str, project: str, task: str) -> None:
+        """Serve an accepted socket until it ends."""
+        outbox = Outbox(asyncio.get_running_loop())
+        query = websocket.query_params
+        acting = self._projects[project].acting_as(person)
+        guest = Guest(acting, task, query.get("page", "")[:64], query.get("peek") == "1")
+        try:
+            key, room, seat = await self._run(lambda: self._enter(project, person, guest, outbox))
+        except Exception as error:
+            if not isinstance(error, NbannotError):
+                log.exception("A case could not be opened: %s", type(error).__name__)
+            await websocket.send_bytes(pack({"type": "closing", "reason": why_not(error)}))
+            await websocket.close(GONE, "not open")
+            return
+        tasks = [
+            asyncio.create_task(outbox.run(websocket)),
+            asyncio.create_task(self._listen(websocket, seat)),
+            asyncio.create_task(self._watch(seat)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done() and not tasks[1].done():
+                await websocket.close(seat.code, seat.reason[:100])
+        except (WebSocketDisconnect, RuntimeError):
+            log.debug("The browser was gone already")
+        finally:
+            for one in tasks:
+                one.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            # Also when this is cancelled: what a reader did must be kept.
+            await asyncio.shield(asyncio.ensure_future(self._run(lambda: self._leave(key, room, seat))))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await to_thread.run_sync(work, limiter=self._threads)
+
+    def _enter(self, name: str, person: str, guest: Guest, outbox: Outbox) -> tuple[Key, Room, Seat]:
+        session = _session(guest)
+        key = (name, person, str(session.key))
+        config = _config(guest.project, session)
+        with self._lock:
+            room = self._rooms.get(key)
+            # After a write from elsewhere the store opens a session anew; who sits in the old one must come again.
+            if room is not None and room.session is not session:
+                room.close(TAKEN_OVER, "The case was opened and changed elsewhere.")
+                room = None
+            if room is None:
+                if not session.view:
+                    images = [original_of(image) for image in session.document.images]
+                    session.view = begin(images, config, layout="auto", hanging=None)
+                room = self._rooms[key] = Room(session, config)
+            seat = room.sit(guest, outbox)
+        try:
+            seat.open()
+        except BaseException:
+            self._leave(key, room, seat)
+            raise
+        return key, room, seat
+
+    def _leave(self, key: Key, room: Room, seat: Seat) -> None:
+        with self._lock:
+            if room.stand_up(seat) and self._rooms.get(key) is room:
+                del self._rooms[key]
+
+    async def _listen(self, websocket: WebSocket, seat: Seat) -> None:
+        """Take messages one after another, each in a thread."""
+        while True:
+            event = await websocket.receive()
+            if event["type"] == "websocket.disconnect":
+                return
+            data = event.get("bytes")
+            try:
+                message, buffers = unpack(data or b"")
+            except StoreError:
+                seat.leave(1008, "A message could not be read.")
+                return
+            await self._run(lambda m=message, b=buffers: seat.receive(m, b))  # type: ignore[misc]
+
+    async def _watch(self, seat: Seat) -> None:
+        """Look now and then whether the case is still the reader's."""
+        while True:
+            await asyncio.sleep(self._recheck)
+            reason = await self._run(lambda: self._taken_away(seat))
+            if reason:
+                seat.leave(GONE, reason)
+                return
+
+    @staticmethod
+    def _taken_away(seat: Seat) -> str:
+        guest = seat.guest
+        try:
+            task = guest.project.tasks.get(guest.task)
+            if (
+                task.person != guest.project.author
+                or not guest.project.people.allowed("case.read", task.case).allowed
+            ):
+                return "This case is not open to you any more."
+            seat.look_again()
+        except (PermissionError, KeyError):
+            return "This case is not open to you any more."
+        except NbannotError as error:
+            # The database is away for a moment.
+            log.warning("A task could not be looked at: %s", type(error).__name__)
+        return ""
+
+    def close(self, person: str, reason: str, *, project: str | None = None) -> None:
+        """Send a person away from all cases, or from those of a project: a role was revoked."""
+        with self._lock:
+            found = [
+                room
+                for (name, who, _), room in self._rooms.items()
+                if who == person and project in (None, name)
+            ]
+        for room in found:
+            room.close(GONE, reason)
+
+
+def _session(guest: Guest) -> Session:
+    """Return the session of a task; one that is only looked ahead at is not begun."""
+    tasks = guest.project.tasks
+    task = tasks.get(guest.task)
+    if guest.peek and task.kind == "read":
+        found: Session = guest.project.start(task.case, session=task.session, repeat=task.repeat)
+        return found
+    begun: Session = tasks.begin(guest.task)
+    return begun
+
+
+def _config(project: Any, session: Session) -> Config:
+    """Return what the configuration says, without what is wrong in it: that is for the owner."""
+    images = [original_of(image) for image in session.document.images]
+    found: Config = project.configs.of(session.case, role="reader").config
+    return replace(found.bound(images), problems=(), headers=False)

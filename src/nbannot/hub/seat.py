@@ -1,0 +1,293 @@
+"""One browser's place in a room: its channel, what it may do, and what it is told."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbannot.errors import EditError, LockedError, NbannotError
+from nbannot.host.channel import Channel
+from nbannot.host.operating import Operating
+from nbannot.hub.outbox import Outbox
+from nbannot.hub.telling import OPEN, Json, Words, comments_of, my_tasks, place_from
+from nbannot.session import Session
+from nbannot.store.wire import pack
+
+log = logging.getLogger(__name__)
+
+TAKEN_OVER = 4409
+GONE = 4404
+
+_MOST_VIEW = 256 * 1024
+_MOST_TEXT = 4000
+_EDITING = ("edit", "operate_apply")
+_PAGE = ("begin", "take", "view", "submit", "flag", "comment", "active", "be")
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who sits down, and for what.
+
+    Attributes
+    ----------
+    project
+        The project, acting as the person.
+    task
+        Id of the task.
+    page
+        Random id of the page: a page that comes back after a cut is the same writer.
+    peek
+        Whether the images are only made ready; the task is not begun.
+    """
+
+    project: Any
+    task: str
+    page: str
+    peek: bool
+
+
+class Seat:
+    """One socket of a room.
+
+    Parameters
+    ----------
+    guest
+        Who.
+    session
+        What is read.
+    outbox
+        Where frames go.
+    config
+        What the configuration says, as JSON for the viewer.
+    tools
+        Names of the tools of the configuration; empty for all.
+    take
+        Makes this the writer's seat: ``take(seat, force)`` says whether it is.
+    """
+
+    def __init__(
+        self,
+        guest: Guest,
+        session: Session,
+        outbox: Outbox,
+        *,
+        config: Json,
+        tools: Sequence[str],
+        take: Callable[[Seat, bool], bool],
+    ) -> None:
+        self.guest = guest
+        self.session = session
+        self.outbox = outbox
+        self.code = 1000
+        self.reason = ""
+        self._tools = list(tools)
+        self._take = take
+        self._begun = False
+        self._elsewhere = False
+        self._closed = False
+        self._about: Json = {}
+        self._words = Words("", "")
+        self._look()
+        document = session.document
+        self._channel = Channel(
+            document,
+            self._send,
+            headers=False,
+            config=config,
+            operating=Operating(document, lambda: dict(self.session.view)),
+            pace=outbox.wait,
+        )
+
+    # What the browser is told.
+
+    def _look(self) -> None:
+        """Look at the task again."""
+        project = self.guest.project
+        mine = my_tasks(project)
+        at = next((n for n, row in enumerate(mine) if row["task"] == self.guest.task), None)
+        about = {} if at is None else mine[at]
+        task = project.tasks.get(self.guest.task)
+        self._words = Words(task.case, about.get("title", "Case"))
+        self._about = {
+            **about,
+            "position": 1 if at is None else at + 1,
+            "of": len(mine),
+            "comments": comments_of(project, task.case, self.guest.task),
+        }
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be changed, in words; empty where it can."""
+        if self._about.get("status") not in OPEN:
+            return f"{self._words.title} is {self._about.get('status', 'gone')}: it can only be looked at."
+        return (
+            "It is open in another window, so that it can only be looked at here." if self._elsewhere else ""
+        )
+
+    def open(self) -> None:
+        """Say what this case is, and take the writer's place where it is free."""
+        if not self.guest.peek and not self.read_only:
+            self._sit()
+        self._tell_opened()
+
+    def _tell_opened(self) -> None:
+        self._tell(
+            {
+                "type": "opened",
+                **self._about,
+                "read_only": self.read_only,
+                "elsewhere": self._elsewhere,
+                "config": {"tools": self._tools},
+                "view": dict(self.session.view),
+            }
+        )
+
+    def _sit(self, *, force: bool = False) -> None:
+        self._elsewhere = not self._take(self, force)
+        if not self._elsewhere and not self._begun:
+            self.guest.project.tasks.begin(self.guest.task)
+            self._begun = True
+            self._look()
+
+    def look_again(self) -> None:
+        """Tell the browser when the task is another now, for instance submitted elsewhere."""
+        before = (self.read_only, self._about.get("status"))
+        self._look()
+        if before != (self.read_only, self._about.get("status")):
+            self._tell_opened()
+
+    def _tell(self, message: Json) -> None:
+        self.outbox.put(pack(message))
+
+    def _send(self, message: Json, buffers: list[bytes]) -> None:
+        """Send what the channel says, without words that are not for readers."""
+        if isinstance(message.get("error"), Mapping):
+            if message["type"] == "refused" and message["error"].get("kind") == "ConflictError":
+                # Another place wrote: this one must not go on with what it knows.
+                self.leave(TAKEN_OVER, "The case was opened and changed elsewhere.")
+                return
+            message = {**message, "error": self._words.error(message["error"])}
+        self.outbox.put(pack(message, buffers))
+
+    # What the browser says; called in threads, one message after another.
+
+    def receive(self, message: Any, buffers: Sequence[memoryview]) -> None:
+        """Take a message. Errors are answered, never raised."""
+        if not isinstance(message, Mapping):
+            return
+        kind = message.get("type")
+        if kind in _PAGE:
+            self._page(kind, message)
+        elif kind in _EDITING and (not self._begun or self.read_only):
+            self._refuse(message)
+        else:
+            self._channel.receive(message, buffers)
+
+    def _refuse(self, message: Mapping[str, Any]) -> None:
+        if message["type"] != "edit" or (self.guest.peek and not self._begun):
+            return
+        why = self.read_only or "The case was not begun."
+        error = LockedError(why, hint="Nothing was changed.").payload
+        head = {"type": "refused", "tab": str(message.get("tab", "")), "seq": int(message.get("seq", 0))}
+        self._tell({**head, "error": error})
+
+    def _page(self, kind: str, message: Mapping[str, Any]) -> None:
+        rid = message.get("rid")
+        answer: Json = {"type": "answered", "rid": rid, "ok": True}
+        try:
+            answer.update(getattr(self, f"_do_{kind}")(message) or {})
+        except NbannotError as error:
+            answer.update(ok=False, error=self._words.error(error))
+        except Exception as error:
+            log.exception("A message of a page failed: %s", type(error).__name__)
+            answer.update(ok=False, error=self._words.error({"kind": type(error).__name__}))
+        if isinstance(rid, int) and not isinstance(rid, bool):
+            self._tell(answer)
+
+    def _do_begin(self, _: Mapping[str, Any]) -> Json:
+        was = self.read_only
+        if not was:
+            self._sit()
+        if self.read_only != was:
+            self._tell_opened()
+        return {"status": self._about.get("status")}
+
+    def _do_take(self, _: Mapping[str, Any]) -> None:
+        task = self.guest.project.tasks.get(self.guest.task)
+        if self._about.get("status") not in OPEN:
+            return
+        project = self.guest.project
+        project.take_over(task.case, reader=task.person, session=task.session, repeat=task.repeat)
+        self._sit(force=True)
+        self._tell_opened()
+
+    def _do_view(self, message: Mapping[str, Any]) -> None:
+        view = message.get("view")
+        # Only the writer's view is kept with the session.
+        if (
+            self._begun
+            and not self.read_only
+            and isinstance(view, dict)
+            and len(json.dumps(view)) < _MOST_VIEW
+        ):
+            self.session.view = view
+
+    def _do_submit(self, message: Mapping[str, Any]) -> Json:
+        comment = str(message.get("comment") or "")[:_MOST_TEXT]
+        status = self._about.get("status")
+        if status not in OPEN:
+            # Asked again because the answer was lost.
+            return {"status": status}
+        self.session.document.refresh()
+        self.guest.project.tasks.submit(self.guest.task, comment=comment)
+        self._look()
+        return {"status": self._about.get("status")}
+
+    def _do_flag(self, message: Mapping[str, Any]) -> None:
+        self.guest.project.tasks.flag(self.guest.task, bool(message.get("on")))
+        self._look()
+
+    def _do_comment(self, message: Mapping[str, Any]) -> Json:
+        text = str(message.get("text") or "").strip()
+        if not text or len(text) > _MOST_TEXT:
+            raise EditError("A comment has 1 to 4000 characters")
+        project, task = self.guest.project, self.guest.project.tasks.get(self.guest.task)
+        place = place_from(message.get("place"), [image.id for image in self.session.document.images])
+        known = self._about["comments"]
+        if not any(one["text"] == text and one["mine"] and one["place"] == place for one in known):
+            project.comments.add(task.case, text, task=self.guest.task, place=place)
+        self._look()
+        return {"comments": self._about["comments"]}
+
+    def _do_active(self, message: Mapping[str, Any]) -> None:
+        seconds = message.get("seconds")
+        if (
+            self._begun
+            and isinstance(seconds, int | float)
+            and not isinstance(seconds, bool)
+            and 0 < seconds <= 120
+        ):
+            self.guest.project.tasks.active(self.guest.task, float(seconds))
+
+    def _do_be(self, message: Mapping[str, Any]) -> None:
+        place = place_from(message.get("place"), [image.id for image in self.session.document.images])
+        if place is not None:
+            self.guest.project.be(self._words.case, place)
+
+    # The end.
+
+    def leave(self, code: int, reason: str) -> None:
+        """Close the socket with a reason for the reader; from any thread."""
+        self.code, self.reason = code, reason
+        self._tell({"type": "closing", "reason": reason})
+        self.outbox.close()
+
+    def close(self) -> None:
+        """Free the channel; nothing is sent afterwards."""
+        if not self._closed:
+            self._closed = True
+            self.outbox.close()
+            self._channel.close()
