@@ -85,7 +85,6 @@ if os.environ.get("NBANNOT_TEST_TOKEN"):
 # --- The rest is for the local demo only. -------------------------------------------------------------
 
 BASE = os.environ.get("NBANNOT_BASE_URL", "/")
-c.JupyterHub.base_url = BASE
 if os.environ.get("NBANNOT_SUBDOMAIN_HOST"):
     c.JupyterHub.subdomain_host = os.environ["NBANNOT_SUBDOMAIN_HOST"]
 c.JupyterHub.bind_url = f"http://127.0.0.1:{PORT}{BASE}"

@@ -22,8 +22,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterat
     )  # fmt: skip
     service = Service(hub, project, folder)
     try:
+        service.launch()  # the Hub waits for it as it starts
         hub.start()
-        service.start()
+        service.ready()
         yield World(hub, service, project)
     finally:
         service.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ PROJECT = "api/v1/projects/study"
 RESEARCHER, EXPERT, OUTSIDER, NOBODY = "ben", "eva", "finn", "nobody"
 
 
-def socket(world: World, browser: httpx.Client, task: str) -> ClientConnection:
+@pytest.fixture(autouse=True)
+def _browsers(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "world" in request.fixturenames:
+        request.getfixturevalue("world").hub.close_browsers()
+
+
+def socket(world: World, browser: httpx.Client, task: str) -> connect:
     """The live socket of a task, as the page opens it."""
     cookies = "; ".join(
         f"{one.name}={one.value}" for one in browser.cookies.jar if one.path.startswith("/services")
@@ -68,7 +76,7 @@ MATRIX: dict[str, tuple[str, str, dict[str, int]]] = {
     # method, path, and the status for each kind of person
     "spawn page": ("GET", "hub/spawn", {EXPERT: 403, NOBODY: 403}),
     "start own server": ("POST", "hub/api/users/{me}/server", {EXPERT: 403, NOBODY: 403}),
-    "start another's server": ("POST", "hub/api/users/ada/server", {EXPERT: 403, NOBODY: 403, RESEARCHER: 403}),
+    "start another's server": ("POST", "hub/api/users/ada/server", {EXPERT: 403, NOBODY: 403, RESEARCHER: 404}),
     "make a token": ("POST", "hub/api/users/{me}/tokens", {EXPERT: 403, NOBODY: 403, RESEARCHER: 201}),
     "list people": ("GET", "hub/api/users", {EXPERT: 403, NOBODY: 403, RESEARCHER: 403}),
     "admin page": ("GET", "hub/admin", {EXPERT: 403, NOBODY: 403, RESEARCHER: 403}),
@@ -135,13 +143,15 @@ def test_a_program_uses_its_token_in_the_header_only(world: World) -> None:
 def test_logout_ends_the_session_and_its_sockets_in_every_worker(world: World) -> None:
     browser = world.hub.enter(EXPERT)
     task = task_of(world, EXPERT)
-    with pytest.raises(InvalidStatus):
-        socket(world, httpx.Client(headers={"X-CSRF-Token": "x"}), task)
-    live = socket(world, browser, task)
-    assert browser.post(f"{world.hub.service}logout", headers={"X-CSRF-Token": "forged"}).status_code == 403
-    assert browser.post(f"{world.hub.service}logout").status_code == 204
-    assert browser.get(f"{world.hub.service}api/v1/me").status_code == 401
-    assert closed(live, within=15) == 4401
+    with httpx.Client(headers={"X-CSRF-Token": "x"}) as stranger, pytest.raises(InvalidStatus):
+        with socket(world, stranger, task):
+            pass
+    with socket(world, browser, task) as live:
+        forged = browser.post(f"{world.hub.service}logout", headers={"X-CSRF-Token": "forged"})
+        assert forged.status_code == 403
+        assert browser.post(f"{world.hub.service}logout").status_code == 204
+        assert browser.get(f"{world.hub.service}api/v1/me").status_code == 401
+        assert closed(live, within=15) == 4401
 
 
 def closed(live: ClientConnection, *, within: float) -> int:
@@ -157,9 +167,8 @@ def closed(live: ClientConnection, *, within: float) -> int:
 
 def test_revocation_is_felt_within_15_seconds(world: World) -> None:
     browser = world.hub.enter(EXPERT)
-    live = socket(world, browser, task_of(world, EXPERT))
     hub: dict[str, Any] = {"json": {"users": [EXPERT]}}
-    with world.hub.admin() as admin:
+    with world.hub.admin() as admin, socket(world, browser, task_of(world, EXPERT)) as live:
         start = time.monotonic()
         assert admin.request("DELETE", "/groups/experts/users", **hub).status_code == 200
         try:
@@ -197,6 +206,7 @@ def test_a_managed_service_under_another_base_url(tmp_path: Path, shared_data: P
         landed = hub.login(EXPERT).get(f"{hub.url}hub/", headers=NAVIGATION)
         assert str(landed.url) == hub.service
     finally:
+        hub.close_browsers()
         hub.stop()
         shutil.rmtree(tmp_path / "hub", ignore_errors=True)
 

@@ -13,7 +13,7 @@ from contract_access import AccessContract
 from contract_tasks import TasksContract
 from hub_serving import Served, serving
 from moves import phantom
-from nbannot.errors import LoginError, ServiceError, StoreError, UnknownItemError
+from nbannot.errors import AccessError, LoginError, ServiceError, StoreError, UnknownItemError
 from nbannot.store import Project, StoredProject, open_project
 from project_contract import ProjectContract, picture
 
@@ -26,7 +26,7 @@ class Houses:
 
     def at(self, place: Path, owners: tuple[str, ...]) -> Served:
         if place not in self.known:
-            stored = open_project(place, author="keeper")
+            stored = open_project(place, author=owners[0])
             assert isinstance(stored, StoredProject)
             for person in owners:
                 stored.people.grant(person, "owner")
@@ -89,11 +89,50 @@ class TestProject(AtService, ProjectContract):
 
 
 class TestAccess(AtService, AccessContract):
-    pass
+    def test_a_project_without_members_is_open_until_somebody_owns_it(self, place: Path) -> None:
+        """The service never relies on that: it does not start with such a project."""
+        with pytest.raises(UnknownItemError, match="no such project for you"):
+            self.being("ada", place)
+
+    def test_roles_are_listed_and_hold_at_once(self, owner: Project, place: Path) -> None:
+        ann = self.being("ann", place)
+        session = ann.start("c1")
+        session.document.masks["liver"].paint((0, 0, 0))
+        owner.people.grant("ann", "annotator", cases="x*")
+        owner.people.revoke("ann")
+        # Who has no role any more is told nothing, as if there were no such project.
+        with pytest.raises(UnknownItemError, match="nothing here for you"):
+            session.document.masks["liver"].paint((1, 1, 1))
+        assert session.document.masks["liver"].array.sum() == 1
+        owner.people.grant("ann", "annotator", cases="x*")
+        assert ann.case_names == ["x1"]
+        with pytest.raises(AccessError, match=r"holds for the cases 'x\*' only"):
+            ann.images("c1")
+        session.close()
 
 
 class TestTasks(AtService, TasksContract):
-    pass
+    def test_assigning_to_everybody_and_again(self, owner: Project, place: Path) -> None:
+        owner.people.grant("ext", "annotator")  # a reader is not told the names of cases
+        super().test_assigning_to_everybody_and_again(owner, place)
+
+    def test_a_reader_sees_the_cases_of_open_tasks_only(self, owner: Project, place: Path) -> None:
+        """Of these, only by the page: raw voxels and sessions are refused to programs of readers."""
+        ext = self.being("ext", place)
+        owner.tasks.assign("c1", "ext")
+        assert ext.tasks.table()["case"].tolist() == ["Case 1"]
+        task = str(ext.tasks.table()["task"].iloc[0])
+        calls: list[Any] = [
+            lambda: ext.images("c1"), lambda: ext.start("c1"), lambda: ext.tasks.begin(task),
+            lambda: ext.case("c1").mask("ext", "liver"), lambda: ext.tasks.readings(task),
+        ]  # fmt: skip
+        for call in calls:
+            with pytest.raises(AccessError, match=r"case\.headers"):
+                call()
+
+    def test_adjudication_opens_the_readings(self, owner: Project, place: Path) -> None:
+        owner.people.grant("ext", "annotator")  # whose program this contract speaks of
+        super().test_adjudication_opens_the_readings(owner, place)
 
 
 def test_the_address_says_what_is_wrong_with_it(houses: Houses, tmp_path: Path, monkeypatch: Any) -> None:

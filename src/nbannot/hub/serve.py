@@ -22,7 +22,8 @@ from nbannot.hub.observe import start_logging, tell
 from nbannot.hub.origin import Place
 from nbannot.hub.page import page_routes
 from nbannot.hub.rooms import Rooms
-from nbannot.store import open_project
+from nbannot.store import StoredProject, open_project
+from nbannot.store.served import has_members
 
 SETTINGS = "NBANNOT_SERVE"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -182,7 +183,8 @@ def opened(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]
             raise ConfigError(f"Project {name} is at a service already", hint="Serve a folder or a database.")
         options: dict[str, Any] = {"files": settings.files[name]} if name in settings.files else {}
         project = open_project(url, author=actor, **options)
-        if project.people.table.empty:
+        assert isinstance(project, StoredProject)  # as its address says
+        if not has_members(project):
             if not settings.owner:
                 raise ConfigError(
                     f"Project {name} has no members, so everybody would own it", hint="Give --owner NAME."

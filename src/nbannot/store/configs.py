@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 TEXT_LENGTH = 1_000_000
+
+
+Levels = Sequence[Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,16 @@ class Configs:
         AccessError
             When the one who acts may not read the case.
         """
+        return resolve(self.levels(case, role=role), role=role, folder=self._beside(self._cases.row(case).id))
+
+    def levels(self, case: str, *, role: str = "") -> Levels:
+        """Return the texts that `of` makes one of: for each level, the nearest first, (place, YAML).
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not read the case.
+        """
         self._actor.check("case.read", case)
         row = self._cases.row(case)
         names = [f"case:{case}"]
@@ -128,7 +142,7 @@ class Configs:
             folder = PurePosixPath(row.path)
             names += [f"folder:{one}" for one in (folder, *folder.parents) if str(one) not in (".", "/")]
         names.append("project")
-        levels = []
+        levels: list[list[tuple[str, str]]] = []
         with self._actor.database.reading() as connection:
             for level in names:
                 texts = []
@@ -139,11 +153,7 @@ class Configs:
                         texts.append((f"{place} version {version}", text))
                 if texts:
                     levels.append(texts)
-        config = stack_configs(
-            levels, folder=self._beside(row.id), groups=[role] if role in ROLES else [],
-            role="admin" if role == "owner" else "user",
-        )  # fmt: skip
-        return Resolved(config, {key: str(file) for key, file in config.origins.items()})
+        return levels
 
     def _beside(self, case: int) -> Path | None:
         """Return the folder of a case's first image, where it is one of this machine."""
@@ -153,6 +163,15 @@ class Configs:
         except StoreError:
             return None
         return None if place is None or not place.exists() else place if place.is_dir() else place.parent
+
+
+def resolve(levels: Levels, *, role: str = "", folder: Path | None = None) -> Resolved:
+    """Return what `Configs.levels` come to for a role; ``folder`` is where a text's relative paths start."""
+    config = stack_configs(
+        levels, folder=folder, groups=[role] if role in ROLES else [],
+        role="admin" if role == "owner" else "user",
+    )  # fmt: skip
+    return Resolved(config, {key: str(file) for key, file in config.origins.items()})
 
 
 def _newest(connection: Connection, level: str, role: str) -> tuple[int, str]:

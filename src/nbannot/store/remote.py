@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from nbannot.errors import LockedError, ReadOnlyError, StoreError, UnknownItemError
+from nbannot.errors import LockedError, NbannotError, ReadOnlyError, StoreError, UnknownItemError
 from nbannot.model.codec import encode_item
 from nbannot.model.document import Document
 from nbannot.model.image import Image
@@ -369,11 +369,11 @@ class RemoteProject:
 
     def close(self) -> None:
         """Save and close the open sessions, then the connections."""
-        problems: list[StoreError] = []
+        problems: list[NbannotError] = []
         for live in list(self._live.values()):
             try:
                 live.close()
-            except StoreError as problem:
+            except NbannotError as problem:
                 problems.append(problem)
         self._live.clear()
         self._client.close()

@@ -83,7 +83,7 @@ class ServiceClient:
 
     def post(self, path: str, **fields: Any) -> Any:
         """Send fields and return the JSON of the answer."""
-        return self._json(self._send("POST", path, json=fields))
+        return self._json(self._send("POST", path, **_body(fields)))
 
     def file(self, path: str) -> bytes:
         """Return the bytes of a file at a path of the project."""
@@ -95,7 +95,7 @@ class ServiceClient:
 
     def fetch(self, path: str, **fields: Any) -> tuple[Any, list[memoryview]]:
         """Send fields and return message and buffers of the answer."""
-        return unpack(self._send("POST", path, json=fields).content)
+        return unpack(self._send("POST", path, **_body(fields)).content)
 
     def post_frame(self, path: str, message: Any, buffers: Sequence[bytes]) -> Any:
         """Send a message with buffers and return the JSON of the answer."""
@@ -161,3 +161,8 @@ class ServiceClient:
             raise ServiceError(
                 "The answer does not come from an nbannot service", hint="Check the address."
             ) from cause
+
+
+def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
+    # Also what JSON has no number for: the service says what is wrong with it.
+    return {"content": json.dumps(fields), "headers": {"Content-Type": "application/json"}}
