@@ -113,8 +113,17 @@ class TestAccess(AtService, AccessContract):
 
 class TestTasks(AtService, TasksContract):
     def test_assigning_to_everybody_and_again(self, owner: Project, place: Path) -> None:
-        owner.people.grant("ext", "annotator")  # a reader is not told the names of cases
-        super().test_assigning_to_everybody_and_again(owner, place)
+        """As everywhere, but another's task looks like one that is not there."""
+        made = owner.tasks.assign(["c1", "c2"], ["ann", "ext"], batch="first", due="2031-01-02")
+        assert made["case"].tolist() == ["c1", "c2", "c1", "c2"]
+        assert set(made["due"].dt.year) == {2031}
+        assert len(owner.tasks.assign("c*", ["ann", "ext"])) == 0
+        ext = self.being("ext", place)
+        assert ext.tasks.table()["case"].tolist() == ["Case 1", "Case 2"]
+        assert ext.tasks.get(str(ext.tasks.table()["task"].iloc[0])).case == "Case 1"
+        for task in (made["task"].iloc[0], "0" * 32):
+            with pytest.raises(UnknownItemError, match="nothing here for you|no such task"):
+                ext.tasks.get(task)
 
     def test_a_reader_sees_the_cases_of_open_tasks_only(self, owner: Project, place: Path) -> None:
         """Of these, only by the page: raw voxels and sessions are refused to programs of readers."""

@@ -35,11 +35,6 @@ export class FirstPicture {
     return this.#done;
   }
 
-  /** Whether a picture is in its canvas. */
-  get seen(): boolean {
-    return this.#seen || this.#frame !== 0;
-  }
-
   /** Slices were asked for just now. */
   asked(): void {
     if (!this.#done && !this.#seen) this.#wait(PATIENCE_MS);

@@ -375,7 +375,7 @@ class Viewer implements Mounted {
   }
 
   get painted(): boolean {
-    return this.#first.seen;
+    return this.#stage.pictured;
   }
 
   // Hooks of the commands -----------------------------------------------------------------------

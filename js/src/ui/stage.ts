@@ -200,6 +200,11 @@ export class Stage {
     events.drawn(complete);
   }
 
+  /** Whether a picture is seen. */
+  get pictured(): boolean {
+    return this.scene.ready && this.#first().some(({ dirty }) => !dirty);
+  }
+
   /** The views there is something to see in; all of them where none will show a slice. */
   #first(): readonly PaneView[] {
     const { volumes } = this.scene.source;

@@ -93,6 +93,8 @@ class Channel:
     pace
         Called before each slice, in the thread that reads them and without a lock; may wait until the
         browser has taken those before.
+    guard
+        Called before each edit; what it raises refuses it.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Channel:
         config: Json | None = None,
         operating: Operating | None = None,
         pace: Callable[[], None] | None = None,
+        guard: Callable[[], None] | None = None,
     ) -> None:
         self._document = document
         self._headers = headers
@@ -112,6 +115,7 @@ class Channel:
         self._spool = spool
         self._config = config
         self._pace = pace or (lambda: None)
+        self._guard = guard or (lambda: None)
         self._focused: dict[str, list[tuple[str, int, int]]] = {}
         self._lanes: dict[str, _Lane] = {}
         self._collecting: list[tuple[Edit, int]] | None = None
@@ -297,6 +301,7 @@ class Channel:
         kind, id = data.get("kind"), data.get("id")
         if not isinstance(id, str) or not id:
             raise EditError("An edit came without an id")
+        self._guard()
         if kind == "undo":
             return self._document.undo(id=id)
         if kind == "redo":

@@ -23,7 +23,6 @@ GONE = 4404
 
 _MOST_VIEW = 256 * 1024
 _MOST_TEXT = 4000
-_EDITING = ("edit", "operate_apply")
 _PAGE = ("begin", "take", "view", "submit", "flag", "comment", "active", "be")
 
 
@@ -99,6 +98,7 @@ class Seat:
             config=config,
             operating=Operating(document, lambda: dict(self.session.view)),
             pace=outbox.wait,
+            guard=self._check_writer,
         )
 
     # What the browser is told.
@@ -181,18 +181,16 @@ class Seat:
         kind = message.get("type")
         if kind in _PAGE:
             self._page(kind, message)
-        elif kind in _EDITING and (not self._begun or self.read_only):
-            self._refuse(message)
-        else:
+        elif kind != "operate_apply" or self._writes:
             self._channel.receive(message, buffers)
 
-    def _refuse(self, message: Mapping[str, Any]) -> None:
-        if message["type"] != "edit" or (self.guest.peek and not self._begun):
-            return
-        why = self.read_only or "The case was not begun."
-        error = LockedError(why, hint="Nothing was changed.").payload
-        head = {"type": "refused", "tab": str(message.get("tab", "")), "seq": int(message.get("seq", 0))}
-        self._tell({**head, "error": error})
+    @property
+    def _writes(self) -> bool:
+        return self._begun and not self.read_only
+
+    def _check_writer(self) -> None:
+        if not self._writes:
+            raise LockedError(self.read_only or "The case was not begun", hint="Nothing was changed.")
 
     def _page(self, kind: str, message: Mapping[str, Any]) -> None:
         rid = message.get("rid")
