@@ -69,7 +69,8 @@ def serving(projects: dict[str, Any], *, login: Any = None, **options: Any) -> I
     app = make_app(projects, login=login, **options)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, access_log=False, ws="websockets-sansio",
-        ws_max_size=options["limits"].edit_bytes, server_header=False, timeout_graceful_shutdown=2, ws_per_message_deflate=False,
+        ws_max_size=options["limits"].edit_bytes, server_header=False, timeout_graceful_shutdown=2,
+        ws_per_message_deflate=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
