@@ -71,11 +71,20 @@ if os.environ.get("NBANNOT_SERVICE", "managed") == "managed":
         name: os.environ[name] for name in ("PYTHONPATH", "PATH", "NBANNOT_PROJECT_URL") if name in os.environ
     }
 c.JupyterHub.services = [service]
+if os.environ.get("NBANNOT_TEST_TOKEN"):
+    # Tests change groups and look at people with this token; nobody else sets it.
+    c.JupyterHub.services.append({"name": "tests", "api_token": os.environ["NBANNOT_TEST_TOKEN"]})
+    c.JupyterHub.load_roles.append(
+        {
+            "name": "tests",
+            "services": ["tests"],
+            "scopes": ["admin:groups", "admin:users", "tokens", "admin:servers"],
+        }
+    )
 
 # --- The rest is for the local demo only. -------------------------------------------------------------
 
 BASE = os.environ.get("NBANNOT_BASE_URL", "/")
-c.JupyterHub.base_url = BASE
 if os.environ.get("NBANNOT_SUBDOMAIN_HOST"):
     c.JupyterHub.subdomain_host = os.environ["NBANNOT_SUBDOMAIN_HOST"]
 c.JupyterHub.bind_url = f"http://127.0.0.1:{PORT}{BASE}"
@@ -96,6 +105,7 @@ c.JupyterHub.load_groups = {
 }
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(WORK / "home" / "{username}")
+c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 c.Spawner.environment = {
     "NBANNOT_URL": f"http://127.0.0.1:{PORT}{BASE}services/nbannot",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from nbannot.demo.project import build_demo
 from nbannot.demo.serve import serve
-from nbannot.errors import NbannotError
+from nbannot.errors import NbannotError, need
 from nbannot.formats import scan
 from nbannot.viewer.doctor import doctor
 
@@ -43,7 +45,40 @@ def _parser() -> argparse.ArgumentParser:
     look = commands.add_parser("scan", help="list the series and images in a folder, file or archive")
     look.add_argument("path", type=Path, help="what to look through; only headers are read")
     look.set_defaults(run=_scan)
+    _add_serve(commands)
     return parser
+
+
+def _add_serve(commands: Any) -> None:
+    command = commands.add_parser("serve", help="serve projects through a JupyterHub (docs/hub.md)")
+    many = {"action": "append", "default": [], "metavar": "NAME=URL"}
+    command.add_argument("--project", **many, help="a folder, postgresql://…, or env:VARIABLE; repeatable")
+    command.add_argument("--files", **many, help="where a project in PostgreSQL keeps its files")
+    command.add_argument("--owner", default="", help="owner of projects that have no members yet")
+    command.add_argument("--database", default="", help="URL of the database of logins, or env:VARIABLE")
+    command.add_argument("--host", default="", help="address to listen on; 127.0.0.1, or what the Hub says")
+    command.add_argument("--port", type=int, help="port to listen on; 9210, or what the Hub says")
+    command.add_argument("--workers", type=int, default=1, help="number of processes")
+    command.add_argument("--public-url", default="", help="https://… as browsers see the Hub")
+    command.add_argument("--trust-proxy", default="127.0.0.1", help="address or network of the proxy")
+    command.add_argument("--grace", type=float, default=60.0, help="s to go on while the Hub is away")
+    command.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    command.set_defaults(run=_serve)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    need("starlette", extra="hub")
+    from nbannot.hub.serve import Settings, listening, pairs, run
+
+    host, port = listening(os.environ) or ("127.0.0.1", 9210)
+    given = {"database": options.database} if options.database else {}
+    settings = Settings(
+        pairs(options.project, "project"), pairs(options.files, "files"), owner=options.owner,
+        host=options.host or host, port=port if options.port is None else options.port,
+        workers=options.workers, public_url=options.public_url, trust_proxy=options.trust_proxy,
+        grace=options.grace, log_level=options.log_level, **given,
+    )  # fmt: skip
+    return run(settings)
 
 
 def _demo(options: argparse.Namespace) -> int:

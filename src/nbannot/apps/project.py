@@ -39,6 +39,4 @@ def open_project(
     NewerVersionError
         When a newer nbannot made the project.
     """
-    return open_store(
-        url, show=Viewer, author=author, read_only=read_only, storage_options=storage_options
-    )
+    return open_store(url, show=Viewer, author=author, read_only=read_only, storage_options=storage_options)

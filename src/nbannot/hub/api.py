@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from nbannot.errors import NbannotError
+from nbannot.errors import NbannotError, StoreError
 from nbannot.hub import replies
 from nbannot.hub.guard import NOTE
 from nbannot.hub.login import Visitor
@@ -29,10 +29,11 @@ from nbannot.hub.service import Service
 from nbannot.store.remote_client import REQUEST_HEADER
 from nbannot.store.wire import FRAME, pack, unpack
 
-Kind = Literal["text", "int", "number", "bool", "texts", "list", "object", "any"]
+Kind = Literal["text", "int", "names", "number", "bool", "texts", "list", "object", "any"]
 REQUIRED: Any = object()
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    "text": (str,), "list": (list,), "int": (int,), "number": (int, float), "bool": (bool,), "texts": (list,),
+    "text": (str,), "list": (list,), "int": (int,), "number": (int, float), "bool": (bool,),
+    "texts": (list,), "names": (str, list),
     "object": (dict,), "any": (object,),
 }  # fmt: skip
 _MOST_TEXT = 20_000
@@ -71,14 +72,15 @@ class Field:
         if self.kind in ("int", "number"):
             right = right and math.isfinite(value) and abs(value) < 2**53
         elif self.kind == "text":
-            right = right and len(value) <= self.most and "\0" not in value
-        elif self.kind == "texts":
-            right = right and len(value) <= _MOST_TEXTS
-            right = right and all(isinstance(v, str) and len(v) <= 1000 and "\0" not in v for v in value)
+            right = right and len(value) <= self.most
+        elif self.kind in ("texts", "names"):
+            right = right and _names(value)
         elif self.kind == "any":
             right = True
         if not right:
             raise NbannotError(f"{name!r} must be {_WORDS[self.kind]}")
+        if self.kind in ("text", "texts", "names") and "\0" in "".join(value):
+            raise StoreError(f"{name!r} holds characters that cannot be kept")
         return value
 
     def parse(self, name: str, text: str) -> Any:
@@ -96,7 +98,8 @@ class Field:
 
 _WORDS = {
     "text": "a text that is not too long", "int": "a whole number", "number": "a number",
-    "bool": "true or false", "texts": "a list of texts", "list": "a list", "object": "an object", "any": "JSON",
+    "bool": "true or false", "texts": "a list of texts", "names": "a name, a pattern or a list of names",
+    "list": "a list", "object": "an object", "any": "JSON",
 }  # fmt: skip
 
 
@@ -247,6 +250,12 @@ def _whole(given: dict[str, Any], known: Mapping[str, Field]) -> dict[str, Any]:
                 raise NbannotError(f"{name!r} is missing")
             given[name] = kind.default
     return given
+
+
+def _names(value: Any) -> bool:
+    """Whether this is a pattern, or a list of names."""
+    given = [value] if isinstance(value, str) else value
+    return len(given) <= _MOST_TEXTS and all(isinstance(v, str) and len(v) <= 1000 for v in given)
 
 
 def _asked(request: Request) -> Any:

@@ -104,7 +104,7 @@ async def _too_large(request: Request, error: Exception) -> Response:
 
 def _health(service: Service) -> Any:
     def look() -> bool:
-        return all(project.case_count >= 0 for project in service.projects.values())
+        return all(project.people.roles() is not None for project in service.projects.values())
 
     async def health(request: Request) -> Response:
         request.scope[NOTE]["route"] = "/health"

@@ -12,7 +12,8 @@ from nbannot.store.wire import FRAME
 
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "text": {"type": "string"}, "int": {"type": "integer"}, "number": {"type": "number"},
-    "bool": {"type": "boolean"}, "texts": {"type": "array", "items": {"type": "string"}}, "list": {"type": "array"},
+    "bool": {"type": "boolean"}, "texts": {"type": "array", "items": {"type": "string"}},
+    "list": {"type": "array"}, "names": {"type": ["string", "array"]},
     "object": {"type": "object"}, "any": {},
 }  # fmt: skip
 _MEDIA = {"json": "application/json", "frame": FRAME, "file": "application/octet-stream"}

@@ -8,10 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nbannot.errors import AccessError, UnknownItemError
 from nbannot.hub.api import Call, Endpoint, Field
 from nbannot.hub.neutral import neutral, neutral_task
 from nbannot.session.state import capture
 from nbannot.store.served import check, session_told
+from nbannot.store.tasks import Task
 from nbannot.store.wire import table_to_json
 
 P = "/projects/{project}"
@@ -49,8 +51,17 @@ def _tasks(call: Call) -> Any:
     return table_to_json(neutral(call.project, call.project.tasks.table(**call.data)))
 
 
+def _one(call: Call) -> Task:
+    """Return the task of a call; somebody else's looks like one that is not there."""
+    try:
+        found: Task = call.project.tasks.get(call.params["task"])
+    except AccessError as error:
+        raise UnknownItemError("There is nothing here for you") from error
+    return found
+
+
 def _task(call: Call) -> Any:
-    return neutral_task(call.project, asdict(call.project.tasks.get(call.params["task"])))
+    return neutral_task(call.project, asdict(_one(call)))
 
 
 def _assign(call: Call) -> Any:
@@ -60,14 +71,14 @@ def _assign(call: Call) -> Any:
 
 
 def _begin(call: Call) -> Any:
-    task = call.project.tasks.get(call.params["task"])
+    task = _one(call)
     check(call.project, "case.headers", task.case)
     session = call.project.tasks.begin(task.task)
     return session_told(call.project, session.key)
 
 
 def _readings(call: Call) -> tuple[Any, Sequence[bytes]]:
-    task = call.project.tasks.get(call.params["task"])
+    task = _one(call)
     check(call.project, "case.headers", task.case)
     states = {who: capture(found) for who, found in call.project.tasks.readings(task.task).items()}
     told = {who: {"state": dict(one.manifest), "voxels": list(one.voxels)} for who, one in states.items()}
@@ -77,19 +88,19 @@ def _readings(call: Call) -> tuple[Any, Sequence[bytes]]:
 
 
 def _submit(call: Call) -> None:
-    call.project.tasks.submit(call.params["task"], comment=call.data["comment"])
+    call.project.tasks.submit(_one(call).task, comment=call.data["comment"])
 
 
 def _review(call: Call) -> None:
-    call.project.tasks.review(call.params["task"], call.data["verdict"], reason=call.data["reason"])
+    call.project.tasks.review(_one(call).task, call.data["verdict"], reason=call.data["reason"])
 
 
 def _flag(call: Call) -> None:
-    call.project.tasks.flag(call.params["task"], call.data["on"])
+    call.project.tasks.flag(_one(call).task, call.data["on"])
 
 
 def _unassign(call: Call) -> None:
-    call.project.tasks.unassign(call.params["task"], reason=call.data["reason"])
+    call.project.tasks.unassign(_one(call).task, reason=call.data["reason"])
 
 
 def _reclaim(call: Call) -> Any:
@@ -97,7 +108,7 @@ def _reclaim(call: Call) -> Any:
 
 
 def _active(call: Call) -> None:
-    call.project.tasks.active(call.params["task"], call.data["seconds"])
+    call.project.tasks.active(_one(call).task, call.data["seconds"])
 
 
 def _progress(call: Call) -> Any:
@@ -125,6 +136,11 @@ def _set_config(call: Call) -> Any:
 def _config_history(call: Call) -> Any:
     check(call.project, "project.read")
     return table_to_json(call.project.configs.history(call.data["level"], role=call.data["role"]))
+
+
+def _levels(call: Call) -> Any:
+    check(call.project, "project.read")
+    return {"levels": call.project.configs.levels(call.data["case"], role=call.data["role"])}
 
 
 def _audit(call: Call) -> Any:
@@ -157,7 +173,7 @@ def _be(call: Call) -> None:
 
 
 _ASSIGN = {
-    "cases": Field("texts"), "people": Field("texts"), "kind": Field(default="read"),
+    "cases": Field("names"), "people": Field("names"), "kind": Field(default="read"),
     "overlap": Field("int", None), "order": Field(default="given"), "seed": Field("int", 0),
     "batch": Field(default=""), "due": Field("any", None), "repeat": Field("int", 1),
 }  # fmt: skip
@@ -203,6 +219,10 @@ ENDPOINTS = (
     Endpoint(
         "POST", f"{P}/configs", _set_config, "Set a configuration",
         body={"text": Field(most=500_000), **_LEVEL},
+    ),
+    Endpoint(
+        "POST", f"{P}/configs/levels", _levels, "What applies to a case",
+        body={"case": _TEXT, "role": Field(default="")},
     ),
     Endpoint("POST", f"{P}/configs/history", _config_history, "Its versions", body=_LEVEL),
     Endpoint(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +22,8 @@ from nbannot.hub.observe import start_logging, tell
 from nbannot.hub.origin import Place
 from nbannot.hub.page import page_routes
 from nbannot.hub.rooms import Rooms
-from nbannot.store import open_project
+from nbannot.store import StoredProject, open_project
+from nbannot.store.served import has_members
 
 SETTINGS = "NBANNOT_SERVE"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -177,16 +178,13 @@ def opened(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]
     projects: dict[str, Any] = {}
     actor = f"service {environment['JUPYTERHUB_SERVICE_NAME']}"
     for name, given in settings.projects.items():
-        url = given
-        if given.startswith("env:"):
-            url = environment.get(given[4:], "")
-            if not url:
-                raise ConfigError(f"The variable {given[4:]} of project {name} is not set")
+        url = _variable(given, f"project {name}", environment)
         if urlsplit(url).scheme in ("http", "https"):
             raise ConfigError(f"Project {name} is at a service already", hint="Serve a folder or a database.")
         options: dict[str, Any] = {"files": settings.files[name]} if name in settings.files else {}
         project = open_project(url, author=actor, **options)
-        if project.people.table.empty:
+        assert isinstance(project, StoredProject)  # as its address says
+        if not has_members(project):
             if not settings.owner:
                 raise ConfigError(
                     f"Project {name} has no members, so everybody would own it", hint="Give --owner NAME."
@@ -194,6 +192,16 @@ def opened(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]
             project.people.grant(settings.owner, "owner")
         projects[name] = project
     return projects
+
+
+def _variable(given: str, what: str, environment: Mapping[str, str]) -> str:
+    """Return a setting; ``env:NAME`` stands for a variable, so that no password is in the list of processes."""
+    if not given.startswith("env:"):
+        return given
+    value = environment.get(given[4:], "")
+    if not value:
+        raise ConfigError(f"The variable {given[4:]} for {what} is not set")
+    return value
 
 
 def hub_login(settings: Settings, environment: Mapping[str, str], place: Place) -> HubLogin:
@@ -237,7 +245,7 @@ def app() -> ASGIApp:
     return make_app(projects, login=login, place=place, rooms=Rooms(projects), pages=page_routes())
 
 
-def serve(settings: Settings) -> int:
+def run(settings: Settings) -> int:
     """Run the service until it is told to end; return its exit status.
 
     Raises
@@ -250,6 +258,7 @@ def serve(settings: Settings) -> int:
     need("uvicorn", extra="hub")
     import uvicorn
 
+    settings = replace(settings, database=_variable(settings.database, "--database", os.environ))
     check(settings, os.environ)
     os.umask(0o077)
     # Once here, where a person sees what is wrong; each worker opens them anew.
@@ -262,7 +271,12 @@ def serve(settings: Settings) -> int:
         workers=settings.workers, proxy_headers=True, forwarded_allow_ips=settings.trust_proxy,
         ws="websockets-sansio", ws_max_size=Limits().edit_bytes, server_header=False, log_config=None,
         # Slices come compressed: to compress them again would only keep the event loop busy.
+<<<<<<< HEAD
+        ws_per_message_deflate=False, access_log=False,
+        timeout_graceful_shutdown=10, h11_max_incomplete_event_size=64 << 10,
+=======
         ws_per_message_deflate=False, access_log=False, timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=64 << 10,
+>>>>>>> reader
     )  # fmt: skip
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 TEXT_LENGTH = 1_000_000
+
+
+Levels = Sequence[Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,12 @@ class Configs:
         if len(text) > TEXT_LENGTH:
             raise ConfigError(f"The configuration has {len(text)} characters", hint=f"At most {TEXT_LENGTH}.")
         plain_text(text, "A configuration")
-        _check(text, level)
         table = tables().configs
 
         def work(connection: Connection) -> int:
-            if kind == "case":
-                case_row(connection, name)
+            path = case_row(connection, name).path if kind == "case" else name
+            levels = _levels(connection, name if kind == "case" else None, path, role, but=level)
+            _check([[(_NEW, text), *levels.pop(level, [])], *levels.values()])
             version = _newest(connection, level, role)[0] + 1
             row = {"level": level, "role": role, "version": version, "text": text,
                    "author": self._actor.person, "time": time.time()}  # fmt: skip
@@ -121,29 +125,20 @@ class Configs:
         AccessError
             When the one who acts may not read the case.
         """
+        return resolve(self.levels(case, role=role), role=role, folder=self._beside(self._cases.row(case).id))
+
+    def levels(self, case: str, *, role: str = "") -> Levels:
+        """Return the texts that `of` makes one of: for each level, the nearest first, (place, YAML).
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not read the case.
+        """
         self._actor.check("case.read", case)
         row = self._cases.row(case)
-        names = [f"case:{case}"]
-        if row.path:
-            folder = PurePosixPath(row.path)
-            names += [f"folder:{one}" for one in (folder, *folder.parents) if str(one) not in (".", "/")]
-        names.append("project")
-        levels = []
         with self._actor.database.reading() as connection:
-            for level in names:
-                texts = []
-                for who in (role, "") if role else ("",):
-                    version, text = _newest(connection, level, who)
-                    if text.strip():
-                        place = f"{level} for {who}" if who else level
-                        texts.append((f"{place} version {version}", text))
-                if texts:
-                    levels.append(texts)
-        config = stack_configs(
-            levels, folder=self._beside(row.id), groups=[role] if role in ROLES else [],
-            role="admin" if role == "owner" else "user",
-        )  # fmt: skip
-        return Resolved(config, {key: str(file) for key, file in config.origins.items()})
+            return list(_levels(connection, case, row.path, role).values())
 
     def _beside(self, case: int) -> Path | None:
         """Return the folder of a case's first image, where it is one of this machine."""
@@ -155,6 +150,15 @@ class Configs:
         return None if place is None or not place.exists() else place if place.is_dir() else place.parent
 
 
+def resolve(levels: Levels, *, role: str = "", folder: Path | None = None) -> Resolved:
+    """Return what `Configs.levels` come to for a role; ``folder`` is where a text's relative paths start."""
+    config = stack_configs(
+        levels, folder=folder, groups=[role] if role in ROLES else [],
+        role="admin" if role == "owner" else "user",
+    )  # fmt: skip
+    return Resolved(config, {key: str(file) for key, file in config.origins.items()})
+
+
 def _newest(connection: Connection, level: str, role: str) -> tuple[int, str]:
     """Return number and text of the newest version of a level; (0, "") for none."""
     table = tables().configs
@@ -163,9 +167,37 @@ def _newest(connection: Connection, level: str, role: str) -> tuple[int, str]:
     return (0, "") if row is None else (int(row.version), str(row.text))
 
 
-def _check(text: str, level: str) -> None:
-    found = stack_configs([[(level, text)]]).problems
-    # Names of layouts may stand on another level.
+def _levels(
+    connection: Connection, case: str | None, path: str, role: str, *, but: str = ""
+) -> dict[str, list[tuple[str, str]]]:
+    """Return (name, text) of what is kept for a case or a folder, by level, the nearest first.
+
+    ``but`` is a level of which the text for the role is about to be replaced.
+    """
+    folder = PurePosixPath(path)
+    names = [] if case is None else [f"case:{case}"]
+    names += [f"folder:{one}" for one in (folder, *folder.parents) if str(one) not in (".", "/")]
+    levels: dict[str, list[tuple[str, str]]] = {}
+    for level in (*names, "project"):
+        texts = []
+        for who in (role, "") if role else ("",):
+            version, text = _newest(connection, level, who)
+            if text.strip() and not (level == but and who == role):
+                texts.append(
+                    (f"{level} for {who} version {version}" if who else f"{level} version {version}", text)
+                )
+        if texts:
+            levels[level] = texts
+    return levels
+
+
+_NEW = "the new text"
+
+
+def _check(levels: list[list[tuple[str, str]]]) -> None:
+    """Refuse a new text that is wrong where it would stand."""
+    found = [one for one in stack_configs(levels).problems if str(one.file) == _NEW]
+    # Layouts may stand in files beside the images.
     wrong = [one for one in found if one.key != "layout" and not one.key.startswith("hanging")]
     if wrong:
         more = f"{len(wrong) - 1} more" if len(wrong) > 1 else "Nothing was kept."

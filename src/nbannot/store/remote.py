@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from nbannot.errors import LockedError, ReadOnlyError, StoreError, UnknownItemError
+from nbannot.errors import LockedError, NbannotError, ReadOnlyError, StoreError, UnknownItemError
 from nbannot.model.codec import encode_item
 from nbannot.model.document import Document
 from nbannot.model.image import Image
@@ -78,11 +78,10 @@ class RemoteProject:
         read_only: bool = False,
     ) -> None:
         self._client = ServiceClient(url, token)
-        self._close = weakref.finalize(self, self._client.close)
         me = self._client.get("/me")
         self._author = str(me["person"])
         if author not in (None, self._author):
-            self._close()
+            self._client.close()
             raise StoreError(
                 f"The token belongs to {self._author!r}, not to {author!r}",
                 hint="Leave author= away: the service knows who you are.",
@@ -98,7 +97,7 @@ class RemoteProject:
             client.project = names[0]
         if client.project in names:
             return
-        self._close()
+        self._client.close()
         some = ", ".join(names[:10]) or "none"
         if client.project:
             raise UnknownItemError(
@@ -370,14 +369,14 @@ class RemoteProject:
 
     def close(self) -> None:
         """Save and close the open sessions, then the connections."""
-        problems: list[StoreError] = []
+        problems: list[NbannotError] = []
         for live in list(self._live.values()):
             try:
                 live.close()
-            except StoreError as problem:
+            except NbannotError as problem:
                 problems.append(problem)
         self._live.clear()
-        self._close()
+        self._client.close()
         if problems:
             raise problems[0]
 

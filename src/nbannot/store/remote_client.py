@@ -6,6 +6,7 @@ import json
 import os
 import random
 import time
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -69,9 +70,12 @@ class ServiceClient:
             timeout=library.Timeout(60, connect=10),
         )  # fmt: skip
 
+        # Sessions outlive their project object: the connections are closed with the last of them.
+        self._close = weakref.finalize(self, self._client.close)
+
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._close()
 
     def get(self, path: str) -> Any:
         """Return the JSON at a path of the project."""
@@ -79,7 +83,7 @@ class ServiceClient:
 
     def post(self, path: str, **fields: Any) -> Any:
         """Send fields and return the JSON of the answer."""
-        return self._json(self._send("POST", path, json=fields))
+        return self._json(self._send("POST", path, **_body(fields)))
 
     def file(self, path: str) -> bytes:
         """Return the bytes of a file at a path of the project."""
@@ -91,7 +95,7 @@ class ServiceClient:
 
     def fetch(self, path: str, **fields: Any) -> tuple[Any, list[memoryview]]:
         """Send fields and return message and buffers of the answer."""
-        return unpack(self._send("POST", path, json=fields).content)
+        return unpack(self._send("POST", path, **_body(fields)).content)
 
     def post_frame(self, path: str, message: Any, buffers: Sequence[bytes]) -> Any:
         """Send a message with buffers and return the JSON of the answer."""
@@ -157,3 +161,8 @@ class ServiceClient:
             raise ServiceError(
                 "The answer does not come from an nbannot service", hint="Check the address."
             ) from cause
+
+
+def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
+    # Also what JSON has no number for: the service says what is wrong with it.
+    return {"content": json.dumps(fields), "headers": {"Content-Type": "application/json"}}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from nbannot.errors import ReadOnlyError
+from nbannot.errors import AccessError, LockedError, ReadOnlyError, UnknownItemError
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Edit
 from nbannot.session import Session
@@ -105,5 +105,7 @@ class RemoteKept:
             return
         try:
             self.save(session)
+        except (AccessError, LockedError, UnknownItemError):
+            pass  # submitted or taken away meanwhile: every edit is kept all the same
         finally:
             self.closed = True

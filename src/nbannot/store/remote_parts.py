@@ -17,6 +17,7 @@ from nbannot.session import Session
 from nbannot.session.state import State, rebuild
 from nbannot.store.access import Decision
 from nbannot.store.audit import Verified
+from nbannot.store.configs import Resolved, resolve
 from nbannot.store.failures import failing
 from nbannot.store.tasks import Task
 from nbannot.store.wire import table_from_json
@@ -109,7 +110,7 @@ class RemoteTasks:
     ) -> pd.DataFrame:
         """Give cases to people; see a stored project's ``tasks.assign``."""
         told = self._client.post(
-            "/tasks", cases=_listed(cases), people=_listed(people), kind=kind, overlap=overlap, order=order,
+            "/tasks", cases=_plain(cases), people=_plain(people), kind=kind, overlap=overlap, order=order,
             seed=seed, batch=batch, due=due.isoformat() if isinstance(due, datetime) else due, repeat=repeat,
         )  # fmt: skip
         return table_from_json(told)
@@ -151,7 +152,8 @@ class RemoteTasks:
 
     def active(self, task: str, seconds: float) -> None:
         """Count time worked on one's own task, s."""
-        self._client.post(f"/tasks/{task}/active", seconds=seconds)
+        if math.isfinite(seconds):
+            self._client.post(f"/tasks/{task}/active", seconds=seconds)
 
 
 class RemoteComments:
@@ -189,6 +191,11 @@ class RemoteConfigs:
     def history(self, level: str = "project", *, role: str = "") -> pd.DataFrame:
         """One row per version."""
         return table_from_json(self._client.post("/configs/history", level=level, role=role))
+
+    def of(self, case: str, *, role: str = "") -> Resolved:
+        """Return what applies to a case, and from where."""
+        told = self._client.post("/configs/levels", case=case, role=role)["levels"]
+        return resolve([[(place, text) for place, text in level] for level in told], role=role)
 
 
 class RemoteAudit:
@@ -260,5 +267,5 @@ class RemoteCase:
         return np.unpackbits(bits, count=size).astype(bool).reshape(message["shape"])
 
 
-def _listed(given: str | Sequence[str]) -> list[str]:
-    return [given] if isinstance(given, str) else list(given)
+def _plain(given: str | Sequence[str]) -> str | list[str]:
+    return given if isinstance(given, str) else list(given)

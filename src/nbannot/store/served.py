@@ -50,6 +50,12 @@ def refuse(project: StoredProject, action: str, reason: str) -> None:
     project._actor.refuse(action, None, reason)
 
 
+def has_members(project: StoredProject) -> bool:
+    """Return whether anybody has a role: a project without members is open to whoever opens it."""
+    with project._core.database.reading() as connection:
+        return connection.execute(tables().members.select().limit(1)).first() is not None
+
+
 def case_key(project: StoredProject, case: str) -> int:
     """Return the number of a case, which stands for its name in addresses."""
     return int(project._cases.row(case).id)

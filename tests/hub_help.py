@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "a password of the tests"
 
 
@@ -54,6 +54,7 @@ class LocalHub:
             "NBANNOT_PROXY_COMMAND": proxy_command(), **environment,
         }  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
+        self.browsers: list[httpx.Client] = []
 
     def start(self) -> None:
         folder = self.folder
@@ -75,6 +76,10 @@ class LocalHub:
                 self.process.wait(10)
             self.process = None
 
+    def close_browsers(self) -> None:
+        while self.browsers:
+            self.browsers.pop().close()
+
     def wait(self, ready: Any, *, seconds: float = 90) -> None:
         """Wait until something is true; what cannot be reached is not yet."""
         end = time.monotonic() + seconds
@@ -93,6 +98,7 @@ class LocalHub:
     def login(self, person: str) -> httpx.Client:
         """A browser in which the person is logged in at the Hub."""
         client = httpx.Client(follow_redirects=True, trust_env=False, timeout=30)
+        self.browsers.append(client)
         page = client.get(f"{self.url}hub/login")
         xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
         assert xsrf is not None
