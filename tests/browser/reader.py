@@ -20,6 +20,14 @@ from nbannot.model.attributes import Attribute
 
 TESTS = Path(__file__).resolve().parents[1]
 PREFIX = "/services/nbannot/"
+CASE = "[data-nbannot-case]:not(.page-waiting)"
+"""The case on top; another may be ready behind it."""
+
+# What a cut connection or a machine without a GPU makes the browser say.
+CUT = (
+    "WebSocket connection", "net::ERR_CONNECTION_", "net::ERR_EMPTY_RESPONSE", "GPU stall", "swiftshader",
+    "software WebGL",
+)  # fmt: skip
 
 LABELS = [
     nb.Label("Lesion", color="#ff5252"),
@@ -28,7 +36,13 @@ LABELS = [
         scope=["case"],
         attributes=[
             Attribute("Finding", "choice", options=["none", "benign", "suspicious"], required=True),
-            Attribute("Margin", "choice", options=["smooth", "spiculated"], required=True, when={"Finding": ["suspicious"]}),
+            Attribute(
+                "Margin",
+                "choice",
+                options=["smooth", "spiculated"],
+                required=True,
+                when={"Finding": ["suspicious"]},
+            ),
             Attribute("Signs", "choices", options=["calcification", "distortion", "asymmetry"]),
             Attribute("Confidence", "number", range=(0, 100), unit="%"),
             Attribute("Remark", "text"),
@@ -64,7 +78,12 @@ class ReaderService:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, str(TESTS / "browser" / "reader_service.py"), str(self.folder), str(self.port)]
+        command = [
+            sys.executable,
+            str(TESTS / "browser" / "reader_service.py"),
+            str(self.folder),
+            str(self.port),
+        ]
         paths = [str(TESTS.parent / "src"), str(TESTS), os.environ.get("PYTHONPATH", "")]
         with (self.folder.parent / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -73,7 +92,9 @@ class ReaderService:
         end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
-                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{self.url}openapi.json", timeout=5)
+                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+                    f"{self.url}openapi.json", timeout=5
+                )
                 return
             except (urllib.error.URLError, OSError):
                 assert self.process.poll() is None, self.log
@@ -94,7 +115,10 @@ class ReaderService:
 class ReaderPage:
     """The page of a reader; notes everything that comes over the wire and the console."""
 
-    def __init__(self, browser: Browser, service: ReaderService, *, person: str = "rita", **options: Any) -> None:
+    def __init__(
+        self, browser: Browser, service: ReaderService, *, person: str = "rita", **options: Any
+    ) -> None:
+        self.service = service
         self.context: BrowserContext = browser.new_context(
             **{"viewport": {"width": 1400, "height": 900}, "device_scale_factor": 1, **options}
         )
@@ -107,8 +131,12 @@ class ReaderPage:
         self.page.on("websocket", self._watch)
         self.page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.console.append(f"error: {error}"))
-        self.page.on("request", lambda one: None if one.url.startswith((service.url, "data:", "blob:")) else self.outside.append(one.url))
+        self.page.on("request", lambda one: self._inside(one.url))
         self.page.goto(service.url)
+
+    def _inside(self, url: str) -> None:
+        if not url.startswith((self.service.url, "data:", "blob:")):
+            self.outside.append(url)
 
     def _watch(self, socket: Any) -> None:
         def note(payload: Any) -> None:
@@ -119,9 +147,9 @@ class ReaderPage:
     @property
     def problems(self) -> list[str]:
         """Errors of the page; that a connection is cut is none."""
-        cut = ("WebSocket connection", "ERR_INTERNET_DISCONNECTED", "ERR_CONNECTION_REFUSED", "GPU stall", "swiftshader", "software WebGL")
-        wrong = [one for one in self.console if one.startswith("error") and not any(word in one for word in cut)]
-        return wrong
+        return [
+            one for one in self.console if one.startswith("error") and not any(word in one for word in CUT)
+        ]
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -129,7 +157,13 @@ class ReaderPage:
 
     def shown(self) -> None:
         """Wait until the case on top is drawn as a whole."""
-        self.page.wait_for_selector("[data-nbannot-case]:not(.page-waiting) [data-nbannot-complete=true]")
+        self.page.wait_for_selector(f"{CASE} [data-nbannot-complete=true]")
+
+    def chosen(self, question: str, option: str) -> None:
+        """Wait until an option is the answer; "" for none."""
+        field = f"{CASE} [data-nbannot-field={question}]"
+        checked = f"{field} [data-nbannot-option={option}]:checked"
+        self.page.wait_for_selector(checked if option else f"{field}:not(:has(input:checked))")
 
     def saving(self, text: str) -> None:
         """Wait until the bar says how things are kept."""

@@ -17,11 +17,16 @@ from nbannot.hub.rooms import Rooms
 def main(folder: str, port: int) -> None:
     projects = {"study": nb.open_project(folder, author="boss")}
     app = make_app(
-        projects, login=FixedLogin(), rooms=Rooms(projects), pages=page_routes(), place=Place(PREFIX), limits=LIMITS
+        projects,
+        login=FixedLogin(),
+        rooms=Rooms(projects),
+        pages=page_routes(),
+        place=Place(PREFIX),
+        limits=LIMITS,
     )
     uvicorn.run(
-        app, host="127.0.0.1", port=port, ws="websockets-sansio", ws_max_size=LIMITS.edit_bytes, ws_per_message_deflate=False,
-        log_level="warning", timeout_graceful_shutdown=2,
+        app, host="127.0.0.1", port=port, ws="websockets-sansio", ws_max_size=LIMITS.edit_bytes,
+        ws_per_message_deflate=False, log_level="warning", timeout_graceful_shutdown=2,
     )  # fmt: skip
 
 

@@ -58,7 +58,9 @@ class Words:
 
     def clean(self, text: str) -> str:
         """Return a text without the case's own name and without paths."""
-        named = text.replace(repr(self.case), self.title).replace(self.case, self.title)
+        # A title begins with the word already.
+        named = re.sub(rf"(?i:case )?{re.escape(repr(self.case))}", lambda _: self.title, text)
+        named = named.replace(self.case, self.title)
         return _PATH.sub("…", named)
 
 
