@@ -72,7 +72,7 @@ layers: setup
 vitest: setup
 	cd js && node_modules/.bin/vitest run
 
-pytest: setup dciodvfy postgresql
+pytest: setup dciodvfy postgresql deploy/node_modules/.installed
 	$(BIN)/python -m pytest -q --ignore=tests/browser -n 2
 
 check: lint types layers vitest pytest ## the quick checks (no browser)

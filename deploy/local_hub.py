@@ -96,9 +96,12 @@ class Postgres:
         password = secret.read_text()
         if not (self.folder / "PG_VERSION").exists():
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            self._own()
-            # The password comes by standard input: no list of processes shows it.
-            self._run("initdb", "-A", "scram-sha-256", "-U", "nbannot", "--pwfile=/dev/stdin", text=password)
+            # In a file for a moment: no list of processes shows it.
+            first = self.folder.with_name("postgres-first")
+            first.write_text(password)
+            self._own(first)
+            self._run("initdb", "-A", "scram-sha-256", "-U", "nbannot", f"--pwfile={first}")
+            first.unlink()
         self._run("pg_ctl", "-o", f"-p {port} -c listen_addresses=127.0.0.1 -k {self.folder}", "-w", "-l",
                   str(self.folder / "log"), "start")  # fmt: skip
         return f"postgresql://nbannot:{password}@127.0.0.1:{port}/postgres?project=demo"
@@ -107,17 +110,19 @@ class Postgres:
         """Stop it."""
         self._run("pg_ctl", "-m", "fast", "-w", "stop", quiet=True)
 
-    def _own(self) -> None:
+    def _own(self, first: Path) -> None:
+        first.chmod(0o600)
         if os.geteuid() == 0:
-            shutil.chown(self.folder, "postgres", "postgres")
+            for path in (self.folder, first):
+                shutil.chown(path, "postgres", "postgres")
             for parent in self.folder.parents[:2]:
                 parent.chmod(parent.stat().st_mode | 0o011)
 
-    def _run(self, name: str, *options: str, text: str = "", quiet: bool = False) -> None:
+    def _run(self, name: str, *options: str, quiet: bool = False) -> None:
         command = [str(self.bin / name), "-D", str(self.folder), *options]
         # PostgreSQL does not run as root.
         command = ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command
-        subprocess.run(command, input=text, text=True, check=not quiet, stdout=subprocess.DEVNULL, cwd="/")
+        subprocess.run(command, check=not quiet, stdout=subprocess.DEVNULL, cwd="/")
 
 
 if __name__ == "__main__":

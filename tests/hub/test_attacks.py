@@ -66,7 +66,7 @@ def ask(served: Served, method: str, path: str, person: str = "", **options: Any
             "Traceback",
             "/tmp",
             "sqlite",
-            "SELECT",
+            "[SQL:",
             "site-packages",
         ):
             assert text not in answer.text
