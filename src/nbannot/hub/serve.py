@@ -271,12 +271,7 @@ def run(settings: Settings) -> int:
         workers=settings.workers, proxy_headers=True, forwarded_allow_ips=settings.trust_proxy,
         ws="websockets-sansio", ws_max_size=Limits().edit_bytes, server_header=False, log_config=None,
         # Slices come compressed: to compress them again would only keep the event loop busy.
-<<<<<<< HEAD
-        ws_per_message_deflate=False, access_log=False,
-        timeout_graceful_shutdown=10, h11_max_incomplete_event_size=64 << 10,
-=======
         ws_per_message_deflate=False, access_log=False, timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=64 << 10,
->>>>>>> reader
     )  # fmt: skip
     return 0
