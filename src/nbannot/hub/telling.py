@@ -134,7 +134,7 @@ def place_from(given: Any, images: Sequence[str]) -> Json | None:
         point = [float(one) for one in world]
     return {
         "image": given["image"],
-        "frame": max(int(frame), 0) if _is_number(frame) else 0,
+        "frame": max(int(frame), 0) if frame is not None and _is_number(frame) else 0,
         **({} if point is None else {"world": point}),
     }
 
