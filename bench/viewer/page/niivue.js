@@ -95,7 +95,7 @@ const bench = {
     return strokes(() => send("down", 0, press), (n) => send("move", n, press), () => send("up", count, { button: 0 }), count, canvas);
   },
   undo() {
-    return undone(() => nv.drawUndo());
+    return undone(() => nv.drawUndo(), canvas);
   },
   async volume3d() {
     nv.setSliceType(4);
