@@ -1,20 +1,19 @@
-"""What was measured: kept part by part, so that a run can go on, and printed as tables."""
+"""What was measured: kept part by part in the file of results, so that a run can go on, and printed as tables."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from measure import kept_sections
 
 from viewer import data
 
-KEPT = data.ROOT / "build" / "bench" / "viewer"
 RESULTS = data.ROOT / "bench" / "RESULTS-viewer.md"
 OURS = "nbannot"
 SKIPPED: set[str] = set()
@@ -92,25 +91,22 @@ def wanted(viewer: str) -> None:
         raise RuntimeError("left out with --skip")
 
 
-def keep(part: str, results: Sequence[Result]) -> None:
-    """Write the results of a part; they replace what an earlier run found."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    load = os.getloadavg()[0]
-    kept = {
-        "date": time.strftime("%Y-%m-%d %H:%M"),
-        "load": load,
-        "results": [asdict(one) for one in results],
-    }
-    (KEPT / f"{part}.json").write_text(json.dumps(kept, indent=1))
+def section(results: Sequence[Result], *, quick: bool) -> str:
+    """Return what the file says of a part: when, how loaded the machine was, and the table."""
+    when = f"{time.strftime('%Y-%m-%d %H:%M')}, load {os.getloadavg()[0]:.1f}{', one quick run' if quick else ''}"
+    return f"{when}\n\n{table(results)}"
 
 
-def kept(part: str) -> tuple[str, list[Result]] | None:
-    """Return when and what a part last found."""
-    file = KEPT / f"{part}.json"
-    if not file.exists():
-        return None
-    found = json.loads(file.read_text())
-    return f"{found['date']}, load {found['load']:.1f}", [Result(**one) for one in found["results"]]
+def parsed(text: str) -> list[Result]:
+    """Return the results of a section as its table tells them: the median stands for all values."""
+    found = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("| ") or len(cells) != 8 or cells[0] == "what":
+            continue
+        what, viewer, count, median, _, unit, _, note = cells
+        found.append(Result(what, viewer, [float(median)] if count != "0" else [], unit, note))
+    return found
 
 
 HEADER = (
@@ -137,17 +133,18 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def markdown(parts: Sequence[str], head: str) -> str:
-    """Return everything that was kept, goals first."""
-    found = {part: known for part in parts if (known := kept(part))}
-    every = [one for _, results in found.values() for one in results]
+def write(sections: Mapping[str, str], parts: Sequence[str], head: str, target: Path = RESULTS) -> str:
+    """Write sections in their place, goals first; the parts that are not given stay as the file has them."""
+    known = {**kept_sections(target), **{title(part): text for part, text in sections.items()}}
+    shown = [title(part) for part in parts if title(part) in known]
+    every = [one for name in shown for one in parsed(known[name])]
     goals = "\n".join(["| goal | measured | met |", "|---|---|---|", *(goal.row(every) for goal in GOALS)])
-    sections = [
-        f"## {part.capitalize()}\n\n{when}\n\n{table(results)}" for part, (when, results) in found.items()
-    ]
-    return f"{head}\n\n## Goals\n\n{goals}\n\n" + "\n\n".join(sections) + "\n"
+    bodies = "\n\n".join(f"## {name}\n\n{known[name]}" for name in shown)
+    text = f"{head}\n\n## Goals\n\n{goals}\n\n{bodies}\n"
+    target.write_text(text, encoding="utf-8")
+    return text
 
 
-def write(parts: Sequence[str], head: str, target: Path = RESULTS) -> None:
-    """Write the tables."""
-    target.write_text(markdown(parts, head), encoding="utf-8")
+def title(part: str) -> str:
+    """Return the heading of a part."""
+    return part.capitalize()

@@ -238,6 +238,8 @@ export interface StateMessage {
   readonly can_redo: boolean;
   readonly http: { readonly url: string; readonly nonce: string } | null;
   readonly author: string;
+  /** Keys that follow by themselves. */
+  readonly coming?: readonly string[];
   readonly config?: ConfigJson | null;
   /** Tools that are functions of the user's own. */
   readonly tools?: readonly {

@@ -31,6 +31,7 @@ from nbannot.model.masks import Mask
 from nbannot.model.sliced import Sliceable, SlicedPixels
 from nbannot.session import Session
 from nbannot.session.config import Config
+from nbannot.viewer.ahead import first_keys
 from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, resolve
 from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
@@ -145,6 +146,7 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
             headers=headers and self._config.headers,
             config=self._config.to_json(),
             operating=self._operating,
+            first=_First(self),
         )
         self.on_msg(self._receive)
         watch(self)
@@ -324,6 +326,8 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
     def _receive(self, _: object, content: Any, buffers: Sequence[memoryview]) -> None:
         if isinstance(content, Mapping) and content.get("type") == "module":
             name = content.get("name")
+            if name is None and self._channel is not None:
+                self._channel.prepare()
             if name is None or name in _PARTS:
                 self.send(*_module(name))
             return
@@ -353,6 +357,17 @@ class _Sender:
         viewer = self._viewer()
         if viewer is not None and viewer.comm is not None:
             viewer.send(content, buffers)
+
+
+class _First:
+    """What a new page of a viewer asks for first, without keeping the viewer alive."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = weakref.ref(viewer)
+
+    def __call__(self) -> list[str]:
+        viewer = self._viewer()
+        return [] if viewer is None else first_keys(viewer.document, viewer._plain_view())
 
 
 class _View:
