@@ -20,7 +20,7 @@ const FILL = 0.9;
 
 export class Body implements VolumeBody {
   readonly #canvas = h("canvas", {
-    class: "nbannot-canvas nbannot-volume-canvas", tabindex: 0, role: "img",
+    class: "nbannot-canvas nbannot-volume-canvas", tabindex: 0, role: "img", "data-nbannot-keys": "picture",
     "aria-label": "3-D picture. Arrow keys turn it, with Shift they shift it, + and - zoom, Enter puts the crosshair on the surface in the middle.",
   });
   readonly #cross = s("path", { class: "nbannot-volume-cross" });
