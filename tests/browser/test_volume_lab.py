@@ -45,7 +45,9 @@ def seen(pixels: Array) -> Array:
 
 def projected(labels: Array, geometry: nb.Geometry, size: tuple[int, ...], right: Array) -> Array:
     """What parallel rays see of the labels, from where `right` (LPS) is to the right and the head up."""
-    corners = geometry.to_world(np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in labels.shape])).T.reshape(-1, 3))
+    corners = geometry.to_world(
+        np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in labels.shape])).T.reshape(-1, 3)
+    )
     x, y, z = np.ptp(corners, axis=0)
     height, width = size[:2]
     mm = max(max(x, y) / width, z / height) / 0.9
@@ -88,7 +90,10 @@ def test_a_ct_with_segments(lab: Lab, shared_data: Path) -> None:
     until_equal(lab, "viewer.view['cursor'] is not None", True)
     x, y, z = ask(lab, "viewer.view['cursor']")
     corners = image.geometry.to_world(np.array([(-0.5,) * 3, np.array(array.shape) - 0.5]))
-    mm = max(np.ptp(corners[:, :2], axis=0).max() / front.shape[1], np.ptp(corners[:, 2]) / front.shape[0]) / 0.9
+    mm = (
+        max(np.ptp(corners[:, :2], axis=0).max() / front.shape[1], np.ptp(corners[:, 2]) / front.shape[0])
+        / 0.9
+    )
     middle = corners.mean(axis=0)
     assert abs(middle[0] + (column + 0.5 - front.shape[1] / 2) * mm - x) < 0.1
     assert abs(middle[2] - (row + 0.5 - front.shape[0] / 2) * mm - z) < 0.1
@@ -96,7 +101,9 @@ def test_a_ct_with_segments(lab: Lab, shared_data: Path) -> None:
     along = np.nonzero(array[k, :, i])[0]
     first = min(image.geometry.to_world(np.array([k, j, i]))[1] for j in along)
     assert abs(y - first) <= 4.5, "on the front of the vertebra, to one voxel and a half"
-    lab.until(lambda: view(lab, "axial").get_attribute("data-nbannot-slice") == str(k), "the axial plane follows")
+    lab.until(
+        lambda: view(lab, "axial").get_attribute("data-nbannot-slice") == str(k), "the axial plane follows"
+    )
 
     # Another appearance: bones of all kinds, not only those with labels.
     view(lab, "volume").get_by_label("Appearance of the volume").select_option("ct-bone")
