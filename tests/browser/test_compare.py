@@ -123,7 +123,9 @@ def painted_as_said(lab: Lab, backend: str) -> None:
     pixels = lab.canvas_pixels(pane(lab, "axial").locator("canvas").first)[..., :3].astype(int)
     array, affine = image_of(lab, "one")
     world = pixels_to_world("axial", pixels.shape[:2], MM, centre_of(array, affine, 0, 14))
-    k, j, i = np.moveaxis(np.rint((world - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T).astype(int), -1, 0)
+    k, j, i = np.moveaxis(
+        np.rint((world - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T).astype(int), -1, 0
+    )
     first = (k == 14) & (j >= 10) & (j < 20) & (i >= 10) & (i < 20)
     second = (k == 14) & (j >= 15) & (j < 25) & (i >= 10) & (i < 20)
     # Colour of the most, and by how much it leads the next.
@@ -131,7 +133,10 @@ def painted_as_said(lab: Lab, backend: str) -> None:
     wanted = np.select([first & second, first, second], [2, 1, 3], 0)
     inside = (j >= 0) & (j < array.shape[1]) & (i >= 0) & (i < array.shape[2])
     assert {0, 1, 2, 3} == set(wanted[inside].tolist())
-    assert (kind == wanted)[inside].all(), (backend, [(kind != wanted)[inside & (wanted == n)].mean() for n in range(4)])
+    assert (kind == wanted)[inside].all(), (
+        backend,
+        [(kind != wanted)[inside & (wanted == n)].mean() for n in range(4)],
+    )
 
 
 def test_a_lesion_is_followed_into_the_prior_image(lab: Lab) -> None:

@@ -72,5 +72,7 @@ function freeKey(from: Element, key: string): boolean {
   }
   const control = from.closest("button, input, [role=menu], [role=slider], [role=dialog], [role=listbox]");
   if (!control || !CONTROL_KEYS.test(key)) return true;
+  // A slider has no use for these: after a drag along the frames, space plays the clip.
+  if (control.matches("input[type=range]") && (key === " " || key === "Enter")) return true;
   return control.matches("button[data-nbannot-command], .nbannot-toolbar button, .nbannot-panemenu") && ![" ", "Enter", "Tab"].includes(key);
 }
