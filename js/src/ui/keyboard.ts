@@ -70,6 +70,7 @@ function freeKey(from: Element, key: string): boolean {
     const pointed = from.ownerDocument.querySelector("[data-nbannot-view]:hover");
     return pointed !== null && !pointed.contains(from);
   }
+  if (/^(Delete|Backspace)$/.test(key) && from.closest("[data-nbannot-keys=points]")) return false;
   const control = from.closest("button, input, [role=menu], [role=slider], [role=dialog], [role=listbox]");
   if (!control || !CONTROL_KEYS.test(key)) return true;
   // A slider has no use for these: after a drag along the frames, space plays the clip.
