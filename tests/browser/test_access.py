@@ -19,7 +19,8 @@ array = np.random.default_rng(3).integers(-400, 400, (20, 12, 12)).repeat(8, 1).
 grid = nb.Geometry(np.diag([1.0, 1, 2, 1])[[2, 1, 0, 3]], array.shape)
 make = lambda name: nb.Image(array, grid, modality="CT", unit="HU", windows=[nb.Window(0, 900, "SOFT")], name=name)
 liver = nb.Label("liver", attributes=[
-    nb.Attribute("margin", "choice", options=("smooth", "spiculated"), required=True), nb.Attribute("size", "number", unit="mm"),
+    nb.Attribute("margin", "choice", options=("smooth", "spiculated"), required=True),
+    nb.Attribute("size", "number", unit="mm"),
     nb.Attribute("seen", "yesno"), nb.Attribute("note", "text"),
 ])
 viewer = nb.Viewer([make("one"), make("two")], labels=[liver, "lesion"], height=620)
@@ -156,7 +157,7 @@ def tabbed_through(page: Page, within: str) -> list[str]:
     for _ in range(400):
         page.keyboard.press("Tab")
         now = page.evaluate("() => access.focus()")
-        print("?", now);
+        print("?", now)
         if now is None or now["at"] in reached:
             break
         assert now["ring"], f"no visible focus: {now['html']}"
@@ -184,7 +185,9 @@ def test_every_control_is_reached_by_keyboard_with_a_visible_focus(shown: Lab) -
         assert tabbed_through(page, "[data-nbannot-dialog]") == [], name
         page.keyboard.press(end)
         page.locator(there).first.wait_for(state="detached")
-        assert page.evaluate("() => document.querySelector('[data-nbannot-root]').contains(document.activeElement)")
+        assert page.evaluate(
+            "() => document.querySelector('[data-nbannot-root]').contains(document.activeElement)"
+        )
     page.keyboard.press("l")
     for name in volume_open(page):
         if name != "the 3-D view":
