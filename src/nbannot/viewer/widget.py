@@ -33,6 +33,7 @@ from nbannot.session import Session
 from nbannot.session.config import Config
 from nbannot.viewer.ahead import first_keys
 from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, resolve
+from nbannot.viewer.beside import find_beside
 from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
 from nbannot.viewer.living import Living
@@ -118,11 +119,14 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
         images = _images(shown)
         self._config = configure(config, images)
         fresh = not isinstance(shown, Document | Session) and labels is None and masks is None
+        beside = find_beside(images, self._config.io if fresh else {})
+        images += beside.new(images)
         self._document = _document(
             shown if isinstance(shown, Document | Session) else images,
             self._config.labels or None if fresh else labels,
             masks,
         )
+        beside.add_to(self._document)
         self._sending = RLock()
         self._closed = False
         self._channel: Channel | None = None
@@ -134,6 +138,7 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
         if height is not None:
             view["height"] = int(height)
         super().__init__(uid=uuid.uuid4().hex, view=view)
+        beside.draw(self.overlay)
         if window is not None:
             self.window = window
         self._spool = Spool(self._document.images)
