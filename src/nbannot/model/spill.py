@@ -71,7 +71,7 @@ class Spill:
     def _write(self, parts: Parts) -> Away:
         with self._lock:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="nbannot-", dir=_folder())
+                self._file = tempfile.TemporaryFile(prefix="nbannot-", dir=_folder())  # noqa: SIM115
                 weakref.finalize(self, self._file.close)
             file, start = self._file, self._end
             file.seek(start)

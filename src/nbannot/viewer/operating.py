@@ -20,6 +20,7 @@ from nbannot.model.document import Document
 from nbannot.model.edits import Batch, Edit, Paint, Put
 from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
+from nbannot.viewer.codesearch import ask_codes
 from nbannot.viewer.messages import MAX_RUNS, Json, error_json
 from nbannot.viewer.owntools import Context, OwnTool, changed_to, outcome
 from nbannot.viewer.segmentvalues import SegmentValues
@@ -27,7 +28,7 @@ from nbannot.viewer.steps import Steps
 
 Post = Callable[..., None]
 Found = Preview | Edit | None
-KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history", "segment_values")
+KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history", "segment_values", "codes")
 OUTLINES: dict[str, Callable[..., Edit | None]] = {
     "fill_between_shapes": shapes_between,
     "fill_shapes": shapes_filled,
@@ -141,6 +142,8 @@ class Operating:
             self._post({"type": "steps", "tab": tab, **self._steps.json()})
         elif kind == "segment_values":
             self._values.ask(tab, str(content["label"]), content.get("units") or {})
+        elif kind == "codes":
+            ask_codes(tab, content, lambda message: self._post(message))
         elif kind == "operate":
             self._start(_Task(tab, int(content["rid"]), content))
         elif kind == "operate_apply":
