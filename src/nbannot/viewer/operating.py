@@ -14,6 +14,7 @@ import numpy as np
 
 from nbannot.assist.operations import OPERATIONS, Preview, preview
 from nbannot.assist.operations.outlines import shapes_between
+from nbannot.assist.operations.running import Overwrite
 from nbannot.assist.operations.tracing import segments_outlined, shapes_filled
 from nbannot.errors import EditError, NbannotError, OperationError, UnknownItemError, ViewerError
 from nbannot.model.document import Document
@@ -29,10 +30,7 @@ from nbannot.viewer.steps import Steps
 Post = Callable[..., None]
 Found = Preview | Edit | None
 KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history", "segment_values", "codes")
-OUTLINES: dict[str, Callable[..., Edit | None]] = {
-    "fill_between_shapes": shapes_between,
-    "fill_shapes": shapes_filled,
-}
+OUTLINES = ("fill_between_shapes", "fill_shapes")
 """Operations on shapes by their ids; they are applied at once, like `OUTLINE`."""
 OUTLINE = "outline_segments"
 _EVERY = 0.1
@@ -285,7 +283,9 @@ class Operating:
         document, ids = self._document, [str(id) for id in content.get("shapes") or ()]
         if any(id not in document.shapes and id not in document.boxes for id in ids):
             raise UnknownItemError("A shape is gone")
-        return OUTLINES[content["op"]](document, ids, progress=tell)
+        if content["op"] == "fill_shapes":
+            return shapes_filled(document, ids, overwrite=self._overwrite(), progress=tell)
+        return shapes_between(document, ids, progress=tell)
 
     def _own(self, task: _Task) -> OwnTool | None:
         op = str(task.content["op"])
@@ -401,11 +401,16 @@ class Operating:
                 for segment in mask.segments:
                     if segment.label == label.name:
                         options.setdefault("inside", (mask, segment.value))
-        options["overwrite"] = "none" if rules.get("overwrite") == "none" else "all"
-        if rules.get("overwrite") == "visible":
-            hidden = self._view().get("hidden") or ()
-            options["overwrite"] = [one.name for one in self._document.labels if one.id not in hidden]
+        options["overwrite"] = self._overwrite()
         return options
+
+    def _overwrite(self) -> Overwrite:
+        """Return which labels lose voxels by the rules of the painting tools."""
+        rule = (self._view().get("rules") or {}).get("overwrite")
+        if rule == "visible":
+            hidden = self._view().get("hidden") or ()
+            return [one.name for one in self._document.labels if one.id not in hidden]
+        return "none" if rule == "none" else "all"
 
     def _show(self, ready: _Ready) -> None:
         """Send what would change: as runs, or as slices to ask for where they are many."""
