@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nbannot.assist.operations.grids import Array, Flags, Spacing
 from nbannot.formats.progress import Progress
 
-TOLERANCE = 1e-3
+TOLERANCE = 1e-4
 """Length of what is left of the equations, relative to that of the seeds' share, where solving ends."""
 STEPS = 3000
 """Steps after which it ends even so."""
