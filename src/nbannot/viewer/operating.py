@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import traceback
@@ -34,13 +35,15 @@ OUTLINES = ("fill_between_shapes", "fill_shapes")
 """Operations on shapes by their ids; they are applied at once, like `OUTLINE`."""
 OUTLINE = "outline_segments"
 _EVERY = 0.1
+_LEFT = 2
+"""So many operations that were given up may run out beside the one at work."""
 
 
 class _Cancelled(BaseException):
     """Nobody waits for the work any more. Not an Exception, so that no tool catches it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Task:
     """One operation asked for by one tab."""
 
@@ -89,6 +92,8 @@ class Operating:
         self._values = SegmentValues(document, lambda message: self._post(message))
         self._lock = Lock()
         self._running: _Task | None = None
+        self._left: set[_Task] = set()
+        """Given up, but still in a step that cannot be ended from outside."""
         self._next: _Task | None = None
         self._ready: _Ready | None = None
 
@@ -191,11 +196,17 @@ class Operating:
             busy = self._running
             if busy is not None:
                 busy.cancelled = True
+                # An operation only reads: the next one need not wait until it looks up.
+                if not str(busy.content["op"]).startswith("tool:") and len(self._left) < _LEFT:
+                    self._left.add(busy)
+                    self._running = busy = None
         self._tell(task, 0.0, "Waiting for the former operation to stop" if busy else "")
         with self._lock:
             if self._running is None and self._next is not None:
                 self._running, self._next = self._next, None
-                Thread(target=self._work, name="nbannot-operation", daemon=True).start()
+                Thread(
+                    target=self._work, args=(self._running,), name="nbannot-operation", daemon=True
+                ).start()
 
     def _cancel(self, tab: str, rid: int) -> None:
         with self._lock:
@@ -225,11 +236,8 @@ class Operating:
 
     # The worker.
 
-    def _work(self) -> None:
+    def _work(self, task: _Task) -> None:
         while True:
-            task = self._running
-            if task is None:
-                return
             try:
                 self._perform(task)
             except _Cancelled:
@@ -238,9 +246,13 @@ class Operating:
                 if not task.cancelled:
                     self._end(task, error=self._told(task, error))
             with self._lock:
+                if task in self._left:
+                    self._left.remove(task)
+                    return
                 self._running, self._next = self._next, None
                 if self._running is None:
                     return
+                task = self._running
 
     def _perform(self, task: _Task) -> None:
         self._document.refresh()
@@ -377,7 +389,7 @@ class Operating:
             given["segment"] = int(content["segment"])
         at = content.get("at") or {}
         if at.get("index") is not None and OPERATIONS[op].needs_point != "no":
-            given["index"] = tuple(round(float(n)) for n in at["index"])
+            given["index"] = tuple(math.floor(float(n) + 0.5) for n in at["index"])
         if at.get("frame") is not None:
             given["frame"] = int(at["frame"])
         if content.get("rules"):

@@ -180,8 +180,7 @@ def watershed(job: Job) -> Labels:
     import SimpleITK as sitk
 
     box, seeds, _ = _seeded(job)
-    job.tell(0.1, "Measuring gradients")
-    ridges = slope(_numbers(job, box), job.spacing(), job.params["sigma"])
+    ridges = _slope(job, box)
     # In steps the water rises a hundred times faster than from number to number.
     ridges *= np.float32(LEVELS / (float(ridges.max()) or 1.0))
     method = sitk.MorphologicalWatershedFromMarkersImageFilter()
@@ -190,6 +189,12 @@ def watershed(job: Job) -> Labels:
     images = [sitk_image(part.astype(np.uint16), job.spacing()) for part in (np.rint(ridges), seeds)]
     found = execute(method, images, between(job.tell, 0.3, 0.95, "Flooding"))
     return _labels(job, box, found)
+
+
+def _slope(job: Job, box: Box) -> NDArray[np.float32]:
+    """Return the length of the gradient of a box, as smooth as the operation's parameters say."""
+    told = between(job.tell, 0.05, 0.25, "Measuring gradients")
+    return slope(_numbers(job, box), job.spacing(), job.params["sigma"], told)
 
 
 # Fronts -------------------------------------------------------------------------------------------
@@ -224,8 +229,7 @@ def fast_marching(job: Job) -> Region:
         seeds[tuple((np.array(job.points) - first).T)] = True
     else:
         seeds = job.inside(box)
-    job.tell(0.1, "Measuring gradients")
-    gradient = slope(_numbers(job, box), spacing, params["sigma"])
+    gradient = _slope(job, box)
     speed = 1 / (1 + (gradient / np.float32(_edge(job, gradient))) ** 2)
     method = sitk.FastMarchingImageFilter()
     method.SetTrialPoints([[int(n) for n in point[::-1]] for point in np.argwhere(_rim(seeds))])
@@ -252,8 +256,7 @@ def level_set(job: Job) -> Region:
     inside = job.inside(box)
     if inside.all():
         raise OperationError("The segment fills the image: its surface has nowhere to go")
-    job.tell(0.1, "Measuring gradients")
-    gradient = slope(_numbers(job, box), spacing, params["sigma"])
+    gradient = _slope(job, box)
     potential = 1 / (1 + (gradient / np.float32(_edge(job, gradient))) ** 2)
     method = sitk.GeodesicActiveContourLevelSetImageFilter()
     method.SetPropagationScaling(params["growth"])

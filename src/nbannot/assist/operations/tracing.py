@@ -94,7 +94,14 @@ def fill_shapes(
     with following(progress) as tell, document.lock:
         document.refresh()
         edit = shapes_filled(
-            document, shapes, label=label, lesion=lesion, into=into, mode=mode, overwrite=overwrite, progress=tell
+            document,
+            shapes,
+            label=label,
+            lesion=lesion,
+            into=into,
+            mode=mode,
+            overwrite=overwrite,
+            progress=tell,
         )
         return None if edit is None else document.apply(edit)
 
