@@ -51,7 +51,7 @@ def same(op, **given):
         given["index"] = viewer.current.index
     if nb.ops.OPERATIONS[op].gives == "segment":
         given["segment"] = "organ"
-    nb.ops.run(op, other, **given)
+    nb.ops.run(op, other, progress=lambda *_: None, **given)
     return [int((other.array != mask.array).sum()), int((other.array != start).sum()) > 0]
 
 def back():
