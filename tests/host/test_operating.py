@@ -478,6 +478,23 @@ def test_many_steps_come_in_part(document: Document, tab: Tab) -> None:
     assert any(row["done"] for row in steps["rows"]) and not all(row["done"] for row in steps["rows"])
 
 
+def test_codes_are_looked_for_by_words_and_group(tab: Tab) -> None:
+    def ask(**content: Any) -> dict[str, Any]:
+        before = len(tab.of("codes"))
+        tab.send("codes", rid=before + 1, **content)
+        answer: dict[str, Any] = tab.wait("codes", before + 1)[0]
+        assert (answer["tab"], answer["rid"]) == ("T", before + 1)
+        return answer
+
+    begin = ask(words="", cid=None)
+    assert (begin["codes"], begin["error"]) == ([], None)
+    assert {"cid": 7154, "name": "Abdominal segmentation type"} in begin["groups"]
+    assert ask(words="liv", cid=7154)["codes"] == [{"value": "10200004", "scheme": "SCT", "meaning": "Liver"}]
+    assert len(ask(words="", cid=7151)["codes"]) == 200
+    assert ask(words="no such thing", cid=None)["codes"] == []
+    assert "context group" in ask(words="", cid=1)["error"]["message"]
+
+
 def test_volume_and_values_of_a_label_are_those_of_the_table(document: Document, tab: Tab) -> None:
     liver, lesion = document.labels
     organs = nb.Mask("organs", document.image(), segments={3: "liver", 7: "lesion"})

@@ -9,8 +9,8 @@ from typing import Any
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image
-from nbannot.viewer.pane import Pane, Scene
-from nbannot.viewer.pixels import LARGE
+from nbannot.host.pane import Pane, Scene
+from nbannot.host.pixels import LARGE
 
 # What the page begins with (js/src/ui/scene.ts), and how it asks for coarse looks (js/src/volumes/sketches.ts).
 _ACTIVE = "axial"
