@@ -45,16 +45,13 @@ def has_sound_start(stream: bytes) -> bool:
         if marker in _FRAMES:
             frames += 1
             most = 16 if marker in _LOSSLESS else 12
-            if at + 9 > len(stream) or not 2 <= stream[start] <= most:
-                return False
-            if marker not in _LOSSLESS and stream[start] not in (8, 12):
+            if not 2 <= stream[start] <= most or (marker not in _LOSSLESS and stream[start] not in (8, 12)):
                 return False
         elif marker == _JFIF and stream[start : start + 5] == b"JFIF\0":
-            if stream[start + 5 : start + 6] != b"\x01":
+            if stream[start + 5] != 1:
                 return False
-        elif marker == _ADOBE and stream[start : start + 5] == b"Adobe":
-            if stream[start + 11 : start + 12] not in (b"\0", b"\x01", b"\x02"):
-                return False
+        elif marker == _ADOBE and stream[start : start + 5] == b"Adobe" and stream[start + 11] > 2:
+            return False
     return False
 
 
@@ -70,7 +67,7 @@ def _segments(stream: bytes) -> Iterator[tuple[int, int]]:
             at += 2
             continue
         length = struct.unpack_from(">H", stream, at + 2)[0]
-        if length < 2 or marker < _FIRST:
+        if length < 2 or marker < _FIRST or at + 2 + length > len(stream):
             return
         yield marker, at
         if marker == _SCAN:
