@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbannot.errors import FormatError, MissingDependencyError, NbannotError, need
+from nbannot.errors import FormatError, NbannotError
 from nbannot.formats.dicom.header import BIG_ENDIAN, DEFLATED, Header
+from nbannot.formats.dicom.jpeg import has_sound_start, jpeg_frame
 from nbannot.formats.dicom.limits import coded_size
 from nbannot.formats.dicom.mosaic import band_of
 from nbannot.formats.quiet import quiet
 
 Pixels = NDArray[Any]
 
-_JPEG_12_BIT = "1.2.840.10008.1.2.4.51"
+_JPEG_8_BIT, _JPEG_12_BIT = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
+# What GDCM decodes as JPEG.
+_JPEG = (_JPEG_8_BIT, _JPEG_12_BIT, "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 _RLE = "1.2.840.10008.1.2.5"
 _DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
@@ -45,7 +48,7 @@ def unsupported(syntax: str) -> str:
         decoder = get_decoder(UID(syntax))
     except NotImplementedError:
         return f"{name} is not supported"
-    if decoder.is_available or syntax == _JPEG_12_BIT:
+    if decoder.is_available:
         return ""
     return f"no decoder for {name} is installed"
 
@@ -57,8 +60,6 @@ def stored_frame(header: Header, index: int) -> Pixels:
     ------
     FormatError
         When the frame cannot be read or decoded; the file is named.
-    MissingDependencyError
-        When an optional decoder is needed.
     """
     if header.whole is not None:
         return _tile(header, header.whole, index)
@@ -268,31 +269,55 @@ def decode_stream(header: Header, stream: bytes) -> Pixels:
     decoder = get_decoder(UID(header.syntax))
     source, options = encapsulate([stream], has_bot=False), _options(header, 1)
     preferred = _PREFERRED.get(header.syntax, "")
-    first = [preferred] if preferred in decoder.available_plugins else []
+    plugins = (*([preferred] if preferred in decoder.available_plugins else []), "")
+    if header.syntax in _JPEG:
+        frame = jpeg_frame(stream)
+        if not has_sound_start(stream):
+            plugins = ("pillow",)
+        elif frame is not None and frame.bits == 12 and header.syntax == _JPEG_12_BIT:
+            return _jpeg_12_bit(header, stream)
     with quiet():
-        for plugin in (*first, ""):
+        for plugin in plugins:
             try:
                 found, _ = decoder.as_array(
                     source, index=0, validate=False, decoding_plugin=plugin, **options
                 )
             except Exception:  # the next decoder may cope
-                if plugin:
+                if plugin != plugins[-1]:
                     continue
-                if header.syntax != _JPEG_12_BIT:
-                    raise
-                return _jpeg_12_bit(header, stream)
+                raise
             break
     return np.asarray(found)
 
 
 def _jpeg_12_bit(header: Header, stream: bytes) -> Pixels:
-    try:
-        codecs = need("imagecodecs", extra="codecs")
-    except MissingDependencyError as cause:
-        raise MissingDependencyError(
-            f"{header.path} holds 12-bit JPEG, for which imagecodecs is needed", hint=cause.hint
-        ) from cause
-    return np.asarray(codecs.jpeg_decode(stream)).reshape(header.rows, header.columns)
+    """Decode grey extended JPEG of 12 bits (process 4) by GDCM itself, which pydicom does not ask for it."""
+    import gdcm
+
+    fragment, fragments = gdcm.Fragment(), gdcm.SequenceOfFragments.New()
+    fragment.SetByteStringValue(stream)
+    fragments.AddFragment(fragment)
+    coded, pixels = (gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010)) for _ in range(2))
+    coded.SetValue(fragments.__ref__())
+    codec = gdcm.JPEGCodec()
+    codec.SetNumberOfDimensions(2)
+    codec.SetDimensions((header.columns, header.rows, 1))
+    codec.SetPlanarConfiguration(0)
+    grey = gdcm.PhotometricInterpretation.GetPIType("MONOCHROME2")
+    codec.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(grey))
+    # 12 bits allocated as well: the decoder for those is asked at once, and nothing goes to the terminal.
+    codec.SetPixelFormat(gdcm.PixelFormat(1, 12, 12, 11, 0))
+    if header.samples != 1 or not codec.Decode(coded, pixels):
+        raise FormatError(
+            f"{header.path} has pixels that cannot be decoded",
+            hint="The file is damaged: copy it again from its source.",
+        )
+    # GDCM gives bytes as text.
+    values = pixels.GetByteValue().GetBuffer().encode("utf-8", "surrogateescape")
+    frame = np.frombuffer(values, "<u2")
+    if header.signed:
+        frame = np.right_shift(np.left_shift(frame, 4).view("<i2"), 4)
+    return frame.reshape(header.rows, header.columns)
 
 
 def _masked(header: Header, frame: Pixels) -> Pixels:

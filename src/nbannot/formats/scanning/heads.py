@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.util import find_spec
 from io import BytesIO, FileIO
 from typing import Any
 
@@ -34,7 +33,6 @@ from nbannot.formats.tiff import is_tiff
 
 # Cosine from which on axes are not at right angles.
 _RIGHT = 1e-3
-_JPEG_12_BIT = "1.2.840.10008.1.2.4.51"
 # What SOP classes hold that are no plain images, by the start of their names.
 _KINDS = (
     ("Segmentation", "SEG"), ("Label Map Segmentation", "SEG"), ("Height Map Segmentation", "SEG"),
@@ -147,7 +145,7 @@ def _dicom(name: str, file: Readable, size: int) -> Head:
         return head
     head.frames = found
     head.syntax = header.syntax
-    head.unreadable = _cannot_decode(header.syntax) if header.is_encapsulated else ""
+    head.unreadable = unsupported(header.syntax) if header.is_encapsulated else ""
     plain = not header.is_encapsulated and header.syntax != DEFLATED
     if plain and size - header.offset < (header.frame_bits * header.frames + 7) // 8:
         head.problem, head.unreadable = "cut off in its pixels", "damaged"
@@ -194,13 +192,6 @@ def kind_of(sop_class: str, modality: str) -> str:
         }
         return by_modality.get(modality, "image")
     return "image" if "Image" in name or name.startswith("kind ") else name.lower()
-
-
-@cache
-def _cannot_decode(syntax: str) -> str:
-    if syntax == _JPEG_12_BIT and find_spec("imagecodecs") is None:
-        return "12-bit JPEG needs imagecodecs"
-    return unsupported(syntax)
 
 
 def _reason(error: FormatError, name: str) -> str:
