@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from nbannot.host.pane import Pane, Scene
+from nbannot.host.pixels import LARGE
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image
-from nbannot.host.pane import Pane, Scene
-from nbannot.host.pixels import LARGE
 
 # What the page begins with (js/src/ui/scene.ts), and how it asks for coarse looks (js/src/volumes/sketches.ts).
 _ACTIVE = "axial"
