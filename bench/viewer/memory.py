@@ -39,7 +39,7 @@ masks = [nb.Mask("organs", image, array=seg, segments={n + 1: f"organ {n + 1}" f
 """
 MANY = """
 masks = []
-for n in range(24):
+for n in range(10):
     seg = np.zeros(shape, np.uint8)
     seg[:, organ(n)[1], organ(n)[2]] = 1
     masks.append(nb.Mask(f"organ {n + 1}", image, array=seg, segments={1: f"organ {n + 1}"}))
