@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from measure import machine
 
-from viewer import data, notebook, pages, plain, report
+from viewer import data, memory, notebook, pages, plain, report
 from viewer.report import Result
 
 INTRO = """# The viewer beside its peers
@@ -35,6 +35,7 @@ PARTS: dict[str, Part] = {
     "xray": _both(notebook.xray, plain.xray),
     "volume": _both(notebook.frames3d, plain.frames3d),
     "link": notebook.link,
+    "memory": memory.study,
 }
 
 

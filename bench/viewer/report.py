@@ -67,6 +67,8 @@ LINK_PREVIEW = "30 Mbit/s + 10 ms: preview of the whole, from the browser's aski
 LINK_ALL = "30 Mbit/s + 10 ms: complete, from the browser's asking"
 LABELS = "scroll axial with labels, CPU"
 XRAY = "X-ray {size}, first bytes → first picture, {place}"
+MASKS = "10 masks over all slices, 2.6 GB"
+MEMORY = "CT 512×512×1000, {masks}: {what}"
 ESM = "`_esm`, for each widget"
 GOALS = (
     Goal("first slice ≤ 1/5 of ipyniivue's", FIRST, 0.2, "ipyniivue"),
@@ -76,6 +78,8 @@ GOALS = (
     Goal("30 Mbit/s: complete ≤ 8.8 s", LINK_ALL, 8.8),
     Goal("X-ray 3036×3036: first picture ≤ 66 ms after its first bytes", XRAY.format(size="3036×3036", place="JupyterLab"), 66),
     Goal("X-ray 4096×5000: first picture ≤ 66 ms after its first bytes", XRAY.format(size="4096×5000", place="JupyterLab"), 66),
+    Goal("CT 512×512×1000 with 104 labels: inside 2 GiB", MEMORY.format(masks="one mask of 104 labels", what="JS heap and array buffers"), 2048),
+    Goal("the same with 10 masks of 2.6 GB: inside 2 GiB", MEMORY.format(masks=MASKS, what="JS heap and array buffers"), 2048),
     Goal("`_esm` ≤ 150 KB", ESM, 150),
 )  # fmt: skip
 
