@@ -120,28 +120,29 @@ def walk(folder: str, warnings: list[str], *, ordered: bool = True) -> Iterator[
     Links to folders are not followed; pipes and devices are no files. Folders that cannot be listed are
     added to `warnings`. Unless they shall be `ordered`, no list of the files is kept.
     """
-    folders: list[str] = []
-    try:
-        with os.scandir(folder) as listing:
-            entries: Iterable[os.DirEntry[str]] = listing
-            if ordered:
-                entries = sorted(listing, key=lambda entry: entry.name)
-            for entry in entries:
-                try:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    elif entry.is_file():
-                        yield entry.path
-                    elif entry.is_symlink() and not entry.is_dir():
+    waiting = [folder]
+    while waiting:
+        here, folders = waiting.pop(), []
+        try:
+            with os.scandir(here) as listing:
+                entries: Iterable[os.DirEntry[str]] = listing
+                if ordered:
+                    entries = sorted(listing, key=lambda entry: entry.name)
+                for entry in entries:
+                    try:
+                        if entry.name.startswith("."):
+                            continue
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(entry.path)
+                        elif entry.is_file():
+                            yield entry.path
+                        elif entry.is_symlink() and not entry.is_dir():
+                            warnings.append(f"{entry.path} is a link that leads nowhere; it is left out")
+                    except OSError:  # a link to itself
                         warnings.append(f"{entry.path} is a link that leads nowhere; it is left out")
-                except OSError:  # a link to itself
-                    warnings.append(f"{entry.path} is a link that leads nowhere; it is left out")
-    except OSError as cause:
-        warnings.append(f"{folder} cannot be listed: {cause.strerror}; it is left out")
-    for one in sorted(folders):
-        yield from walk(one, warnings, ordered=ordered)
+        except OSError as cause:
+            warnings.append(f"{here} cannot be listed: {cause.strerror}; it is left out")
+        waiting += sorted(folders, reverse=True)
 
 
 def _limited(folder: str, warnings: list[str]) -> list[str]:
