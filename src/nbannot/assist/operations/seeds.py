@@ -268,5 +268,5 @@ def level_set(job: Job) -> Region:
         sitk_image(signed(inside, spacing).astype(np.float32), spacing),
         sitk_image(potential.astype(np.float32), spacing),
     ]
-    levels = execute(method, images, between(job.tell, 0.2, 0.95, "Moving the surface"))
+    levels = execute(method, images, between(job.tell, 0.25, 0.95, "Moving the surface"))
     return Region(box, levels <= 0, job.mode)
