@@ -169,7 +169,7 @@ def test_the_guide_is_true(
     """Every block of docs/config.md runs, and its files are without problems."""
     text = (Path(__file__).parents[2] / "docs" / "config.md").read_text(encoding="utf-8")
     files = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert len(files) == 2
+    assert len(files) == 3
     for number, content in enumerate(files):
         (tmp_path / f"{number}.yaml").write_text(content)
         assert load_config(tmp_path / f"{number}.yaml").problems == ()
