@@ -116,16 +116,20 @@ class _Budget:
             )
 
 
+def leads_out(name: str) -> str:
+    """Return in what way the name of a member leads out of its archive; empty when it does not."""
+    plain = name.replace("\\", "/")
+    if plain.startswith("/") or re.match(r"[A-Za-z]:", plain):
+        return "has an absolute path"
+    return "lies outside of the archive" if ".." in plain.split("/") or "\0" in plain else ""
+
+
 def _checked(path: str, name: str, *, link: bool, encrypted: bool = False) -> str:
     plain = name.replace("\\", "/")
-    problem = ""
-    if plain.startswith("/") or re.match(r"[A-Za-z]:", plain):
-        problem = "has an absolute path"
-    elif ".." in plain.split("/") or "\0" in plain:
-        problem = "lies outside of the archive"
-    elif link:
+    problem = leads_out(name)
+    if not problem and link:
         problem = "is a link or a device"
-    elif encrypted:
+    elif not problem and encrypted:
         raise FormatError(
             f"{path}: the member {plain} is encrypted",
             hint="Unpack the archive with its password and read the folder.",
