@@ -309,6 +309,12 @@ def test_rules_wheel_pen_and_fingers(lab: Lab, root: Locator) -> None:
     lab.screenshot("segment-adaptive", element=root)
     undo(lab)
     option(root, "adaptive").click()
+    areas(lab, root, axial)
+    fingers(lab, root, axial, cdp)
+
+
+def areas(lab: Lab, root: Locator, axial: Mouse) -> None:
+    """Where the brush may paint, and which segments lose voxels to it."""
     # Only inside another segment; then only outside of all others.
     lab.run_python("organ[..., :100] = 1")
     area = option(root, "area")
@@ -337,7 +343,6 @@ def test_rules_wheel_pen_and_fingers(lab: Lab, root: Locator) -> None:
     until_same(lab, "tumour", disc)
     until_equal(lab, f"bool((organ.array == (kept & ~({disc}))).all())", True)
     lab.run_python("tumour[...] = 0; organ[...] = 0; viewer.view = {**viewer.view, 'hidden': []}")
-    fingers(lab, root, axial, cdp)
 
 
 def fingers(lab: Lab, root: Locator, axial: Mouse, cdp: CDPSession) -> None:
@@ -367,7 +372,10 @@ def fingers(lab: Lab, root: Locator, axial: Mouse, cdp: CDPSession) -> None:
     hover(lab, "axial")
     lab.page.keyboard.press("Enter")
     outline = [axial.mm(corner) for corner in corners]
-    until_same(lab, "tumour", f"inside('axial', {outline}) & on('axial')")
+    # The picture is back but for some px: without the first corners there would be nothing, without one a triangle.
+    wanted = f"(inside('axial', {outline}) & on('axial'))"
+    both = f"int(((tumour.array > 0) & {wanted}).sum())"
+    until_equal(lab, f"2 * {both} > 0.9 * (int((tumour.array > 0).sum()) + int({wanted}.sum()))", True)
     lab.screenshot("segment-fingers", element=root)
     undo(lab)
 
