@@ -6,7 +6,7 @@ from nbannot.assist import operations as ops
 from nbannot.assist import register
 from nbannot.errors import NbannotError
 from nbannot.formats import read, scan, write
-from nbannot.formats.codes import code, find_codes
+from nbannot.formats.codes import code
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.attributes import Attribute
 from nbannot.model.document import Document
@@ -49,7 +49,6 @@ __all__ = [
     "code",
     "doctor",
     "export",
-    "find_codes",
     "load",
     "measure",
     "open_project",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,8 @@ CASES = [
     case("random_walker", "seeds", room=5, beta=300),
     case("watershed", "seeds", room=5, sigma=2),
     case("fast_marching", "bone", mm=6),
+    # The same from a place: the choice is no parameter in Python.
+    replace(case("fast_marching", "empty", pick=True, mm=9), form={"from": "a place to click", "mm": 9}),
     case("level_set", "bone", iterations=12, room=6),
     case("fill_between", "apart"),
     case("copy_slice", "apart", source=18, to=("19-21", [19, 20, 21])),

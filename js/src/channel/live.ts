@@ -35,6 +35,8 @@ export interface OperationForm {
   readonly gives: "segment" | "segments";
   readonly needs_image: boolean;
   readonly needs_point: "no" | "yes" | "depends";
+  /** What it starts from where no place is given; "": see its form. */
+  readonly starts: string;
   readonly needs_voxels: boolean;
 }
 

@@ -19,42 +19,53 @@ GROUPS = (
 """Context groups (PS3.16) that forms offer: what is segmented, regions of the body, findings."""
 
 
-def code(scheme: str, value: str, meaning: str = "") -> Code:
-    """Return a coded concept.
+class Codes:
+    """What `nb.code` is: gives codes, and finds them."""
 
-    Parameters
-    ----------
-    scheme
-        Coding scheme by its designator: "SCT", "RADLEX", "FMA", "DCM", …, or a private one ("99…").
-    value
-        The code; without a meaning the keyword or the name of DICOM's dictionaries: ``code("SCT", "Liver")``,
-        ``code("SCT", "left lung")``. `find_codes` looks for one by words.
-    meaning
-        What it means, in words.
+    def __call__(self, scheme: str, value: str, meaning: str = "") -> Code:
+        """Return a coded concept.
 
-    Raises
-    ------
-    EditError
-        When the scheme is unknown, or its dictionary has no such keyword and no such name.
-    """
-    check_scheme(scheme)
-    if meaning:
-        return Code(value, scheme, meaning)
-    from pydicom.sr.codedict import codes
+        Parameters
+        ----------
+        scheme
+            Coding scheme by its designator: "SCT", "RADLEX", "FMA", "DCM", …, or a private one ("99…").
+        value
+            The code; without a meaning the keyword or the name of DICOM's dictionaries: ``code("SCT", "Liver")``,
+            ``code("SCT", "left lung")``. `find` looks for one by words.
+        meaning
+            What it means, in words.
 
-    if scheme not in codes.schemes():
-        raise EditError(f"DICOM has no dictionary of {scheme}", hint="Give the code and its meaning.")
-    words = getattr(codes, scheme)
-    try:
-        return _plain(getattr(words, value))
-    except AttributeError:
-        named = {one.value: one for _, one in _concepts(scheme) if one.meaning.lower() == value.lower()}
-        if len(named) == 1:
-            return next(iter(named.values()))
-        near = [one.meaning for one in find_codes(value, scheme=scheme, limit=3)]
-        near = near or difflib.get_close_matches(value, words.dir(), n=3, cutoff=0.6)
-        hint = f"Did you mean {', '.join(near)}?" if near else "Give the code and its meaning."
-        raise EditError(f"{scheme} has no keyword {value!r} in DICOM", hint=hint) from None
+        Raises
+        ------
+        EditError
+            When the scheme is unknown, or its dictionary has no such keyword and no such name.
+        """
+        check_scheme(scheme)
+        if meaning:
+            return Code(value, scheme, meaning)
+        from pydicom.sr.codedict import codes
+
+        if scheme not in codes.schemes():
+            raise EditError(f"DICOM has no dictionary of {scheme}", hint="Give the code and its meaning.")
+        words = getattr(codes, scheme)
+        try:
+            return _plain(getattr(words, value))
+        except AttributeError:
+            named = {one.value: one for _, one in _concepts(scheme) if one.meaning.lower() == value.lower()}
+            if len(named) == 1:
+                return next(iter(named.values()))
+            near = [one.meaning for one in find_codes(value, scheme=scheme, limit=3)]
+            near = near or difflib.get_close_matches(value, words.dir(), n=3, cutoff=0.6)
+            hint = f"Did you mean {', '.join(near)}?" if near else "Give the code and its meaning."
+            raise EditError(f"{scheme} has no keyword {value!r} in DICOM", hint=hint) from None
+
+    @staticmethod
+    def find(words: str = "", *, cid: int | None = None, scheme: str = "", limit: int = 20) -> list[Code]:
+        """Look for coded concepts by words and context group: see `find_codes`."""
+        return find_codes(words, cid=cid, scheme=scheme, limit=limit)
+
+
+code = Codes()
 
 
 def find_codes(words: str = "", *, cid: int | None = None, scheme: str = "", limit: int = 20) -> list[Code]:
@@ -79,7 +90,7 @@ def find_codes(words: str = "", *, cid: int | None = None, scheme: str = "", lim
     asked = _words(words)
     if cid is None and not asked:
         raise EditError(
-            "Nothing is asked for", hint='Give words, or a group: find_codes("kidney", cid=7151).'
+            "Nothing is asked for", hint='Give words, or a group: nb.code.find("kidney", cid=7151).'
         )
     plain = " ".join(asked)
     best: dict[tuple[str, str], tuple[tuple[Any, ...], Code]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,18 +63,14 @@ def fill_shapes(
         Outlines (polygons, freehand outlines, livewires, closed splines, ellipses, rectangles) and boxes,
         or their ids; those that are neither are left out. None: all outlines, or those of ``label`` or
         ``lesion``; boxes are only filled where they are named.
-    label
-        Name or id of a label: its outlines only.
-    lesion
-        Id of a lesion: its outlines only.
+    label, lesion
+        Name or id of a label, id of a lesion: its outlines only.
     into
         Where all goes instead: name or id of a label, a `Mask` of one segment, or (mask, segment).
     mode
         How the voxels meet the segment: "add", "subtract", "intersect" or "replace".
     overwrite
-        Which other labels lose the voxels added: "mask" (at first), those of the same mask; "all", also those
-        in other masks of the image (as strokes do); "none"; or the names of those that may. Locked ones never
-        do, and where one may lose voxels otherwise, nothing is put over it.
+        Which other labels lose the voxels added, as in `Options`.
     progress
         Called with the part done (0 to 1) and a text; what it raises ends the work, and nothing is changed.
 
@@ -93,16 +90,8 @@ def fill_shapes(
     """
     with following(progress) as tell, document.lock:
         document.refresh()
-        edit = shapes_filled(
-            document,
-            shapes,
-            label=label,
-            lesion=lesion,
-            into=into,
-            mode=mode,
-            overwrite=overwrite,
-            progress=tell,
-        )
+        rules: dict[str, Any] = {"into": into, "mode": mode, "overwrite": overwrite}
+        edit = shapes_filled(document, shapes, label=label, lesion=lesion, **rules, progress=tell)
         return None if edit is None else document.apply(edit)
 
 
