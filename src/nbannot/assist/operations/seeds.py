@@ -193,7 +193,7 @@ def watershed(job: Job) -> Labels:
 
 def _slope(job: Job, box: Box) -> NDArray[np.float32]:
     """Return the length of the gradient of a box, as smooth as the operation's parameters say."""
-    told = between(job.tell, 0.05, 0.25, "Measuring gradients")
+    told = between(job.tell, 0.05, 0.2, "Measuring gradients")
     return slope(_numbers(job, box), job.spacing(), job.params["sigma"], told)
 
 

@@ -104,12 +104,14 @@ def _solved(
     if start == 0:
         return seeds
     way = inverse * left
-    size = float(np.vdot(left, way))
+    size, far = float(np.vdot(left, way)), 0.0
     for _ in range(STEPS):
         done = float(np.linalg.norm(left)) / start
         if done <= TOLERANCE:
             break
-        told(min(max(math.log(done) / math.log(TOLERANCE), 0.0), 1.0))
+        # What is left may grow for a few steps.
+        far = min(max(math.log(done) / math.log(TOLERANCE), far), 1.0)
+        told(far)
         pushed = (degree * way - _neighbours(way, weights)) * free
         length = size / float(np.vdot(way, pushed))
         x += length * way
