@@ -16,25 +16,52 @@ import pytest
 from sqlalchemy import event
 
 import nbannot
+from contract_access import AccessContract
+from contract_exchange import ExchangeContract
+from contract_tasks import TasksContract
 from moves import SHAPE, perform, phantom, state
 from nbannot.errors import ReadOnlyError, StoreError
 from nbannot.model.annotations import Box
 from nbannot.model.document import Document
 from nbannot.session import Session
-from nbannot.store import LocalProject, Project, open_project, schema
-from nbannot.store.local import NAME, UNDO_STEPS
-from project_contract import ProjectContract
+from nbannot.store import Project, StoredProject, engines, open_project
+from nbannot.store.core import UNDO_STEPS
+from nbannot.store.opening import NAME, in_folder
+from project_contract import ProjectContract, picture
 
 
-class TestLocalProject(ProjectContract):
+def every(place: Path, number: int) -> StoredProject:
+    """A project that keeps a snapshot after so many edits."""
+    return StoredProject(in_folder(place, every=number), author="ada")
+
+
+class InFolder:
+    """SQLite for rows, a folder for files."""
+
     def open(self, place: Path, **options: Any) -> Project:
         return open_project(place, **options)
+
+
+class TestProject(InFolder, ProjectContract):
+    pass
+
+
+class TestAccess(InFolder, AccessContract):
+    pass
+
+
+class TestTasks(InFolder, TasksContract):
+    pass
+
+
+class TestExchange(InFolder, ExchangeContract):
+    pass
 
 
 SRC = Path(nbannot.__file__).parents[1]
 
 
-def begin(place: Path, **options: Any) -> LocalProject:
+def begin(place: Path, **options: Any) -> StoredProject:
     project = open_project(place, author="ada", **options)
     if "c1" not in project.case_names:
         project.add_case("c1", images=phantom(), copy=True, labels=["liver", "lesion"])
@@ -57,7 +84,7 @@ def test_a_path_and_a_file_url_open_the_same_project(tmp_path: Path, form: Any) 
     assert open_project(form(tmp_path / "my study")).case_names == ["c1"]
 
 
-@pytest.mark.parametrize("url", ["https://hub.example.org/x", "s3://bucket/x", "postgresql://db"])
+@pytest.mark.parametrize("url", ["ftp://hub.example.org/x", "s3://bucket/x"])
 def test_another_scheme_is_refused_and_says_what_is_possible(url: str) -> None:
     with pytest.raises(StoreError, match=r"Give a folder, as a path .* or a file:// URL"):
         open_project(url)
@@ -80,11 +107,22 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
         open_project(tmp_path / "b")
 
 
+def test_an_image_inside_the_project_moves_with_it(tmp_path: Path) -> None:
+    place = tmp_path / "study"
+    path = picture(place / "images" / "a.png")
+    project = open_project(place)
+    project.add_case("a", images=path)
+    assert project.references("a")[0].uri == "images/a.png"
+    project.close()
+    moved = place.rename(place.with_name("elsewhere"))
+    assert open_project(moved).images("a")[0].shape == (1, 6, 8)
+
+
 # Snapshots.
 
 
 def test_undo_goes_on_over_snapshots_and_reopening(tmp_path: Path) -> None:
-    with LocalProject(tmp_path, author="ada", every=10) as project:
+    with every(tmp_path, 10) as project:
         project.add_case("c1", images=phantom(), copy=True, labels=["liver"])
         session = project.start("c1")
         for n in range(190):
@@ -94,7 +132,7 @@ def test_undo_goes_on_over_snapshots_and_reopening(tmp_path: Path) -> None:
             session.document.undo()
             states.append(session.document.masks["liver"].array.copy())
         session.save()
-    with LocalProject(tmp_path, author="ada", every=10) as project:
+    with every(tmp_path, 10) as project:
         session = project.start("c1")
         array = session.document.masks["liver"].array
         assert session.first > 0
@@ -110,7 +148,7 @@ def test_undo_goes_on_over_snapshots_and_reopening(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_is_kept_now_and_then_and_every_step_comes_back(tmp_path: Path) -> None:
-    project = LocalProject(tmp_path, author="ada", every=10)
+    project = every(tmp_path, 10)
     project.add_case("c1", images=phantom(), copy=True, labels=["liver"])
     session = project.start("c1")
     states = [session.document.masks["liver"].array.copy()]
@@ -120,7 +158,7 @@ def test_a_snapshot_is_kept_now_and_then_and_every_step_comes_back(tmp_path: Pat
     with closing(sqlite3.connect(tmp_path / NAME)) as database:
         kept = [row[0] for row in database.execute("SELECT seq FROM snapshots ORDER BY seq")]
     assert kept == list(range(0, 131, 10))
-    for other in (session, LocalProject(tmp_path, author="ada").start("c1")):
+    for other in (session, open_project(tmp_path, author="ada").start("c1")):
         for step in (0, 1, 9, 10, 11, 29, 79, 80, 81, 129, 130):
             assert np.array_equal(other.at(step).masks["liver"].array, states[step])
     assert len(project.history("c1")) == 130
@@ -138,7 +176,7 @@ def test_a_change_in_place_of_a_locked_label_is_there_again(tmp_path: Path) -> N
 
 
 def test_a_change_in_place_without_an_edit_is_not_in_a_snapshot(tmp_path: Path) -> None:
-    project = LocalProject(tmp_path, author="ada", every=1)
+    project = every(tmp_path, 1)
     project.add_case("c1", images=phantom(), copy=True, labels=["liver"])
     session = project.start("c1")
     session.document.masks["liver"].array[3, 3, 3] = 1
@@ -190,7 +228,7 @@ def test_a_full_database_refuses_the_edit_and_keeps_the_rest(tmp_path: Path) -> 
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count={pages}")
 
-    engine = project._database.engine
+    engine = project._core.database.engine
     engine.dispose()
     event.listen(engine, "connect", limit)
     before = None
@@ -209,7 +247,7 @@ def test_a_full_database_refuses_the_edit_and_keeps_the_rest(tmp_path: Path) -> 
 def test_a_full_disk_stops_no_edit_when_only_the_snapshot_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    project = LocalProject(tmp_path, author="ada", every=2)
+    project = every(tmp_path, 2)
     project.add_case("c1", images=phantom(), copy=True, labels=["liver"])
     session = project.start("c1")
 
@@ -235,7 +273,7 @@ def test_a_full_disk_stops_no_edit_when_only_the_snapshot_fails(
 def test_a_locked_database_is_not_waited_for_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "BUSY_S", 0.1)
+    monkeypatch.setattr(engines, "BUSY_S", 0.1)
     session = begin(tmp_path).start("c1")
     with closing(sqlite3.connect(tmp_path / NAME, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

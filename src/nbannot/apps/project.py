@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from nbannot.store import LocalProject
+from nbannot.store import StoredProject
 from nbannot.store import open_project as open_store
 from nbannot.viewer import Viewer
 
 
-def open_project(url: str | Path, *, author: str | None = None, read_only: bool = False) -> LocalProject:
+def open_project(
+    url: str | Path,
+    *,
+    author: str | None = None,
+    read_only: bool = False,
+    files: str | Path | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> StoredProject:
     """Open a project, or make one where there is none; ``project.open(case)`` gives a viewer.
 
     Parameters
     ----------
     url
-        A folder: a path or a ``file://`` URL.
+        A folder: a path or a ``file://`` URL; or ``postgresql://user:password@host/database?project=name``.
     author
-        Who edits; the login name when missing.
+        Who acts; the login name when missing.
     read_only
         Whether to leave the project as it is. A folder that may not be written is opened so.
+    files
+        Where a project in PostgreSQL keeps its files: a folder, or a URL of fsspec such as
+        ``s3://bucket/prefix``. Needed once; the project remembers it.
+    storage_options
+        Login and address of that storage, for fsspec; never kept.
 
     Raises
     ------
     StoreError
-        When the URL is of another kind, or the folder holds no project and none can be made.
+        When the URL is of another kind, the database or the files cannot be reached, or the folder holds
+        no project and none can be made.
     NewerVersionError
         When a newer nbannot made the project.
+    MissingDependencyError
+        When a package for this kind of project is not installed.
     """
-    return open_store(url, show=Viewer, author=author, read_only=read_only)
+    return open_store(
+        url, show=Viewer, author=author, read_only=read_only, files=files, storage_options=storage_options
+    )

@@ -44,7 +44,7 @@ from nbannot.session.reading import (
     read_presets,
     read_shortcuts,
 )
-from nbannot.session.yamlfile import read_yaml
+from nbannot.session.yamlfile import Content, parse_yaml, read_yaml
 
 _INDEX = re.compile(r"(\[\d+\])+(?=\.|$)")
 
@@ -122,6 +122,19 @@ class Config:
         names = list(key) if not isinstance(key, str) else _names(self._node, _INDEX.sub("", key).split("."))
         leaf = first_leaf(find(self._node, names))
         return None if leaf is None else leaf.file
+
+    @property
+    def origins(self) -> dict[str, Path]:
+        """The file of each value, by its dotted key."""
+
+        def walk(node: Node, before: str) -> Iterator[tuple[str, Path]]:
+            for key, one in node.items():
+                if isinstance(one, dict):
+                    yield from walk(one, join(before, key))
+                elif one.file is not None:
+                    yield join(before, key), one.file
+
+        return dict(walk(self._node, ""))
 
     @property
     def data(self) -> dict[str, Any]:
@@ -276,16 +289,52 @@ def _is_trusted(file: Path) -> bool:
         return False
 
 
+def stack_configs(
+    levels: Sequence[Sequence[tuple[str, str]]],
+    *,
+    folder: Path | None = None,
+    groups: Iterable[str] = (),
+    role: Role | None = "user",
+) -> Config:
+    """Merge configurations that are kept as texts, the nearest level first.
+
+    Parameters
+    ----------
+    levels
+        (name, YAML) of the texts of each level; within a level the first is merged over the others.
+    folder
+        Where files are looked for beneath them, upwards; None for nowhere.
+    groups, role
+        As in `load_config`.
+    """
+
+    def kept() -> Iterator[_Level]:
+        for texts in levels:
+            yield [(Path(name), parse_yaml(text, Path(name))) for name, text in texts], None
+        for files, up in () if folder is None else _above(folder):
+            yield [(file, read_yaml(file)) for file in files], up
+
+    return _inherited(kept(), groups=list(groups), role=role)
+
+
+_Level = tuple[list[tuple[Path, Content]], int | None]
+
+
 def _gather(
     folders: Iterator[tuple[list[Path], int | None]], *, groups: list[str], role: Role | None
 ) -> Config:
     """Read the nearest configuration, and those above it as long as they are inherited."""
+    contents = (([(file, read_yaml(file)) for file in files], up) for files, up in folders)
+    return _inherited(contents, groups=groups, role=role)
+
+
+def _inherited(levels: Iterator[_Level], *, groups: list[str], role: Role | None) -> Config:
+    """Merge levels, the nearest first, up to the first that does not inherit."""
     found: list[_File] = []
     problems: list[Problem] = []
-    for files, up in folders:
+    for contents, up in levels:
         inherits = False
-        for file in files:
-            content = read_yaml(file)
+        for file, content in contents:
             problems += [replace(one, up=up) for one in content.problems]
             value = content.value
             if isinstance(value, list) and len(value) == 1:
