@@ -112,21 +112,22 @@ class Config:
     io: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()
-    _node: Node = field(default_factory=dict, repr=False, compare=False)
+    node: Node = field(default_factory=dict, repr=False, compare=False)
+    """The merged values with the file and line of each."""
 
     def origin(self, key: str | Sequence[str]) -> Path | None:
         """Return the file a value comes from: ``config.origin("windowing.level")``.
 
         None for what no file says. A name with a dot is given as a sequence of names.
         """
-        names = list(key) if not isinstance(key, str) else _names(self._node, _INDEX.sub("", key).split("."))
-        leaf = first_leaf(find(self._node, names))
+        names = list(key) if not isinstance(key, str) else _names(self.node, _INDEX.sub("", key).split("."))
+        leaf = first_leaf(find(self.node, names))
         return None if leaf is None else leaf.file
 
     @property
     def data(self) -> dict[str, Any]:
         """The merged values as they were written, without those of wrong keys."""
-        return {key: value for key, value in plain(self._node).items() if key in (*KEYS, *UNUSED)}
+        return {key: value for key, value in plain(self.node).items() if key in (*KEYS, *UNUSED)}
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -143,7 +144,7 @@ class Config:
         """Return a copy whose layouts name images by id; those with unknown images become problems."""
         pick, layouts, problems = picker(images), {}, list(self.problems)
         for name, tree in self.layouts.items():
-            written = find(self._node, ("layouts", name))
+            written = find(self.node, ("layouts", name))
             value = tree if written is None else plain(written)
             try:
                 layouts[name] = without(read_tree(value, f"layouts.{name}", pick=pick), self.disabled)
@@ -153,7 +154,7 @@ class Config:
         return replace(self, layouts=layouts, layout=layout, problems=tuple(problems))
 
     def _problem(self, misfit: Misfit, path: Sequence[str]) -> Problem:
-        leaf = first_leaf(find(self._node, path))
+        leaf = first_leaf(find(self.node, path))
         file, line = (None, None) if leaf is None else (leaf.file, leaf.line)
         known = next((one.up for one in self.problems if one.file == file), None)
         return Problem(
@@ -212,8 +213,8 @@ def load_config(
     if role not in ("user", "admin", None):
         raise ConfigError(f"Unknown role {role!r}", hint='Choose "user", "admin" or None.')
     if isinstance(source, Mapping):
-        values: list[_File] = [(grow(source), None, None)]
-        return _usable(_read(values, groups=list(groups), role=role, problems=[]))
+        values: list[Found] = [(grow(source), None, None)]
+        return _usable(read_files(values, groups=list(groups), role=role, problems=[]))
     path = Path(source).absolute()
     if path.is_dir():
         return _gather(_above(path), groups=list(groups), role=role)
@@ -238,12 +239,13 @@ def find_config(
 
 
 def _usable(config: Config) -> Config:
-    if not config._node and config.problems:
+    if not config.node and config.problems:
         raise ConfigError(str(config.problems[0]), hint="Nothing in the configuration can be used.")
     return config
 
 
-_File = tuple[Node, Path | None, int | None]
+Found = tuple[Node, Path | None, int | None]
+"""What a file says, the file, and how many folders above it lies."""
 
 
 def _above(folder: Path) -> Iterator[tuple[list[Path], int | None]]:
@@ -280,7 +282,7 @@ def _gather(
     folders: Iterator[tuple[list[Path], int | None]], *, groups: list[str], role: Role | None
 ) -> Config:
     """Read the nearest configuration, and those above it as long as they are inherited."""
-    found: list[_File] = []
+    found: list[Found] = []
     problems: list[Problem] = []
     for files, up in folders:
         inherits = False
@@ -301,10 +303,12 @@ def _gather(
             inherits = inherits or value.get(INHERIT) is True
         if not inherits:
             break
-    return _read(found, groups=groups, role=role, problems=problems)
+    return read_files(found, groups=groups, role=role, problems=problems)
 
 
-def _read(files: Sequence[_File], *, groups: list[str], role: Role | None, problems: list[Problem]) -> Config:
+def read_files(
+    files: Sequence[Found], *, groups: list[str], role: str | None, problems: list[Problem]
+) -> Config:
     """Merge files, the nearest first, and read what they say."""
     reader = Reader({file: up for _, file, up in files})
     reader.problems += problems
@@ -327,7 +331,7 @@ def _read(files: Sequence[_File], *, groups: list[str], role: Role | None, probl
     rules = _rules(reader, node["hanging"], layouts) if "hanging" in node else ()
     paths = tuple(file for _, file, _ in files if file is not None)
     return Config(
-        **values, layout=layout, hanging=rules, problems=tuple(reader.problems), files=paths, _node=node
+        **values, layout=layout, hanging=rules, problems=tuple(reader.problems), files=paths, node=node
     )
 
 
