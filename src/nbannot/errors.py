@@ -42,6 +42,10 @@ class FormatError(NbannotError, ValueError):
     """A file is not an image, is damaged, or is of an unsupported kind."""
 
 
+class RemoteError(NbannotError, OSError):
+    """A bucket, server or archive is away, refuses, or does not send what it should; nothing was half kept."""
+
+
 class GeometryError(NbannotError, ValueError):
     """A geometry is impossible, or does not fit."""
 

@@ -1,13 +1,23 @@
-"""Where the files of an image really lie, when its sources name the archive that it came from."""
+"""Where the files of an image really lie, when its sources name the archive or URL that it came from."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from nbannot.model.image import Image
 
+
+class Fetched(Protocol):
+    """Files of a URL on the local disk, kept while somebody holds this."""
+
+    url: str
+
+
 _INSIDE: WeakKeyDictionary[Image, tuple[str | None, ...]] = WeakKeyDictionary()
+_FETCHED: WeakKeyDictionary[Image, Fetched] = WeakKeyDictionary()
 
 
 def source_paths(image: Image) -> tuple[str | None, ...]:
@@ -20,3 +30,16 @@ def came_from(image: Image, archive: str) -> None:
     _INSIDE[image] = source_paths(image)
     image.sources = tuple(replace(source, path=archive) for source in image.sources)
     image.uri = archive
+
+
+def fetched_from(image: Image, url: str, uris: Mapping[str, str], held: Fetched) -> None:
+    """Let the image and its sources name the URLs that their files were fetched from; keep the files."""
+    _INSIDE[image] = source_paths(image)
+    _FETCHED[image] = held
+    image.sources = tuple(replace(one, path=uris.get(one.path or "", url)) for one in image.sources)
+    image.uri = url
+
+
+def fetched(image: Image) -> Fetched | None:
+    """Return the fetched files of an image; None for one from this machine."""
+    return _FETCHED.get(image)

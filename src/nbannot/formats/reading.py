@@ -26,6 +26,8 @@ from nbannot.formats.metaimage import is_metaimage, read_metaimage
 from nbannot.formats.nifti import is_nifti, read_nifti
 from nbannot.formats.nrrd import is_nrrd, read_nrrd
 from nbannot.formats.raster import is_raster, read_raster
+from nbannot.formats.remote import Options, held, is_url
+from nbannot.formats.remote.urls import local_path
 from nbannot.formats.sources import PathLike, Sources, must_exist, sources_of, start_of_file
 from nbannot.formats.tiff import is_tiff, read_tiff
 from nbannot.model.document import Document
@@ -41,7 +43,12 @@ _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
 @overload
-def read(path: PathLike | Iterable[PathLike], *, series: str | None = None) -> Image | Images: ...
+def read(
+    path: PathLike | Iterable[PathLike],
+    *,
+    series: str | None = None,
+    storage_options: Options | None = None,
+) -> Image | Images: ...
 
 
 @overload
@@ -52,6 +59,7 @@ def read(
     resample: bool = False,
     masks: bool = False,
     lut: PathLike | Mapping[int, str] | None = None,
+    storage_options: Options | None = None,
 ) -> Document: ...
 
 
@@ -63,6 +71,7 @@ def read(
     resample: bool = False,
     masks: bool = False,
     lut: PathLike | Mapping[int, str] | None = None,
+    storage_options: Options | None = None,
 ) -> Image | Images | Document:
     """Return the image, or the images by name, of a file, folder or list of files; or annotations.
 
@@ -73,7 +82,8 @@ def read(
     Parameters
     ----------
     path
-        A file, a folder, a ZIP or tar archive, a DICOMDIR, or several files.
+        A file, a folder, a ZIP or tar archive, a DICOMDIR, or several files; also by URL (``s3://…``,
+        ``https://…``, ``zip://folder::archive``, ``dicomweb+https://…/studies/…/series/…``).
     series
         Name, id or Series Instance UID of the one image to return when there are several.
     image
@@ -85,6 +95,8 @@ def read(
     lut
         What the values of a labelmap mean: names by value, or the file of a look-up table; the one
         beside the labelmap when missing.
+    storage_options
+        What opens a URL: keys, passwords, endpoints. Never kept; the environment counts without it.
 
     Returns
     -------
@@ -96,6 +108,8 @@ def read(
     FormatError, GeometryError, UnknownItemError
         When nothing can be read, or the one file named is damaged or of another kind; when slices
         contradict each other, or a mask does not fit its image; when no image is named `series`.
+    RemoteError
+        When a URL cannot be reached, refuses, or its files come damaged.
 
     Warns
     -----
@@ -104,13 +118,13 @@ def read(
         files were left out, or parts of annotations were changed or not read.
     """
     if image is not None:
-        return _read_labels(path, image, resample=resample, masks=masks, lut=lut)
-    sources = sources_of(path)
-    inside = sources.unpacked
+        return _read_labels(path, image, resample=resample, masks=masks, lut=lut, options=storage_options)
+    sources = sources_of(path, storage_options)
+    inside = sources.inside
     if inside is None:
         return _chosen(_found(sources), series, sources.uri)
     with inside.used():
-        result = _chosen(inside.named(_found(sources)), series, inside.path)
+        result = _chosen(inside.named(_found(sources)), series, inside.plain(sources.uri))
         for one in [result] if isinstance(result, Image) else result.values():
             inside.keep_for(one)
     return result
@@ -132,11 +146,11 @@ def _read_labels(
     resample: bool,
     masks: bool,
     lut: PathLike | Mapping[int, str] | None,
+    options: Options | None,
 ) -> Document:
     if not isinstance(path, (str, os.PathLike)):
         raise FormatError("Annotations are read from one file or folder at a time", hint=way_in(path))
-    name = os.fspath(path)
-    must_exist(name, "path")
+    name = local_path(os.fspath(path))
     images = (
         [image]
         if isinstance(image, Image)
@@ -145,6 +159,13 @@ def _read_labels(
         else list(image)
     )
     table = os.fspath(lut) if isinstance(lut, (str, os.PathLike)) else lut
+    if is_url(name):
+        files = held(name, options)
+        alone = len(files.entries) == 1 and "/" not in files.entries[0].name
+        with files.used():
+            place = files.files[0] if alone else str(files.folder)
+            return read_labels(place, images, resample=resample, masks=masks, lut=table)
+    must_exist(name, "path")
     kind = "" if Path(name).is_dir() else archive_kind(name, start_of_file(name))
     if not kind or format_of(name):
         return read_labels(name, images, resample=resample, masks=masks, lut=table)

@@ -1,0 +1,189 @@
+"""Servers that the tests start on loopback: an S3 store (moto) and a DICOMweb archive (Orthanc)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+BUCKET = "images"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An S3 bucket: what opens it, and a client that fills it."""
+
+    options: dict[str, Any]
+    client: Any
+
+    def put(self, key: str, data: bytes | Path) -> str:
+        body = data.read_bytes() if isinstance(data, Path) else data
+        self.client.put_object(Bucket=BUCKET, Key=key, Body=body)
+        return f"s3://{BUCKET}/{key}"
+
+    def put_folder(self, prefix: str, folder: Path) -> str:
+        for file in sorted(one for one in folder.rglob("*") if one.is_file()):
+            self.put(f"{prefix}/{file.relative_to(folder).as_posix()}", file)
+        return f"s3://{BUCKET}/{prefix}/"
+
+
+@contextmanager
+def s3_bucket() -> Iterator[Bucket]:
+    """Start moto on a free port of loopback, with one empty bucket."""
+    boto3 = pytest.importorskip("boto3")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(
+        ip_address="127.0.0.1", port=0, verbose=False
+    )
+    server.start()
+    host, port = server.get_host_and_port()
+    options = {"key": "tester", "secret": "not-a-secret", "endpoint_url": f"http://{host}:{port}"}
+    client = boto3.client(
+        "s3", aws_access_key_id="tester", aws_secret_access_key="not-a-secret",
+        endpoint_url=options["endpoint_url"], region_name="us-east-1",
+    )  # fmt: skip
+    client.create_bucket(Bucket=BUCKET)
+    try:
+        yield Bucket(options, client)
+    finally:
+        server.stop()
+
+
+@dataclass(frozen=True)
+class OrthancServer:
+    """A running archive."""
+
+    url: str
+    options: dict[str, str]
+    process: subprocess.Popen[bytes]
+
+
+_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+# Orthanc 1.10 has no option for the address that it listens at. In a network namespace of its own it is
+# reached by nobody; a relay in the namespace passes on what comes to a socket file.
+_RELAY = """
+import socket, sys, threading
+def pump(a, b):
+    try:
+        while data := a.recv(65536):
+            b.sendall(data)
+    except OSError:
+        pass
+    for one in (a, b):
+        try:
+            one.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+def address(text):
+    if text.startswith("/"):
+        return socket.AF_UNIX, text
+    host, port = text.rsplit(":", 1)
+    return socket.AF_INET, (host, int(port))
+family, place = address(sys.argv[1])
+listening = socket.socket(family)
+listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listening.bind(place)
+listening.listen(64)
+print("ready", flush=True)
+while True:
+    one, _ = listening.accept()
+    family, place = address(sys.argv[2])
+    other = socket.socket(family)
+    try:
+        other.connect(place)
+    except OSError:
+        one.close()
+        continue
+    for pair in ((one, other), (other, one)):
+        threading.Thread(target=pump, args=pair, daemon=True).start()
+"""
+
+
+@contextmanager
+def orthanc(folder: Path) -> Iterator[OrthancServer]:
+    """Start Orthanc with DICOMweb and a password, reachable on loopback alone."""
+    program = shutil.which("Orthanc")
+    if program is None or not _PLUGIN.exists():
+        pytest.fail(
+            "Orthanc is not installed. Run: tests/install-packages 'for DICOMweb' orthanc orthanc-dicomweb"
+        )
+    port = _free_port()
+    alone = subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode == 0
+    settings = {
+        "Name": "tests", "StorageDirectory": str(folder / "files"), "IndexDirectory": str(folder / "index"),
+        "Plugins": [str(_PLUGIN)], "HttpPort": port, "DicomServerEnabled": False,
+        "RemoteAccessAllowed": False, "AuthenticationEnabled": True,
+        "RegisteredUsers": {"tester": "not-a-secret"},
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+    }  # fmt: skip
+    config = folder / "orthanc.json"
+    config.write_text(json.dumps(settings))
+    relay = folder / "relay.py"
+    relay.write_text(_RELAY)
+    processes = []
+    try:
+        # A path in the folder of the tests may be longer than a socket may have.
+        unix = Path(f"/tmp/nbannot-{os.getpid()}-{port}.sock")
+        if alone:
+            inside = (
+                f"ip link set lo up && {{ '{sys.executable}' '{relay}' '{unix}' 127.0.0.1:{port} & }} "
+                f"&& exec '{program}' '{config}'"
+            )
+            command = ["unshare", "-rn", "--kill-child", "--fork", "--pid", "sh", "-c", inside]
+        else:
+            command = [program, str(config)]
+        with (folder / "orthanc.log").open("wb") as log:
+            processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+        if alone:
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, str(relay), f"127.0.0.1:{port}", str(unix)], stdout=subprocess.DEVNULL
+                )
+            )
+        _wait(f"http://127.0.0.1:{port}/dicom-web/studies", processes[0], folder / "orthanc.log")
+        options = {"username": "tester", "password": "not-a-secret"}
+        yield OrthancServer(f"dicomweb+http://127.0.0.1:{port}/dicom-web", options, processes[0])
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        unix.unlink(missing_ok=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            urlopen(url, timeout=5)
+            return
+        except URLError as error:
+            if getattr(error, "code", 0) == 401:
+                return
+        except OSError:
+            pass
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    pytest.fail(f"Orthanc did not start: {log.read_text(errors='replace')[-2000:]}")
