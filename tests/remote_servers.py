@@ -133,9 +133,9 @@ def orthanc(folder: Path) -> Iterator[OrthancServer]:
     relay = folder / "relay.py"
     relay.write_text(_RELAY)
     processes = []
+    # A path in the folder of the tests may be longer than a socket may have.
+    unix = Path(f"/tmp/nbannot-{os.getpid()}-{port}.sock")
     try:
-        # A path in the folder of the tests may be longer than a socket may have.
-        unix = Path(f"/tmp/nbannot-{os.getpid()}-{port}.sock")
         if alone:
             inside = (
                 f"ip link set lo up && {{ '{sys.executable}' '{relay}' '{unix}' 127.0.0.1:{port} & }} "
@@ -157,12 +157,8 @@ def orthanc(folder: Path) -> Iterator[OrthancServer]:
         yield OrthancServer(f"dicomweb+http://127.0.0.1:{port}/dicom-web", options, processes[0])
     finally:
         for process in processes:
-            process.terminate()
-        for process in processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            process.kill()
+            process.wait()
         unix.unlink(missing_ok=True)
 
 

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from nbannot.model.image import Image
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a place that is not on this machine's disks.
+
+    Parameters
+    ----------
+    uri
+        Where it is, without secrets.
+    name
+        Its path within the place, with ``/``.
+    size
+        In bytes; -1 where the place does not say.
+    stamp
+        Changes when the content does: an etag or a time; empty where the place has none.
+    """
+
+    uri: str
+    name: str
+    size: int
+    stamp: str
+
+
 class Fetched(Protocol):
-    """Files of a URL on the local disk, kept while somebody holds this."""
+    """Files of a URL on the local disk, kept while somebody holds this; ``sha256`` by name."""
 
     url: str
+    entries: tuple[Entry, ...]
+    sha256: Mapping[str, str]
 
 
 _INSIDE: WeakKeyDictionary[Image, tuple[str | None, ...]] = WeakKeyDictionary()

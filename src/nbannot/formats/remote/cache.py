@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
-from nbannot.errors import NbannotError, RemoteError
+from nbannot.errors import GoneError, NbannotError, RemoteError
 from nbannot.formats.dicom import Found
 from nbannot.formats.places import fetched_from
 from nbannot.formats.remote.urls import Entry, Place, safe_name
@@ -236,7 +236,8 @@ class Held:
 
     def plain(self, text: str) -> str:
         """Return a message with URLs instead of paths in the cache."""
-        return text.replace(f"{self.folder}/", f"{self.url.rstrip('/')}/").replace(str(self.folder), self.url)
+        shown = self.url.removeprefix("zip://::")
+        return text.replace(f"{self.folder}/", f"{shown.rstrip('/')}/").replace(str(self.folder), shown)
 
     def named(self, found: Found) -> Found:
         """Return what was found, its messages naming the files at their place."""
@@ -328,7 +329,7 @@ def _limited(place: Place, entries: Iterable[Entry]) -> list[Entry]:
                 hint="project.index(url) lists what is in it; read one series or folder.",
             )
     if not wanted:
-        raise RemoteError(f"There is no file at {place.url}", hint="Check the URL.")
+        raise GoneError(f"There is no file at {place.url}", hint="Check the URL.")
     return wanted
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from nbannot.errors import FormatError, RemoteError
+from nbannot.errors import FormatError, GoneError, RemoteError
 from nbannot.formats.archives import BROKEN, Member, archive_kind, members
 from nbannot.formats.remote.urls import Entry
 
@@ -31,7 +31,7 @@ class Members:
     """
 
     def __init__(self, inner: str, outer: str, path: str, *, stamp: str = "", keeper: object = None) -> None:
-        self.url = f"zip://{inner}::{outer}" if inner else outer
+        self.url = f"zip://{inner}::{outer}"
         self._inner, self._outer, self._path, self._keeper = inner, outer, path, keeper
         self._stamp = stamp
 
@@ -48,7 +48,7 @@ class Members:
                     f"zip://{member.name}::{self._outer}", name, member.size, f"{stamp}-{member.mark}"
                 )
         if not found and self._inner:
-            raise RemoteError(
+            raise GoneError(
                 f"There is no {self._inner} in {self._outer}", hint="Check the name in the archive."
             )
 

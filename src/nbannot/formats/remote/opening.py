@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from nbannot.errors import FormatError, RemoteError
+from nbannot.errors import FormatError, GoneError
 from nbannot.formats.archives import archive_kind
 from nbannot.formats.remote.cache import Cache, Held
 from nbannot.formats.remote.members import Members
@@ -76,7 +76,7 @@ def held(
         found = [entry for entry in entries if entry.name in wanted]
         lost = sorted(wanted - {entry.name for entry in found})
         if lost:
-            raise RemoteError(f"{len(lost)} files of {url} are not there any more ({lost[0]}, …)")
+            raise GoneError(f"{len(lost)} files of {url} are not there any more ({lost[0]}, …)")
         return cache.hold(place, found)
     files = cache.hold(place, entries)
     if not unpack or len(files.entries) != 1 or isinstance(place, Members):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from nbannot.errors import MissingDependencyError, NbannotError, RemoteError, need
+from nbannot.errors import GoneError, MissingDependencyError, NbannotError, RemoteError, need
 from nbannot.formats.remote.urls import Entry, Options, checked_url
 
 _BLOCK = 1 << 20
@@ -138,7 +138,7 @@ class ObjectStore:
 def _error(scheme: str, what: str, cause: Exception) -> RemoteError:
     text = f"{type(cause).__name__} {cause}"
     if isinstance(cause, FileNotFoundError):
-        return RemoteError(f"There is nothing at {what}", hint="Check the URL, and who may list the bucket.")
+        return GoneError(f"There is nothing at {what}", hint="Check the URL, and who may list the bucket.")
     if isinstance(cause, PermissionError) or any(word in text for word in _DENIED):
         return RemoteError(
             f"{what} is refused with these credentials",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from nbannot.errors import FormatError
+from nbannot.formats.places import Entry
+
+__all__ = ["Entry", "Options", "Place", "checked_url", "is_url", "local_path", "safe_name", "split_member"]
 
 Options = Mapping[str, Any]
 """What opens a place: keys, passwords, endpoints. Never kept."""
@@ -19,28 +21,6 @@ _CHAIN = "::"
 _SECRETS = re.compile(
     r"[?&](?:[a-z-]*(?:signature|token|secret|password|credential|key)[a-z-]*)=", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file of a place.
-
-    Parameters
-    ----------
-    uri
-        Where it is, without secrets.
-    name
-        Its path within the place, with ``/``.
-    size
-        In bytes; -1 where the place does not say.
-    stamp
-        Changes when the content does: an etag or a time; empty where the place has none.
-    """
-
-    uri: str
-    name: str
-    size: int
-    stamp: str
 
 
 class Place(Protocol):

@@ -9,7 +9,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 from urllib.parse import urlsplit
 
-from nbannot.errors import FormatError, NbannotError, RemoteError, need
+from nbannot.errors import FormatError, GoneError, NbannotError, RemoteError, need
 from nbannot.formats.quiet import quiet
 from nbannot.formats.remote.multipart import parts
 from nbannot.formats.remote.urls import Entry, Options, checked_url
@@ -198,7 +198,7 @@ class Series:
                     uri = f"{self.server.root}/studies/{study}/series/{uid}/instances/{sop}"
                     yield Entry(uri, f"{sop}.dcm" if series else f"{uid}/{sop}.dcm", -1, "")
         if not found:
-            raise RemoteError(
+            raise GoneError(
                 f"There is nothing at {self.url}", hint="Was it deleted? nb.Archive(url).search() lists."
             )
 
@@ -238,7 +238,7 @@ def _refused(what: str, status: int) -> RemoteError:
             hint='Give storage_options={"username": …, "password": …} or {"token": …}, or use ~/.netrc.',
         )
     if status == 404:
-        return RemoteError(f"There is nothing at {what}", hint="Check the URL; was it deleted?")
+        return GoneError(f"There is nothing at {what}", hint="Check the URL; was it deleted?")
     return RemoteError(
         f"{what} answered with {status}", hint="Try again later, or look at the archive's log."
     )
