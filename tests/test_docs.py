@@ -12,7 +12,7 @@ import pytest
 
 import nbannot
 from nbannot import errors
-from nbannot.store import LocalProject
+from nbannot.store import StoredProject
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -89,7 +89,7 @@ def test_the_reference_has_the_tree_of_errors() -> None:
 
 
 def test_the_project_is_described_with_its_signatures() -> None:
-    assert [one for one in members(LocalProject) if f"`{one}`" not in STORE] == []
+    assert [one for one in members(StoredProject) if f"`{one}`" not in STORE] == []
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,14 @@ class ConflictError(StoreError):
     """Somebody else wrote to the session in the meantime."""
 
 
+class AccessError(StoreError, PermissionError):
+    """The person may not do this in the project; the refusal is in the audit log."""
+
+
+class SubmitError(StoreError, ValueError):
+    """A task cannot be handed in: something required is missing or wrong."""
+
+
 class ViewerError(NbannotError, RuntimeError):
     """The viewer cannot be shown."""
 

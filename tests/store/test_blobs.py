@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from nbannot.errors import ReadOnlyError, StoreError
-from nbannot.store.blobs import Blobs
+from nbannot.store.blobs import FolderBlobs
 
 
 def test_a_blob_is_named_by_its_content_and_kept_once(tmp_path: Path) -> None:
-    blobs = Blobs(tmp_path)
+    blobs = FolderBlobs(tmp_path)
     digest = blobs.put(b"abc")
     assert digest == hashlib.sha256(b"abc").hexdigest()
     assert blobs.put(b"abc") == digest
@@ -21,7 +21,7 @@ def test_a_blob_is_named_by_its_content_and_kept_once(tmp_path: Path) -> None:
 
 
 def test_a_torn_blob_is_written_again(tmp_path: Path) -> None:
-    blobs = Blobs(tmp_path)
+    blobs = FolderBlobs(tmp_path)
     digest = blobs.put(b"abc")
     blobs.path(digest).write_bytes(b"ab")
     with pytest.raises(StoreError, match=digest):
@@ -46,10 +46,10 @@ def test_a_failed_write_leaves_nothing(
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(error, match=message):
-        Blobs(tmp_path).put(b"abc")
+        FolderBlobs(tmp_path).put(b"abc")
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
 def test_a_missing_blob_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"aaaa is missing.*backup"):
-        Blobs(tmp_path).get("aaaa")
+        FolderBlobs(tmp_path).get("aaaa")

@@ -21,12 +21,18 @@ from nbannot.errors import ReadOnlyError, StoreError
 from nbannot.model.annotations import Box
 from nbannot.model.document import Document
 from nbannot.session import Session
-from nbannot.store import LocalProject, Project, open_project, schema
-from nbannot.store.local import NAME, UNDO_STEPS
+from nbannot.store import Project, StoredProject, open_project, schema
+from nbannot.store.core import UNDO_STEPS
+from nbannot.store.opening import NAME, in_folder
 from project_contract import ProjectContract
 
 
-class TestLocalProject(ProjectContract):
+def every(place: Path, number: int) -> StoredProject:
+    """A project that keeps a snapshot after so many edits."""
+    return StoredProject(in_folder(place, every=number), author="ada")
+
+
+class TestStoredProject(ProjectContract):
     def open(self, place: Path, **options: Any) -> Project:
         return open_project(place, **options)
 
@@ -34,7 +40,7 @@ class TestLocalProject(ProjectContract):
 SRC = Path(nbannot.__file__).parents[1]
 
 
-def begin(place: Path, **options: Any) -> LocalProject:
+def begin(place: Path, **options: Any) -> StoredProject:
     project = open_project(place, author="ada", **options)
     if "c1" not in project.case_names:
         project.add_case("c1", images=phantom(), copy=True, labels=["liver", "lesion"])
@@ -84,7 +90,7 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_undo_goes_on_over_snapshots_and_reopening(tmp_path: Path) -> None:
-    with LocalProject(tmp_path, author="ada", every=10) as project:
+    with every(tmp_path, 10) as project:
         project.add_case("c1", images=phantom(), copy=True, labels=["liver"])
         session = project.start("c1")
         for n in range(190):
@@ -94,7 +100,7 @@ def test_undo_goes_on_over_snapshots_and_reopening(tmp_path: Path) -> None:
             session.document.undo()
             states.append(session.document.masks["liver"].array.copy())
         session.save()
-    with LocalProject(tmp_path, author="ada", every=10) as project:
+    with every(tmp_path, 10) as project:
         session = project.start("c1")
         array = session.document.masks["liver"].array
         assert session.first > 0
@@ -110,7 +116,7 @@ def test_undo_goes_on_over_snapshots_and_reopening(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_is_kept_now_and_then_and_every_step_comes_back(tmp_path: Path) -> None:
-    project = LocalProject(tmp_path, author="ada", every=10)
+    project = every(tmp_path, 10)
     project.add_case("c1", images=phantom(), copy=True, labels=["liver"])
     session = project.start("c1")
     states = [session.document.masks["liver"].array.copy()]
@@ -120,7 +126,7 @@ def test_a_snapshot_is_kept_now_and_then_and_every_step_comes_back(tmp_path: Pat
     with closing(sqlite3.connect(tmp_path / NAME)) as database:
         kept = [row[0] for row in database.execute("SELECT seq FROM snapshots ORDER BY seq")]
     assert kept == list(range(0, 131, 10))
-    for other in (session, LocalProject(tmp_path, author="ada").start("c1")):
+    for other in (session, open_project(tmp_path, author="ada").start("c1")):
         for step in (0, 1, 9, 10, 11, 29, 79, 80, 81, 129, 130):
             assert np.array_equal(other.at(step).masks["liver"].array, states[step])
     assert len(project.history("c1")) == 130
@@ -138,7 +144,7 @@ def test_a_change_in_place_of_a_locked_label_is_there_again(tmp_path: Path) -> N
 
 
 def test_a_change_in_place_without_an_edit_is_not_in_a_snapshot(tmp_path: Path) -> None:
-    project = LocalProject(tmp_path, author="ada", every=1)
+    project = every(tmp_path, 1)
     project.add_case("c1", images=phantom(), copy=True, labels=["liver"])
     session = project.start("c1")
     session.document.masks["liver"].array[3, 3, 3] = 1
@@ -190,7 +196,7 @@ def test_a_full_database_refuses_the_edit_and_keeps_the_rest(tmp_path: Path) -> 
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count={pages}")
 
-    engine = project._database.engine
+    engine = project._core.database.engine
     engine.dispose()
     event.listen(engine, "connect", limit)
     before = None
@@ -209,7 +215,7 @@ def test_a_full_database_refuses_the_edit_and_keeps_the_rest(tmp_path: Path) -> 
 def test_a_full_disk_stops_no_edit_when_only_the_snapshot_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    project = LocalProject(tmp_path, author="ada", every=2)
+    project = every(tmp_path, 2)
     project.add_case("c1", images=phantom(), copy=True, labels=["liver"])
     session = project.start("c1")
 

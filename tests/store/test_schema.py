@@ -13,7 +13,7 @@ from nbannot.errors import NewerVersionError, ReadOnlyError
 from nbannot.model.annotations import Box
 from nbannot.session.pixels import write_pixels
 from nbannot.store import open_project
-from nbannot.store.local import NAME
+from nbannot.store.opening import NAME
 from nbannot.store.schema import connect, upgrade
 from nbannot.store.tables import REVISIONS, tables
 
@@ -47,7 +47,7 @@ def test_migrations_make_the_tables_as_described(tmp_path: Path) -> None:
         )
         engine.dispose()
     assert found[0] == found[1]
-    assert set(found[0]) == {"cases", "images", "sessions", "edits", "snapshots"}
+    assert set(found[0]) == set(tables().metadata.tables)
 
 
 def test_every_migration_is_known_and_has_a_fixture() -> None:

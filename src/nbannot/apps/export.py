@@ -14,14 +14,14 @@ from nbannot.formats.exporting.cases import export_cases
 from nbannot.formats.progress import Progress, following
 from nbannot.model.document import Document
 from nbannot.session import Session
-from nbannot.store import LocalProject
+from nbannot.store import StoredProject
 from nbannot.viewer import Viewer
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Thing = Document | Session | Viewer
-Things = Thing | LocalProject | Mapping[str, Thing] | Iterable[Thing]
+Things = Thing | StoredProject | Mapping[str, Thing] | Iterable[Thing]
 
 
 def export(
@@ -73,7 +73,7 @@ def export(
 
 def _cases(things: Things) -> dict[str, Callable[[], Document]]:
     """Return what gives the document of each case, by its name."""
-    if isinstance(things, LocalProject):
+    if isinstance(things, StoredProject):
         return _of_project(things)
     if isinstance(things, Document | Session | Viewer):
         things = [things]
@@ -101,7 +101,7 @@ def _giving(thing: Thing) -> Callable[[], Document]:
     )
 
 
-def _of_project(project: LocalProject) -> dict[str, Callable[[], Document]]:
+def _of_project(project: StoredProject) -> dict[str, Callable[[], Document]]:
     rows = project.sessions()
     newest: dict[tuple[str, str], int] = {}
     for case, reader, number in zip(rows["case"], rows["reader"], rows["session"], strict=True):

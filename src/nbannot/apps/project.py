@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nbannot.store import LocalProject
+from nbannot.store import StoredProject
 from nbannot.store import open_project as open_store
 from nbannot.viewer import Viewer
 
 
-def open_project(url: str | Path, *, author: str | None = None, read_only: bool = False) -> LocalProject:
+def open_project(url: str | Path, *, author: str | None = None, read_only: bool = False) -> StoredProject:
     """Open a project, or make one where there is none; ``project.open(case)`` gives a viewer.
 
     Parameters

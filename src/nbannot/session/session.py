@@ -23,6 +23,7 @@ NEAR = 50
 class Keeper(Protocol):
     """What keeps a session's edits: a project."""
 
+    key: str
     case: str
     reader: str
     closed: bool
@@ -100,6 +101,11 @@ class Session:
     def reader(self) -> str | None:
         """Who reads the case; None when no project keeps the session."""
         return None if self._keeper is None else self._keeper.reader
+
+    @property
+    def key(self) -> str | None:
+        """Id of the session in its project; None when no project keeps it."""
+        return None if self._keeper is None else self._keeper.key
 
     @property
     def closed(self) -> bool:

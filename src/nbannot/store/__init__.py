@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 from nbannot.errors import StoreError
 from nbannot.session import Session
 from nbannot.session.images import as_path
-from nbannot.store.local import LocalProject
+from nbannot.store.opening import in_folder
 from nbannot.store.project import Project
+from nbannot.store.stored import StoredProject
 
-__all__ = ["LocalProject", "Project", "open_project"]
+__all__ = ["Project", "StoredProject", "open_project"]
 
 
 def open_project(
@@ -24,7 +25,7 @@ def open_project(
     show: Callable[[Session], Any] | None = None,
     author: str | None = None,
     read_only: bool = False,
-) -> LocalProject:
+) -> StoredProject:
     """Open a project, or make one where there is none.
 
     Parameters
@@ -53,4 +54,6 @@ def open_project(
             hint='Give a folder, as a path ("study/") or a file:// URL.',
         )
     folder = as_path(str(Path(text).expanduser()) if not scheme else text)
-    return LocalProject(folder, author=author or getpass.getuser(), show=show, read_only=read_only)
+    return StoredProject(
+        in_folder(folder, show=show, read_only=read_only), author=author or getpass.getuser()
+    )

@@ -12,11 +12,13 @@ from nbannot.errors import ConflictError, StoreError
 from nbannot.model.image import Image
 from nbannot.session import ImageReference, Session
 from nbannot.session.state import State, capture
-from nbannot.store.journal import Database, edit_row, insert_edits, renamed, snapshot_row
+from nbannot.store.actor import Actor
+from nbannot.store.database import insert_new
+from nbannot.store.journal import edit_row, insert_edits, renamed, snapshot_row
 from nbannot.store.tables import tables
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
 
 def same_images(images: Sequence[Image], references: Sequence[ImageReference], case: str) -> dict[str, str]:
@@ -41,13 +43,13 @@ def same_images(images: Sequence[Image], references: Sequence[ImageReference], c
     return ids
 
 
-def adopt(
-    database: Database, session: Session, ids: Mapping[str, str], *, case: Row[Any], reader: str
-) -> None:
+def adopt(actor: Actor, session: Session, ids: Mapping[str, str], *, case: Row[Any], reader: str) -> None:
     """Keep a session with its history, as a new one or after what was kept of it before.
 
     Raises
     ------
+    AccessError
+        When the person may not write sessions of the case.
     ConflictError
         When the kept one has other edits.
     StoreError
@@ -57,27 +59,36 @@ def adopt(
         edits, head = session.edits(), session.step - session.oldest
         first = _with_images(capture(session.at(session.oldest)), ids)
         last = _with_images(capture(session.document), ids)
-    table = tables()
+    table, blobs = tables(), actor.database.blobs
     rows = [edit_row(edit, images=ids) for edit in edits]
-    with database.lock, database.writing() as connection:
+    new = uuid4().hex
+    # Blobs first: a transaction is no time for slow storage.
+    snapshots = [snapshot_row(blobs, new, first, 0), snapshot_row(blobs, new, last, head)]
+
+    def work(connection: Connection) -> str:
         same = table.sessions.select().where(table.sessions.c.document_id == session.document.id)
         known = connection.execute(same).first()
+        key, start = new, 0
         if known is None:
-            key = _new_session(connection, session, case, reader)
-            snapshot = snapshot_row(database.blobs, key, first, 0)
-            connection.execute(table.snapshots.insert().values(snapshot))
-            start = 0
+            _new_session(connection, new, session, case, reader)
+            connection.execute(table.snapshots.insert().values(snapshots[0]))
         else:
             key, start = known.id, _kept(connection, known, rows, case)
         if rows[start:]:
             insert_edits(connection, key, start, rows[start:], case=case.name)
-            snapshot = snapshot_row(database.blobs, key, last, head)
-            connection.execute(table.snapshots.insert().values(snapshot))
+            insert_new(connection, table.snapshots, {**snapshots[1], "session_id": key})
         view = {"view": json.dumps(session.view)}
         connection.execute(table.sessions.update().where(table.sessions.c.id == key).values(view))
+        return str(key)
+
+    with actor.database.lock:
+        actor.act(
+            "session.write", work, case=case.name, of=reader,
+            detail=lambda key: {"do": "adopt", "session": key, "edits": len(rows)},
+        )  # fmt: skip
 
 
-def _kept(connection: Any, known: Row[Any], rows: Sequence[dict[str, Any]], case: Row[Any]) -> int:
+def _kept(connection: Connection, known: Row[Any], rows: Sequence[dict[str, Any]], case: Row[Any]) -> int:
     """Return how many of the edits are kept already."""
     if known.case_id != case.id:
         raise StoreError(f"This session is kept already, but not in case {case.name!r}")
@@ -92,19 +103,18 @@ def _kept(connection: Any, known: Row[Any], rows: Sequence[dict[str, Any]], case
     return len(kept)
 
 
-def _new_session(connection: Any, session: Session, case: Row[Any], reader: str) -> str:
+def _new_session(connection: Connection, key: str, session: Session, case: Row[Any], reader: str) -> None:
     from sqlalchemy import func, select
 
     table = tables().sessions
     mine = (table.c.case_id == case.id) & (table.c.reader == reader) & (table.c.repeat == 1)
     newest = connection.execute(select(func.max(table.c.session)).where(mine)).scalar() or 0
-    key = uuid4().hex
     row = {
         "id": key, "case_id": case.id, "reader": reader, "session": newest + 1, "repeat": 1,
         "document_id": session.document.id, "created": time.time(), "head": 0, "view": "{}",
+        "status": "open", "changed": None, "submitted": None, "writer": "", "writer_seen": None,
     }  # fmt: skip
     connection.execute(table.insert().values(row))
-    return key
 
 
 def _with_images(state: State, ids: Mapping[str, str]) -> State:

@@ -6,13 +6,26 @@ import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 from nbannot.errors import StoreError
 from nbannot.store.failures import failing
 
 
-class Blobs:
+class Blobs(Protocol):
+    """Immutable files, each named by the sha256 of its content."""
+
+    def put(self, data: bytes) -> str:
+        """Keep the bytes and return their sha256; they are there whole when this returns."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """Return the bytes of a blob, checked against its name."""
+        ...
+
+
+class FolderBlobs:
     """A folder of immutable files, each named by the sha256 of its content.
 
     A blob is on the disk, synced, before `put` returns, and under its name only when it is whole.

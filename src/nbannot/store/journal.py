@@ -2,63 +2,55 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from nbannot.errors import ConflictError, ReadOnlyError, StoreError
+from nbannot.errors import ConflictError, LockedError, NbannotError, StoreError
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Edit
 from nbannot.session.state import State
+from nbannot.store.actor import Actor
 from nbannot.store.blobs import Blobs
-from nbannot.store.failures import failing
+from nbannot.store.database import Database, insert_new
 from nbannot.store.tables import tables
+from nbannot.store.timing import worked
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, Row
+    from sqlalchemy import Connection, Row
 
 SMALL = 1024
 
 
-@dataclass(slots=True)
-class Database:
-    """The database and the blobs of a project, with errors that name the file."""
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who writes to a session: one place at a time.
 
-    engine: Engine
-    path: Path
-    blobs: Blobs
-    read_only: bool
-    lock: RLock = field(default_factory=RLock)
+    Parameters
+    ----------
+    own
+        The mark of this place: a random id, and who is there.
+    seen
+        The mark that the session had when it was opened here.
+    """
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Give a connection whose view does not change."""
-        with failing(self.path), self.engine.connect() as connection:
-            yield connection
+    own: str
+    seen: str
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Give a connection that holds the write lock; all of the block is kept, or nothing.
+    @classmethod
+    def of(cls, person: str, seen: str) -> Lease:
+        """Return the lease of a person who has just opened a session."""
+        return cls(f"{uuid4().hex[:12]} {person}", seen)
 
-        Raises
-        ------
-        ReadOnlyError
-            When the project was opened for reading.
-        """
-        if self.read_only:
-            raise ReadOnlyError(
-                f"The project {self.path.parent} is open for reading only",
-                hint="Ask for write access to the folder, or copy the project and open the copy.",
-            )
-        with failing(self.path), self.engine.connect() as plain:
-            connection = plain.execution_options(write=True)
-            with connection.begin():
-                yield connection
+
+def writer_of(mark: str) -> str:
+    """Return whose the mark of a lease is."""
+    return mark.partition(" ")[2]
 
 
 @dataclass(slots=True)
@@ -67,21 +59,29 @@ class Journal:
 
     Parameters
     ----------
-    database
-        Of the project.
+    actor
+        Who edits, at the project's database.
     session
         Id of the session.
     case, reader
-        What it is about, for errors and tables.
+        What it is about.
     head
         ``seq`` of the newest edit that the document has seen.
+    lease
+        Who may write, as far as is known here.
     """
 
-    database: Database
+    actor: Actor
     session: str
     case: str
     reader: str
     head: int
+    lease: Lease = field(default_factory=lambda: Lease("", ""))
+
+    @property
+    def database(self) -> Database:
+        """Of the project."""
+        return self.actor.database
 
     def append(self, edit: Edit, *, view: str | None = None) -> None:
         """Keep an edit after the newest, and how the images are shown; it is on the disk when this returns.
@@ -89,14 +89,27 @@ class Journal:
         Raises
         ------
         ConflictError
-            When somebody else wrote to the session. The edit is not kept.
+            When somebody else wrote to the session, or took it over. The edit is not kept.
+        LockedError
+            When it was submitted. The edit is not kept.
+        AccessError
+            When the person may not write to it any more. The edit is not kept.
         StoreError
             When it cannot be written. The edit is not kept.
         """
         row = edit_row(edit)
+
+        def work(connection: Connection) -> None:
+            insert_edits(
+                connection, self.session, self.head, [row], case=self.case, view=view, lease=self.lease
+            )
+            worked(connection, self.session, None)
+
         with self.database.lock:
-            with self.database.writing() as connection:
-                insert_edits(connection, self.session, self.head, [row], case=self.case, view=view)
+            self.actor.act(
+                "session.write", work, case=self.case, of=self.reader, session=self.session,
+                detail={"edit": edit.id, "kind": row["kind"], "sha256": fingerprint(row)},
+            )  # fmt: skip
             self.head += 1
 
     def edits(self, after: int, upto: int | None = None) -> list[Edit]:
@@ -116,10 +129,10 @@ class Journal:
         expected = range(after + 1, after + 1 + len(rows) if upto is None else upto + 1)
         if [row.seq for row in rows] != list(expected):
             raise StoreError(
-                f"The journal of case {self.case!r} in {self.database.path} has a gap",
+                f"The journal of case {self.case!r} in {self.database.name} has a gap",
                 hint="Bring the project back from a backup.",
             )
-        return [_edit(row, self.database.path) for row in rows]
+        return [_edit(row, self.database.name) for row in rows]
 
     def newest_snapshot(self, upto: int) -> int:
         """Return the step of the newest snapshot that is not after ``upto``; 0 for none."""
@@ -201,14 +214,9 @@ def _undo_stack(
 
 def keep_snapshot(database: Database, session: str, state: State, seq: int) -> None:
     """Keep a state as the snapshot after the edit ``seq`` of a session."""
-    from sqlalchemy.dialects.sqlite import insert
-
-    with database.lock, database.writing() as connection:
-        connection.execute(
-            insert(tables().snapshots)
-            .values(snapshot_row(database.blobs, session, state, seq))
-            .on_conflict_do_nothing()
-        )
+    row = snapshot_row(database.blobs, session, state, seq)
+    with database.lock:
+        database.change(lambda connection: insert_new(connection, tables().snapshots, row))
 
 
 def snapshot_row(blobs: Blobs, session: str, state: State, seq: int) -> dict[str, Any]:
@@ -230,23 +238,31 @@ def insert_edits(
     *,
     case: str,
     view: str | None = None,
+    lease: Lease | None = None,
 ) -> None:
     """Append rows of `edit_row` after ``head``, inside the caller's transaction; keep the view with them.
 
     Raises
     ------
     ConflictError
-        When the newest edit is not ``head``, or an edit is there already.
+        When the newest edit is not ``head``, an edit is there already, or the session was taken over.
+    LockedError
+        When the session was submitted.
     """
     from sqlalchemy.exc import IntegrityError
 
     sessions, edits = tables().sessions, tables().edits
-    query = sessions.update().where((sessions.c.id == session) & (sessions.c.head == head))
-    shown = {} if view is None else {"view": view}
-    if connection.execute(query.values(head=head + len(rows), **shown)).rowcount != 1:
-        raise ConflictError(
-            f"Case {case!r} was changed elsewhere", hint="Reopen the case; this edit was not kept."
-        )
+    query = sessions.update().where(
+        (sessions.c.id == session) & (sessions.c.head == head) & (sessions.c.status == "open")
+    )
+    values: dict[str, Any] = {"head": head + len(rows), "changed": max(row["time"] for row in rows)}
+    if view is not None:
+        values["view"] = view
+    if lease is not None:
+        query = query.where(sessions.c.writer.in_(("", lease.own, lease.seen)))
+        values |= {"writer": lease.own, "writer_seen": time.time()}
+    if connection.execute(query.values(values)).rowcount != 1:
+        raise _why_not(connection, session, case, head)
     numbered = [{**row, "session_id": session, "seq": head + n} for n, row in enumerate(rows, start=1)]
     try:
         connection.execute(edits.insert(), numbered)
@@ -254,6 +270,29 @@ def insert_edits(
         raise ConflictError(
             f"An edit of case {case!r} is kept already", hint="Reopen the case to see it."
         ) from cause
+
+
+def _why_not(connection: Connection, session: str, case: str, head: int) -> NbannotError:
+    table = tables().sessions
+    row = connection.execute(table.select().where(table.c.id == session)).first()
+    if row is not None and row.status != "open":
+        return LockedError(
+            f"Session {row.session} of {row.reader!r} for case {case!r} is submitted",
+            hint="Ask for it to be returned, to change it again.",
+        )
+    if row is not None and row.head == head:
+        return ConflictError(
+            f"Case {case!r} was taken over by {writer_of(row.writer)!r}",
+            hint="Reopen the case, or take it over again; this edit was not kept.",
+        )
+    return ConflictError(
+        f"Case {case!r} was changed elsewhere", hint="Reopen the case; this edit was not kept."
+    )
+
+
+def fingerprint(row: Mapping[str, Any]) -> str:
+    """Return the sha256 of what an edit says, for the audit log."""
+    return hashlib.sha256(row["body"].encode() + b"\0" + row["buffers"]).hexdigest()
 
 
 def edit_row(edit: Edit, *, images: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -287,7 +326,7 @@ def renamed(value: Any, images: Mapping[str, str]) -> Any:
     return value
 
 
-def _edit(row: Row[Any], path: Path) -> Edit:
+def _edit(row: Row[Any], path: Path | str) -> Edit:
     body = json.loads(row.body)
     data = _decompress(row.buffers, path) if body["zstd"] else row.buffers
     buffers, start = [], 0
@@ -303,7 +342,7 @@ def _compress(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=3).compress(data)
 
 
-def _decompress(data: bytes, path: Path) -> bytes:
+def _decompress(data: bytes, path: Path | str) -> bytes:
     import zstandard
 
     try:

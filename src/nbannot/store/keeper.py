@@ -30,6 +30,7 @@ class Kept:
 
     def __init__(self, journal: Journal, *, kept: int, every: int) -> None:
         self.journal = journal
+        self.key = journal.session
         self.case = journal.case
         self.reader = journal.reader
         self.kept = kept
@@ -84,8 +85,22 @@ class Kept:
         """Return the newest snapshot that is not after ``upto``, with its step."""
         return self.journal.latest(upto)
 
+    @property
+    def writable(self) -> bool:
+        """Whether the person may write to the session, as far as roles go."""
+        actor = self.journal.actor
+        return not actor.database.read_only and bool(actor.may("session.write", self.case, of=self.reader))
+
     def save(self, session: Session) -> None:
-        """Record what is pending, keep a snapshot and the view."""
+        """Record what is pending, keep a snapshot and the view.
+
+        Raises
+        ------
+        AccessError
+            When the person may not write to the session.
+        """
+        self.journal.database.check_writable()
+        self.journal.actor.check("session.write", self.case, of=self.reader)
         session.document.refresh()
         self.snapshot(session)
         self.keep_view(session)
@@ -93,17 +108,16 @@ class Kept:
     def keep_view(self, session: Session) -> None:
         """Keep how the images are shown."""
         table = tables().sessions
-        with self.journal.database.writing() as connection:
-            connection.execute(
-                table.update().where(table.c.id == self.journal.session).values(view=json.dumps(session.view))
-            )
+        where = (table.c.id == self.journal.session) & (table.c.status == "open")
+        query = table.update().where(where).values(view=json.dumps(session.view))
+        self.journal.database.change(lambda connection: connection.execute(query))
 
     def close(self, session: Session) -> None:
         """Save, and take no more edits."""
         if self.closed:
             return
         try:
-            if not self.journal.database.read_only:
+            if self.writable:
                 self.save(session)
         finally:
             self.closed = True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.session import ImageReference, Session
+from nbannot.store.parts import Audit, Case, Comments, Configs, People, Tasks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,13 +26,46 @@ class Project(Protocol):
         ...
 
     @property
+    def people(self) -> People:
+        """Who may do what."""
+        ...
+
+    @property
+    def tasks(self) -> Tasks:
+        """Who shall read what, and how far they are."""
+        ...
+
+    @property
+    def comments(self) -> Comments:
+        """What people say about cases."""
+        ...
+
+    @property
+    def configs(self) -> Configs:
+        """The configurations of the project, of folders and of cases."""
+        ...
+
+    @property
+    def audit(self) -> Audit:
+        """Who did what, and what was refused."""
+        ...
+
+    @property
     def cases(self) -> pd.DataFrame:
-        """One row per case: case, images, modality, sessions, edits, last_change (UTC)."""
+        """One row per case: case, images, modality, sessions, edits, last_change (UTC) and more."""
         ...
 
     @property
     def case_names(self) -> list[str]:
         """Names of the cases, in the order they were added."""
+        ...
+
+    def page(self, *, match: str = "*", after: str | None = None, limit: int = 100) -> pd.DataFrame:
+        """Return some rows of `cases`."""
+        ...
+
+    def case(self, name: str) -> Case:
+        """Return one case: its readers and what they marked."""
         ...
 
     def add_case(
@@ -63,6 +97,24 @@ class Project(Protocol):
         """Open the session of a reader, or begin it; every edit is kept as it is made."""
         ...
 
+    def take_over(
+        self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1
+    ) -> Session:
+        """Open a session and be the only one who writes to it."""
+        ...
+
+    def presence(self, case: str | None = None) -> pd.DataFrame:
+        """One row per person who is in a case now: person, case, place, seen."""
+        ...
+
+    def be(self, case: str, place: Any = None) -> None:
+        """Tell where in a case one is."""
+        ...
+
+    def results(self, case: str | None = None, *, names: bool = True) -> pd.DataFrame:
+        """One row per answer, shape and mask of every reading."""
+        ...
+
     def open(self, case: str, *, reader: str | None = None) -> Any:
         """Start a session and show it."""
         ...
@@ -72,7 +124,7 @@ class Project(Protocol):
         ...
 
     def sessions(self, case: str | None = None) -> pd.DataFrame:
-        """One row per session: case, reader, session, repeat, edits, created, last_change."""
+        """One row per session: case, reader, session, repeat, edits, created, last_change, status and more."""
         ...
 
     def history(

@@ -1,0 +1,53 @@
+"""What all actors of one project share: its database, its files, its live sessions."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from nbannot.session import Session
+from nbannot.store.database import Database
+from nbannot.store.keeper import Kept
+from nbannot.store.places import Place
+
+SNAPSHOT_EVERY = 200
+# Steps that can be undone right after opening.
+UNDO_STEPS = 100
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Core:
+    """An open project.
+
+    Parameters
+    ----------
+    database, place
+        Rows and files.
+    show
+        Makes what ``open`` returns of a session; None leaves ``start`` only.
+    every
+        Number of edits from one snapshot to the next.
+    close
+        Gives the database back.
+    live
+        What keeps the open sessions, by (actor, session id).
+    """
+
+    database: Database
+    place: Place
+    show: Callable[[Session], Any] | None
+    every: int
+    close: Callable[[], object]
+    live: weakref.WeakValueDictionary[tuple[str, str], Kept] = field(
+        default_factory=weakref.WeakValueDictionary
+    )
+    lock: RLock = field(default_factory=RLock)
+
+    @property
+    def base(self) -> Path:
+        """Folder that relative paths of images start at."""
+        return self.place.base

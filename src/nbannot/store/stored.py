@@ -1,0 +1,304 @@
+"""A project in a database: SQLite in a folder, or PostgreSQL with files anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbannot.errors import StoreError
+from nbannot.model.image import Image
+from nbannot.model.labels import Label
+from nbannot.session import ImageReference, Session
+from nbannot.store.actor import Actor, plain_name
+from nbannot.store.adopt import adopt, same_images
+from nbannot.store.cases import Cases
+from nbannot.store.core import Core
+from nbannot.store.people import People
+from nbannot.store.project import Source
+from nbannot.store.sessions import Sessions
+from nbannot.store.tables import tables
+from nbannot.store.tasks import Tasks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class StoredProject:
+    """A project in a database; made by `open_project`.
+
+    Parameters
+    ----------
+    core
+        The open database and files.
+    author
+        Who acts.
+    """
+
+    def __init__(self, core: Core, *, author: str) -> None:
+        self._core = core
+        self._actor = Actor(core.database, plain_name("A person", author))
+        self._cases = Cases(core, self._actor)
+        self._sessions = Sessions(core, self._actor, self._cases)
+
+    @property
+    def author(self) -> str:
+        """Who acts."""
+        return self._actor.person
+
+    @property
+    def folder(self) -> Path:
+        """Folder of this machine that relative paths of images start at."""
+        return self._core.base
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be written."""
+        return self._core.database.read_only
+
+    @property
+    def show(self) -> Callable[[Session], Any] | None:
+        """What makes a view of a session; None where none was given."""
+        return self._core.show
+
+    def __repr__(self) -> str:
+        from sqlalchemy import func, select
+
+        with self._core.database.reading() as connection:
+            count = connection.execute(select(func.count()).select_from(tables().cases)).scalar()
+        mode = ", read-only" if self.read_only else ""
+        return f"Project({self._core.database.title!r}, {count} cases{mode})"
+
+    def __enter__(self) -> StoredProject:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def acting_as(self, person: str) -> StoredProject:
+        """Return the same project for another actor; for services that know who asks."""
+        return StoredProject(self._core, author=person)
+
+    # Parts.
+
+    @cached_property
+    def people(self) -> People:
+        """Who may do what."""
+        return People(self._actor)
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        """Who shall read what, and how far they are."""
+        return Tasks(self._actor, self._sessions)
+
+    # Cases and images.
+
+    @property
+    def cases(self) -> pd.DataFrame:
+        """One row per case: case, images, modality, sessions, edits, last_change (UTC), patient, study, path."""
+        return self._cases.table()
+
+    @property
+    def case_names(self) -> list[str]:
+        """Names of the cases, in the order they were added."""
+        return self._cases.names()
+
+    def page(self, *, match: str = "*", after: str | None = None, limit: int = 100) -> pd.DataFrame:
+        """Return some rows of `cases`, as quickly from a million as from ten.
+
+        Parameters
+        ----------
+        match
+            Pattern of names: ``*`` and ``?`` stand for any characters.
+        after
+            Name of the case before the first; None for the start.
+        limit
+            At most so many.
+        """
+        return self._cases.table(match=match, after=after, limit=limit)
+
+    def add_case(
+        self,
+        name: str,
+        *,
+        images: Source | Sequence[Source],
+        copy: bool = False,
+        labels: Sequence[str | Label] = (),
+    ) -> None:
+        """Add a case.
+
+        Parameters
+        ----------
+        name
+            Unique within the project; never a patient's name.
+        images
+            Paths, ``file://`` URLs or images. Kept are their place and a hash of their content;
+            a path inside the project's folder is kept relative to it.
+        copy
+            Copy the files to where the project keeps its files as well.
+        labels
+            Labels that a new session of the case starts with, one empty mask each.
+
+        Raises
+        ------
+        StoreError
+            When the name is taken, an image is missing, or nothing can be written.
+        FormatError
+            When a file is not an image.
+        """
+        self._cases.add(name, images, copy=copy, labels=labels)
+
+    def references(self, case: str) -> tuple[ImageReference, ...]:
+        """Return where the images of a case are, without opening them."""
+        return self._cases.references(case)
+
+    def images(self, case: str) -> tuple[Image, ...]:
+        """Open the images of a case, after a look whether they are the same.
+
+        Raises
+        ------
+        StoreError
+            When one is missing or has changed.
+        """
+        return self._cases.images(case)
+
+    def relink(self, case: str, image: str, path: str | Path) -> None:
+        """Tell where an image has moved to.
+
+        Parameters
+        ----------
+        case
+            Name of the case.
+        image
+            Name or id of the image.
+        path
+            The file, or a folder that holds its files under any names.
+
+        Raises
+        ------
+        StoreError
+            When the files there are not the ones that were annotated.
+        """
+        self._cases.relink(case, image, path)
+
+    # Sessions.
+
+    def open(self, case: str, *, reader: str | None = None) -> Any:
+        """Start a session and show it: what ``show`` of `open_project` makes of it.
+
+        Raises
+        ------
+        StoreError
+            As `start`.
+        """
+        if self._core.show is None:
+            raise StoreError(
+                "This project was opened without a way to show a session",
+                hint="Use project.start(case), or nbannot.open_project.",
+            )
+        return self._core.show(self.start(case, reader=reader))
+
+    def start(
+        self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1
+    ) -> Session:
+        """Open the newest session of a reader, or begin the first.
+
+        From now on every edit is on the disk before it takes effect. Starting a session that is
+        open gives the very same one, unless another program wrote to it meanwhile: then it is
+        opened anew.
+
+        Parameters
+        ----------
+        case
+            Name of the case.
+        reader
+            Who reads; the project's author when missing.
+        session
+            Number of the session, from 1; the newest when missing.
+        repeat
+            Which reading of the same case, from 1.
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not read the case, or not what somebody else reads.
+        UnknownItemError
+            When there is no such case or session.
+        StoreError
+            When an image is missing or has changed, or a stored file is damaged.
+        """
+        return self._sessions.start(case, self.author if reader is None else reader, session, repeat)
+
+    def take_over(
+        self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1
+    ) -> Session:
+        """Open a session and be the only one who writes to it: other places are refused from now on.
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not write to it.
+        LockedError
+            When it was submitted.
+        """
+        who = self.author if reader is None else reader
+        return self._sessions.take_over(case, who, session, repeat)
+
+    def save(self, session: Session, *, case: str | None = None) -> None:
+        """Keep the whole state of a session now.
+
+        A session that this project keeps gets a snapshot. Any other one becomes a new session
+        of the case, with its whole history; saved again later, it is brought up to date. A case
+        that does not exist is added with the session's images.
+
+        Parameters
+        ----------
+        session
+            What to save.
+        case
+            Name of the case; needed for a session from elsewhere.
+
+        Raises
+        ------
+        StoreError
+            When the case is missing, or its images are others.
+        ConflictError
+            When the saved session was changed elsewhere.
+        """
+        if self._sessions.save_live(session, case):
+            return
+        if case is None:
+            raise StoreError(
+                "This session is not of this project",
+                hint='Name a case: save(session, case="…").',
+            )
+        self._core.database.check_writable()
+        session.document.refresh()
+        if not self._cases.exists(case):
+            self.add_case(case, images=session.document.images)
+        row = self._cases.row(case)
+        ids = same_images(session.document.images, self._cases.kept(row.id), case)
+        adopt(self._actor, session, ids, case=row, reader=self.author)
+
+    def sessions(self, case: str | None = None) -> pd.DataFrame:
+        """One row per session: case, reader, session, repeat, edits, created, last_change, status and more.
+
+        Further: submitted, writer (who writes to it, or wrote last), writer_seen. Whoever may not read
+        others' sessions sees their own.
+        """
+        return self._sessions.table(case)
+
+    def history(
+        self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1
+    ) -> pd.DataFrame:
+        """One row per edit, as `Session.history`, without opening the images."""
+        who = self.author if reader is None else reader
+        return self._sessions.history(case, who, session, repeat)
+
+    def close(self) -> None:
+        """Save and close the open sessions, then the project."""
+        problems = self._sessions.close()
+        self._core.close()
+        if problems:
+            raise problems[0]
