@@ -213,7 +213,7 @@ def _of_file(entry: Entry, *, key: bytes) -> Record:
         return _record(entry, kind="config")
     path = local_path(entry.uri)
     with Path(path).open("rb", buffering=0) as file:
-        record = _of_bytes(entry, file=file, key=key)
+        record = _of_bytes(entry, file=file, key=key, path=path)
         if not record.identity:
             record.identity = _sampled(entry.size, lambda at, size: _at(file, at, size))
     return record
@@ -238,6 +238,8 @@ def _of_archive(batch: Batch, options: Mapping[str, Any], key: bytes) -> list[Re
     )
     records = [_record(archive, kind="archive")]
     outer = local_path(archive.uri)
+    # As `remote.Members` has it, so that what is read later is known to be the same.
+    stamp = archive.stamp or str(archive.size) if is_url(archive.uri) else f"{archive.size}-{archive.stamp}"
     try:
         if is_url(archive.uri):
             fetched = held(archive.uri, options, unpack=False)
@@ -249,7 +251,7 @@ def _of_archive(batch: Batch, options: Mapping[str, Any], key: bytes) -> list[Re
             if batch.inner and not f"{member.name}/".startswith(f"{batch.inner}/"):
                 continue
             uri = f"zip://{member.name}::{archive.uri if is_url(archive.uri) else outer}"
-            entry = Entry(uri, before + member.name, member.size, f"{archive.stamp}-{member.mark}")
+            entry = Entry(uri, before + member.name, member.size, f"{stamp}-{member.mark}")
             with closing(member.open()) as file:
                 record = _guarded(entry, partial(_of_bytes, file=file, key=key))
             record.identity = (
@@ -277,13 +279,13 @@ def _of_series(server: Server, entry: Entry, *, key: bytes) -> Record:
     return record
 
 
-def _of_bytes(entry: Entry, *, file: Any, key: bytes) -> Record:
+def _of_bytes(entry: Entry, *, file: Any, key: bytes, path: str = "") -> Record:
     start = file.read(512)
     if not start:
         return _record(entry, kind="damaged", verdict="empty")
     head = head_of(entry.name, start, file, entry.size)
     if head is None or head.kind == "archive":
-        form = next((form.name for form in FORMATS if form.matches(entry.name, start)), "")
+        form = next((form.name for form in FORMATS if form.matches(path or entry.name, start)), "")
         head = Head("annotations" if form else "other", form, alone=True)
     return _described(_record(entry), head, key)
 
