@@ -101,15 +101,6 @@ class ProjectContract(ABC):
         assert reference.uri == path.as_uri()
         assert np.array_equal(project.images("a")[0].array[0], np.arange(48).reshape(6, 8))
 
-    def test_an_image_inside_the_project_moves_with_it(self, place: Path) -> None:
-        path = picture(place / "images" / "a.png")
-        project = self.open(place)
-        project.add_case("a", images=path)
-        assert project.references("a")[0].uri == "images/a.png"
-        project.close()
-        moved = place.rename(place.with_name("elsewhere"))
-        assert self.open(moved).images("a")[0].shape == (1, 6, 8)
-
     def test_a_copy_outlives_its_source(self, place: Path, tmp_path: Path) -> None:
         path = picture(tmp_path / "images" / "a.png")
         project = self.open(place)

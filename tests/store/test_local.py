@@ -24,7 +24,7 @@ from nbannot.session import Session
 from nbannot.store import Project, StoredProject, open_project, schema
 from nbannot.store.core import UNDO_STEPS
 from nbannot.store.opening import NAME, in_folder
-from project_contract import ProjectContract
+from project_contract import ProjectContract, picture
 
 
 def every(place: Path, number: int) -> StoredProject:
@@ -84,6 +84,17 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "b" / NAME).write_bytes(b"no database" * 200)
     with pytest.raises(StoreError, match="damaged or is not a project"):
         open_project(tmp_path / "b")
+
+
+def test_an_image_inside_the_project_moves_with_it(tmp_path: Path) -> None:
+    place = tmp_path / "study"
+    path = picture(place / "images" / "a.png")
+    project = open_project(place)
+    project.add_case("a", images=path)
+    assert project.references("a")[0].uri == "images/a.png"
+    project.close()
+    moved = place.rename(place.with_name("elsewhere"))
+    assert open_project(moved).images("a")[0].shape == (1, 6, 8)
 
 
 # Snapshots.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -36,6 +37,7 @@ class Fetched(Protocol):
     """Files of a URL on the local disk, kept while somebody holds this; ``sha256`` by name."""
 
     url: str
+    folder: Path
     entries: tuple[Entry, ...]
     sha256: Mapping[str, str]
 

@@ -44,7 +44,7 @@ from nbannot.session.reading import (
     read_presets,
     read_shortcuts,
 )
-from nbannot.session.yamlfile import read_yaml
+from nbannot.session.yamlfile import Content, parse_yaml, read_yaml
 
 _INDEX = re.compile(r"(\[\d+\])+(?=\.|$)")
 
@@ -112,22 +112,34 @@ class Config:
     io: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()
-    node: Node = field(default_factory=dict, repr=False, compare=False)
-    """The merged values with the file and line of each."""
+    _node: Node = field(default_factory=dict, repr=False, compare=False)
 
     def origin(self, key: str | Sequence[str]) -> Path | None:
         """Return the file a value comes from: ``config.origin("windowing.level")``.
 
         None for what no file says. A name with a dot is given as a sequence of names.
         """
-        names = list(key) if not isinstance(key, str) else _names(self.node, _INDEX.sub("", key).split("."))
-        leaf = first_leaf(find(self.node, names))
+        names = list(key) if not isinstance(key, str) else _names(self._node, _INDEX.sub("", key).split("."))
+        leaf = first_leaf(find(self._node, names))
         return None if leaf is None else leaf.file
+
+    @property
+    def origins(self) -> dict[str, Path]:
+        """The file of each value, by its dotted key."""
+
+        def walk(node: Node, before: str) -> Iterator[tuple[str, Path]]:
+            for key, one in node.items():
+                if isinstance(one, dict):
+                    yield from walk(one, join(before, key))
+                elif one.file is not None:
+                    yield join(before, key), one.file
+
+        return dict(walk(self._node, ""))
 
     @property
     def data(self) -> dict[str, Any]:
         """The merged values as they were written, without those of wrong keys."""
-        return {key: value for key, value in plain(self.node).items() if key in (*KEYS, *UNUSED)}
+        return {key: value for key, value in plain(self._node).items() if key in (*KEYS, *UNUSED)}
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -144,7 +156,7 @@ class Config:
         """Return a copy whose layouts name images by id; those with unknown images become problems."""
         pick, layouts, problems = picker(images), {}, list(self.problems)
         for name, tree in self.layouts.items():
-            written = find(self.node, ("layouts", name))
+            written = find(self._node, ("layouts", name))
             value = tree if written is None else plain(written)
             try:
                 layouts[name] = without(read_tree(value, f"layouts.{name}", pick=pick), self.disabled)
@@ -154,7 +166,7 @@ class Config:
         return replace(self, layouts=layouts, layout=layout, problems=tuple(problems))
 
     def _problem(self, misfit: Misfit, path: Sequence[str]) -> Problem:
-        leaf = first_leaf(find(self.node, path))
+        leaf = first_leaf(find(self._node, path))
         file, line = (None, None) if leaf is None else (leaf.file, leaf.line)
         known = next((one.up for one in self.problems if one.file == file), None)
         return Problem(
@@ -213,8 +225,8 @@ def load_config(
     if role not in ("user", "admin", None):
         raise ConfigError(f"Unknown role {role!r}", hint='Choose "user", "admin" or None.')
     if isinstance(source, Mapping):
-        values: list[Found] = [(grow(source), None, None)]
-        return _usable(read_files(values, groups=list(groups), role=role, problems=[]))
+        values: list[_File] = [(grow(source), None, None)]
+        return _usable(_read(values, groups=list(groups), role=role, problems=[]))
     path = Path(source).absolute()
     if path.is_dir():
         return _gather(_above(path), groups=list(groups), role=role)
@@ -239,13 +251,12 @@ def find_config(
 
 
 def _usable(config: Config) -> Config:
-    if not config.node and config.problems:
+    if not config._node and config.problems:
         raise ConfigError(str(config.problems[0]), hint="Nothing in the configuration can be used.")
     return config
 
 
-Found = tuple[Node, Path | None, int | None]
-"""What a file says, the file, and how many folders above it lies."""
+_File = tuple[Node, Path | None, int | None]
 
 
 def _above(folder: Path) -> Iterator[tuple[list[Path], int | None]]:
@@ -278,16 +289,52 @@ def _is_trusted(file: Path) -> bool:
         return False
 
 
+def stack_configs(
+    levels: Sequence[Sequence[tuple[str, str]]],
+    *,
+    folder: Path | None = None,
+    groups: Iterable[str] = (),
+    role: Role | None = "user",
+) -> Config:
+    """Merge configurations that are kept as texts, the nearest level first.
+
+    Parameters
+    ----------
+    levels
+        (name, YAML) of the texts of each level; within a level the first is merged over the others.
+    folder
+        Where files are looked for beneath them, upwards; None for nowhere.
+    groups, role
+        As in `load_config`.
+    """
+
+    def kept() -> Iterator[_Level]:
+        for texts in levels:
+            yield [(Path(name), parse_yaml(text, Path(name))) for name, text in texts], None
+        for files, up in () if folder is None else _above(folder):
+            yield [(file, read_yaml(file)) for file in files], up
+
+    return _inherited(kept(), groups=list(groups), role=role)
+
+
+_Level = tuple[list[tuple[Path, Content]], int | None]
+
+
 def _gather(
     folders: Iterator[tuple[list[Path], int | None]], *, groups: list[str], role: Role | None
 ) -> Config:
     """Read the nearest configuration, and those above it as long as they are inherited."""
-    found: list[Found] = []
+    contents = (([(file, read_yaml(file)) for file in files], up) for files, up in folders)
+    return _inherited(contents, groups=groups, role=role)
+
+
+def _inherited(levels: Iterator[_Level], *, groups: list[str], role: Role | None) -> Config:
+    """Merge levels, the nearest first, up to the first that does not inherit."""
+    found: list[_File] = []
     problems: list[Problem] = []
-    for files, up in folders:
+    for contents, up in levels:
         inherits = False
-        for file in files:
-            content = read_yaml(file)
+        for file, content in contents:
             problems += [replace(one, up=up) for one in content.problems]
             value = content.value
             if isinstance(value, list) and len(value) == 1:
@@ -303,12 +350,10 @@ def _gather(
             inherits = inherits or value.get(INHERIT) is True
         if not inherits:
             break
-    return read_files(found, groups=groups, role=role, problems=problems)
+    return _read(found, groups=groups, role=role, problems=problems)
 
 
-def read_files(
-    files: Sequence[Found], *, groups: list[str], role: str | None, problems: list[Problem]
-) -> Config:
+def _read(files: Sequence[_File], *, groups: list[str], role: Role | None, problems: list[Problem]) -> Config:
     """Merge files, the nearest first, and read what they say."""
     reader = Reader({file: up for _, file, up in files})
     reader.problems += problems
@@ -331,7 +376,7 @@ def read_files(
     rules = _rules(reader, node["hanging"], layouts) if "hanging" in node else ()
     paths = tuple(file for _, file, _ in files if file is not None)
     return Config(
-        **values, layout=layout, hanging=rules, problems=tuple(reader.problems), files=paths, node=node
+        **values, layout=layout, hanging=rules, problems=tuple(reader.problems), files=paths, _node=node
     )
 
 

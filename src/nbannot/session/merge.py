@@ -75,18 +75,10 @@ def chosen(node: Node, *, groups: Sequence[str], role: str | None) -> Node:
         out = out if part is None else merge(out, part)
     access = out
     out = {key: value for key, value in out.items() if key != "access"}
-    for name in _roles(role):
+    for name in ("user", "admin")[: {None: 0, "user": 1, "admin": 2}[role]]:
         part = _part(access, "access", name)
         out = out if part is None else merge(out, part)
     return out
-
-
-def _roles(role: str | None) -> tuple[str, ...]:
-    """Return the parts of ``access`` that a role gets, in this order; an owner of a project is an admin."""
-    if role is None:
-        return ()
-    admin = ("admin",) if role in ("admin", "owner") else ()
-    return ("user", *admin, *({role} - {"user", "admin"}))
 
 
 def strip(node: Node) -> Node:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from nbannot.errors import StoreError
 from nbannot.session import Session
 from nbannot.session.images import as_path
-from nbannot.store.opening import in_folder
+from nbannot.store.opening import in_folder, in_postgres
 from nbannot.store.project import Project
 from nbannot.store.stored import StoredProject
 
@@ -25,35 +25,53 @@ def open_project(
     show: Callable[[Session], Any] | None = None,
     author: str | None = None,
     read_only: bool = False,
+    files: str | Path | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> StoredProject:
     """Open a project, or make one where there is none.
 
     Parameters
     ----------
     url
-        A folder: a path or a ``file://`` URL.
+        A folder: a path or a ``file://`` URL; or ``postgresql://user:password@host/database?project=name``.
     show
         Makes what ``project.open`` returns of a session.
     author
-        Who edits; the login name when missing.
+        Who acts; the login name when missing.
     read_only
         Whether to leave the project as it is. A folder that may not be written is opened so.
+    files
+        Where a project in PostgreSQL keeps its files: a folder, or a URL of fsspec such as
+        ``s3://bucket/prefix``. Needed once; the project remembers it.
+    storage_options
+        Logins and addresses of that storage and of the images at URLs; by the beginning of the URL
+        (``{"s3://a/": {…}, "dicomweb+": {…}}``) where they differ. Never kept.
 
     Raises
     ------
     StoreError
-        When the URL is of another kind, or the folder holds no project and none can be made.
+        When the URL is of another kind, the database or the files cannot be reached, or the folder holds
+        no project and none can be made.
     NewerVersionError
         When a newer nbannot made the project.
+    MissingDependencyError
+        When a package for this kind of project is not installed.
     """
     text = os.fspath(url)
     scheme = urlsplit(text).scheme if "://" in text else ""
+    who = author or getpass.getuser()
+    if scheme in ("postgresql", "postgres"):
+        core = in_postgres(text, files=files, storage_options=storage_options, show=show, read_only=read_only)
+        core.options = storage_options or {}
+        return StoredProject(core, author=who)
     if scheme not in ("", "file"):
         raise StoreError(
             f"A project at {scheme}:// cannot be opened",
-            hint='Give a folder, as a path ("study/") or a file:// URL.',
+            hint='Give a folder, as a path ("study/") or a file:// URL, or postgresql://…',
         )
+    if files is not None:
+        raise StoreError("A project in a folder keeps its files there", hint="Leave files= away.")
     folder = as_path(str(Path(text).expanduser()) if not scheme else text)
-    return StoredProject(
-        in_folder(folder, show=show, read_only=read_only), author=author or getpass.getuser()
-    )
+    core = in_folder(folder, show=show, read_only=read_only)
+    core.options = storage_options or {}
+    return StoredProject(core, author=who)

@@ -120,10 +120,13 @@ class Audit:
         """
         target = Path(path)
         self._actor.note("audit.read", detail={"do": "export"})
-        with failing(target), self._actor.database.reading() as connection:
-            with target.open("w", encoding="utf-8", newline="\n") as file:
-                for row in _rows(connection):
-                    file.write(json.dumps(row, sort_keys=True) + "\n")
+        with (
+            failing(target),
+            self._actor.database.reading() as connection,
+            target.open("w", encoding="utf-8", newline="\n") as file,
+        ):
+            for row in _rows(connection):
+                file.write(json.dumps(row, sort_keys=True) + "\n")
 
 
 def _rows(connection: Connection) -> Iterator[dict[str, Any]]:

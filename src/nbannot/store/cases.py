@@ -38,6 +38,11 @@ class Cases:
         self._core = core
         self._actor = actor
 
+    @property
+    def base(self) -> Path:
+        """Folder of this machine that relative paths of images start at."""
+        return self._core.base
+
     def table(self, *, match: str = "*", after: str | None = None, limit: int | None = None) -> pd.DataFrame:
         """Return one row per case that the actor may see."""
         self._actor.check("project.read")

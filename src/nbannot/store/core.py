@@ -19,7 +19,7 @@ SNAPSHOT_EVERY = 200
 UNDO_STEPS = 100
 
 
-@dataclass(slots=True, weakref_slot=True)
+@dataclass(slots=True)
 class Core:
     """An open project.
 

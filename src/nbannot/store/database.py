@@ -23,7 +23,7 @@ T = TypeVar("T")
 TRIES = 6
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Database:
     """The database and the blobs of a project, with errors that name them.
 

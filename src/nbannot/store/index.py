@@ -25,6 +25,7 @@ from nbannot.store.files import options_for
 from nbannot.store.gathering import gather
 from nbannot.store.rules import Placed, Rules
 from nbannot.store.running import runner
+from nbannot.store.settings import get_setting, put_setting
 from nbannot.store.tables import tables
 
 if TYPE_CHECKING:
@@ -105,11 +106,15 @@ class Indexing:
         self._cases: dict[str, int] = {}
         self._touched: set[int] = set()
         self._same_archives: set[str] = set()
-        self._here: set[str] = set()
 
     def run(self, scheduler: Any, progress: Progress | None, options: Mapping[str, Any]) -> Indexed:
         """Look at every file; what raises in ``progress`` stops, and what was kept stays."""
         opening = options_for(self._url, {**self._core.options, **options})
+        mark = f"index.unfinished:{self._url}"
+        database, settings = self._core.database, tables().settings
+        with database.reading() as connection:
+            broken_off = get_setting(connection, mark) is not None
+        database.change(lambda connection: put_setting(connection, mark, self._actor.person))
         with following(progress) as tell, ExitStack() as stack:
             total = self._total(tell)
             run = stack.enter_context(runner(scheduler, remote=is_url(self._url)))
@@ -120,10 +125,28 @@ class Indexing:
                 self._window(window, run, opening)
             tell(0.99, "Putting cases together")
             moves = self._gone()
+            if broken_off:
+                self._touched |= self._all_cases()
             self._gather(moves)
+            database.change(
+                lambda connection: connection.execute(settings.delete().where(settings.c.key == mark))
+            )
             tell(1.0, f"{self._found.looked_at:,} files")
         self._finish()
         return self._found
+
+    def _all_cases(self) -> set[int]:
+        """Return the cases with files that were just seen."""
+        from sqlalchemy import select
+
+        table = tables().objects
+        query = (
+            select(table.c.case_id)
+            .where(table.c.seen >= self._start, table.c.case_id.is_not(None))
+            .distinct()
+        )
+        with self._core.database.reading() as connection:
+            return set(connection.execute(query).scalars())
 
     def _total(self, tell: Progress) -> int:
         if is_url(self._url):

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,13 @@ from nbannot.errors import ReadOnlyError, StoreError
 from nbannot.session import Session
 from nbannot.store.core import SNAPSHOT_EVERY, Core
 from nbannot.store.database import Database
+from nbannot.store.engines import postgres_engine, server_of, sqlite_engine
 from nbannot.store.failures import failing
+from nbannot.store.files import options_for
 from nbannot.store.places import FolderPlace
-from nbannot.store.schema import connect, migrate
+from nbannot.store.schema import migrate
+from nbannot.store.settings import get_setting, put_setting
+from nbannot.store.urlplaces import place_at
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -46,7 +50,7 @@ def in_folder(
         _make(folder, read_only)
     copied = _copy(path) if read_only else None
     path = copied / NAME if copied else path
-    engine = connect(path, read_only=read_only)
+    engine = sqlite_engine(path, read_only=read_only)
     try:
         with failing(path):
             migrate(engine, path, read_only=read_only)
@@ -54,9 +58,51 @@ def in_folder(
         _close(engine, copied)
         raise
     place = FolderPlace(folder)
-    core = Core(Database(engine, path, place.blobs, read_only), place, show, every, engine.dispose)
-    core.close = weakref.finalize(core, _close, engine, copied)
-    return core
+    database = Database(engine, path, place.blobs, read_only)
+    # Open sessions hold the database too: it goes with the last of them.
+    return Core(database, place, show, every, weakref.finalize(database, _close, engine, copied))
+
+
+def in_postgres(
+    url: str,
+    *,
+    files: str | Path | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    show: Show | None = None,
+    read_only: bool = False,
+    every: int = SNAPSHOT_EVERY,
+) -> Core:
+    """Open the project in a schema of PostgreSQL, or make it.
+
+    Raises
+    ------
+    StoreError
+        When the server cannot be reached, refuses the login, or it is not known where files are kept.
+    NewerVersionError
+        When a newer nbannot made it.
+    """
+    server = server_of(url)
+    engine = postgres_engine(server, read_only=read_only)
+    try:
+        with failing(server.name):
+            migrate(engine, server.name, read_only=read_only)
+        with failing(server.name), engine.connect() as connection:
+            known = get_setting(connection, "files")
+        where = str(files) if files is not None else known
+        if where is None:
+            raise StoreError(
+                f"It is not known where {server.name} keeps its files",
+                hint='Say it once: open_project(url, files="s3://bucket/prefix"), or a folder.',
+            )
+        place = place_at(where, options_for(where, storage_options or {}))
+        database = Database(engine, server.name, place.blobs, read_only)
+        if where != known and not read_only:
+            # Kept as it was meant: a folder by its whole path, a URL without options.
+            database.change(lambda c: put_setting(c, "files", place.url))
+    except BaseException:
+        engine.dispose()
+        raise
+    return Core(database, place, show, every, weakref.finalize(database, _close, engine, None))
 
 
 def _close(engine: Engine, copied: Path | None) -> None:

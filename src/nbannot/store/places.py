@@ -17,6 +17,8 @@ class Place(Protocol):
 
     Attributes
     ----------
+    url
+        Where it is, without anything secret.
     base
         Folder of this machine that relative paths of images start at.
     blobs
@@ -25,6 +27,7 @@ class Place(Protocol):
         Whether ``base`` is a cache of what is kept elsewhere.
     """
 
+    url: str
     base: Path
     blobs: Blobs
     shared: bool
@@ -44,6 +47,7 @@ class FolderPlace:
     shared = False
 
     def __init__(self, folder: Path) -> None:
+        self.url = str(folder.absolute())
         self.base = folder
         self.blobs: Blobs = FolderBlobs(folder / "blobs")
 

@@ -237,10 +237,11 @@ class Sessions:
             known = tables().cases
             case = connection.execute(known.select().where(known.c.id == row.case_id)).one()
         self.check(case.name, row.reader)
-        images = self._cases.images(case.name)
-        return self._copy(row, images)
+        return self.copy(session_id, self._cases.images(case.name))
 
-    def _copy(self, row: Row[Any], images: Sequence[Image]) -> Document:
+    def copy(self, session_id: str, images: Sequence[Image]) -> Document:
+        """Return a copy of what a session holds now, over images that are open already."""
+        row = self._row(session_id)
         journal = Journal(self._actor, row.id, "", row.reader, row.head)
         kept, state = journal.latest(row.head)
         document = rebuild(state, images, author=row.reader)

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from nbannot.errors import SeveralSeriesWarning, StoreError
 from nbannot.formats import read
+from nbannot.formats.places import fetched
 from nbannot.formats.remote import Options, is_url
 from nbannot.model.image import Image
 from nbannot.session import FileMark, ImageReference
@@ -84,7 +85,7 @@ def discard(references: Sequence[ImageReference], base: Path) -> None:
 
 def _copied(image: Image, base: Path) -> ImageReference:
     before = ImageReference.of(image)
-    held = before.fetch(way_out="Add the case again.") if before.is_remote else None
+    held = fetched(image)
     folder = base / "images" / uuid4().hex[:16]
     with failing(folder):
         try:

@@ -13,13 +13,18 @@ from nbannot.formats.progress import Progress
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.session import ImageReference, Session
+from nbannot.store import presence
 from nbannot.store.actor import Actor, plain_name
 from nbannot.store.adopt import adopt, same_images
+from nbannot.store.audit import Audit
 from nbannot.store.cases import Cases
+from nbannot.store.comments import Comments
+from nbannot.store.configs import Configs
 from nbannot.store.core import Core
 from nbannot.store.index import Indexed, Indexing
 from nbannot.store.people import People
 from nbannot.store.project import Source
+from nbannot.store.results import Case, results
 from nbannot.store.sessions import Sessions
 from nbannot.store.tables import tables
 from nbannot.store.tasks import Tasks
@@ -94,6 +99,37 @@ class StoredProject:
     def tasks(self) -> Tasks:
         """Who shall read what, and how far they are."""
         return Tasks(self._actor, self._sessions)
+
+    @cached_property
+    def comments(self) -> Comments:
+        """What people say about cases."""
+        return Comments(self._actor)
+
+    @cached_property
+    def configs(self) -> Configs:
+        """The configurations of the project, of folders and of cases."""
+        return Configs(self._actor, self._cases)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who did what, and what was refused."""
+        return Audit(self._actor)
+
+    def presence(self, case: str | None = None) -> pd.DataFrame:
+        """One row per person who is in a case now: person, case, place, seen (UTC)."""
+        return presence.present(self._actor, case)
+
+    def be(self, case: str, place: Any = None) -> None:
+        """Tell where in a case one is, for `presence`; again at least every 30 s, None when leaving.
+
+        Parameters
+        ----------
+        case
+            Name of the case.
+        place
+            JSON: what the viewer says of its crosshair and view.
+        """
+        presence.be(self._actor, case, place)
 
     # Cases and images.
 
@@ -222,6 +258,31 @@ class StoredProject:
         """
         work = Indexing(self._core, self._actor, os.fspath(url), rules)
         return work.run(scheduler, progress, storage_options or {})
+
+    def case(self, name: str) -> Case:
+        """Return one case: its readers, and what they marked.
+
+        Raises
+        ------
+        UnknownItemError
+            When there is none.
+        """
+        return Case(self._actor, self._cases, self._sessions, name)
+
+    def results(self, case: str | None = None, *, names: bool = True) -> pd.DataFrame:
+        """Return one row per answer, shape, box and segment of every session that one may see.
+
+        Columns: case, reader, session, repeat, task, status, image, item, what, label, question, answer,
+        voxels, volume_ml, length_mm, area_mm2, files.
+
+        Parameters
+        ----------
+        case
+            Of this case only.
+        names
+            Whether cases, readers and files have their names, or numbers.
+        """
+        return results(self._actor, self._cases, self._sessions, case=case, names=names)
 
     # Sessions.
 

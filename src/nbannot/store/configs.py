@@ -1,0 +1,172 @@
+"""The configurations of a project, of folders and of cases, in versions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from nbannot.errors import ConfigError, StoreError
+from nbannot.session.config import Config, stack_configs
+from nbannot.session.images import as_path
+from nbannot.store.access import ROLES, check_role
+from nbannot.store.actor import Actor, case_row, plain_text
+from nbannot.store.cases import Cases
+from nbannot.store.frames import frame, times
+from nbannot.store.tables import tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sqlalchemy import Connection
+
+TEXT_LENGTH = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The configuration that applies to a case, and where each value comes from.
+
+    Parameters
+    ----------
+    config
+        What it says.
+    origins
+        Where each value stands, by its dotted key: "case:c1 version 3", or a file.
+    """
+
+    config: Config
+    origins: dict[str, str]
+
+
+class Configs:
+    """The configurations of a project; ``project.configs``."""
+
+    def __init__(self, actor: Actor, cases: Cases) -> None:
+        self._actor = actor
+        self._cases = cases
+
+    def __repr__(self) -> str:
+        return "Configs()"
+
+    def set(self, text: str, *, level: str = "project", role: str = "") -> int:
+        """Keep a configuration as the newest version of its level, and return its number.
+
+        Parameters
+        ----------
+        text
+            As in a ``.nbannot.yaml``. With ``__inherit__: true`` it is merged over the next level: the
+            case over its folder, that over the folders above, those over the project, that over files
+            beside the images. An empty text takes the level away.
+        level
+            "project", "folder:PATH" (for the cases whose path begins so) or "case:NAME".
+        role
+            For people with this role only, merged over what the level says for all.
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not.
+        ConfigError
+            When something in it is wrong; nothing is kept then.
+        """
+        kind, _, name = level.partition(":")
+        if kind not in ("project", "folder", "case") or (kind == "project") != (level == "project"):
+            hint = 'Choose "project", "folder:PATH" or "case:NAME".'
+            raise StoreError(f"There is no level {level!r}", hint=hint)
+        if role:
+            check_role(role)
+        if len(text) > TEXT_LENGTH:
+            raise ConfigError(f"The configuration has {len(text)} characters", hint=f"At most {TEXT_LENGTH}.")
+        plain_text(text, "A configuration")
+        _check(text, level)
+        table = tables().configs
+
+        def work(connection: Connection) -> int:
+            if kind == "case":
+                case_row(connection, name)
+            version = _newest(connection, level, role)[0] + 1
+            row = {"level": level, "role": role, "version": version, "text": text,
+                   "author": self._actor.person, "time": time.time()}  # fmt: skip
+            connection.execute(table.insert().values(row))
+            return version
+
+        return self._actor.act(
+            "project.manage", work,
+            detail=lambda version: {"do": "config", "level": level, "role": role, "version": version},
+        )  # fmt: skip
+
+    def history(self, level: str = "project", *, role: str = "") -> pd.DataFrame:
+        """One row per version: version, author, time (UTC), text."""
+        self._actor.check("project.read")
+        table = tables().configs
+        query = table.select().where(table.c.level == level, table.c.role == role).order_by(table.c.version)
+        with self._actor.database.reading() as connection:
+            rows = [(row.version, row.author, row.time, row.text) for row in connection.execute(query)]
+        found = frame(rows, ("version", "author", "time", "text"))
+        return found.assign(time=times(found["time"]))
+
+    def of(self, case: str, *, role: str = "") -> Resolved:
+        """Return what applies to a case, and from where.
+
+        Parameters
+        ----------
+        case
+            Its name.
+        role
+            For whom; also picks the part of that name under ``groups``, and for the owner ``access.admin``.
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not read the case.
+        """
+        self._actor.check("case.read", case)
+        row = self._cases.row(case)
+        names = [f"case:{case}"]
+        if row.path:
+            folder = PurePosixPath(row.path)
+            names += [f"folder:{one}" for one in (folder, *folder.parents) if str(one) not in (".", "/")]
+        names.append("project")
+        levels = []
+        with self._actor.database.reading() as connection:
+            for level in names:
+                texts = []
+                for who in (role, "") if role else ("",):
+                    version, text = _newest(connection, level, who)
+                    if text.strip():
+                        place = f"{level} for {who}" if who else level
+                        texts.append((f"{place} version {version}", text))
+                if texts:
+                    levels.append(texts)
+        config = stack_configs(
+            levels, folder=self._beside(row.id), groups=[role] if role in ROLES else [],
+            role="admin" if role == "owner" else "user",
+        )  # fmt: skip
+        return Resolved(config, {key: str(file) for key, file in config.origins.items()})
+
+    def _beside(self, case: int) -> Path | None:
+        """Return the folder of a case's first image, where it is one of this machine."""
+        try:
+            references = self._cases.kept(case)
+            place = as_path(references[0].uri, base=self._cases.base) if references else None
+        except StoreError:
+            return None
+        return None if place is None or not place.exists() else place if place.is_dir() else place.parent
+
+
+def _newest(connection: Connection, level: str, role: str) -> tuple[int, str]:
+    """Return number and text of the newest version of a level; (0, "") for none."""
+    table = tables().configs
+    query = table.select().where(table.c.level == level, table.c.role == role)
+    row = connection.execute(query.order_by(table.c.version.desc()).limit(1)).first()
+    return (0, "") if row is None else (int(row.version), str(row.text))
+
+
+def _check(text: str, level: str) -> None:
+    found = stack_configs([[(level, text)]]).problems
+    # Names of layouts may stand on another level.
+    wrong = [one for one in found if one.key != "layout" and not one.key.startswith("hanging")]
+    if wrong:
+        more = f"{len(wrong) - 1} more" if len(wrong) > 1 else "Nothing was kept."
+        raise ConfigError(str(wrong[0]), hint=more)

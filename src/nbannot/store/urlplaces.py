@@ -1,0 +1,203 @@
+"""Files of a project in any storage that fsspec knows, such as a bucket."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from nbannot.errors import NbannotError, StoreError, need
+from nbannot.session import ImageReference
+from nbannot.session.images import as_path
+from nbannot.store.blobs import Blobs, write_whole
+from nbannot.store.failures import failing
+from nbannot.store.places import FolderPlace, Place, cache_folder
+
+T = TypeVar("T")
+
+_AWAY = "Nothing was changed. Check that it can be reached and that the login is right, then do it again."
+
+
+def place_at(where: str | Path, options: Mapping[str, Any] | None = None) -> Place:
+    """Return the place for files at a folder or a URL.
+
+    Parameters
+    ----------
+    where
+        A path, ``file://…``, or a URL of fsspec such as ``s3://bucket/prefix``.
+    options
+        For fsspec, e.g. ``key``, ``secret``, ``endpoint_url``; never kept.
+
+    Raises
+    ------
+    StoreError
+        When the URL holds a password or is of an unknown kind.
+    MissingDependencyError
+        When the package for this kind of storage is not installed.
+    """
+    text = os.fspath(where)
+    if "://" not in text or text.startswith("file://"):
+        path = as_path(text) if text.startswith("file://") else Path(text).expanduser().absolute()
+        with failing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return FolderPlace(path)
+    parts = urlsplit(text)
+    if "@" in parts.netloc:
+        hint = "Give it as storage_options={…}: the URL is kept with the project."
+        raise StoreError("The URL of the files holds a login", hint=hint)
+    return UrlPlace(text.rstrip("/"), options)
+
+
+class UrlPlace:
+    """A storage that fsspec knows, with a cache on this machine for images."""
+
+    shared = True
+
+    def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
+        self.url = url
+        self.base = cache_folder(url)
+        self._store = _Store(url, dict(options or {}))
+        self.blobs: Blobs = UrlBlobs(self._store)
+
+    def keep(self, references: Sequence[ImageReference]) -> None:
+        """Write the copies under ``base`` to the storage, and look whether they arrived whole."""
+        for reference in references:
+            for mark, path in zip(reference.files, reference.paths(self.base), strict=True):
+                with failing(path):
+                    data = path.read_bytes()
+                if hashlib.sha256(data).hexdigest() != mark.sha256:
+                    raise StoreError(f"The copy of image {reference.name!r} changed while it was made")
+                self._store.write(path.relative_to(self.base).as_posix(), data)
+
+    def fetch(self, reference: ImageReference) -> None:
+        """Bring the files of a copied image into the cache, checked by their hashes."""
+        if "://" in reference.uri or not reference.uri:
+            return
+        single = len(reference.files) == 1 and PurePosixPath(reference.uri).name == reference.files[0].name
+        for mark in reference.files:
+            name = reference.uri if single else f"{reference.uri}/{mark.name}"
+            target = self.base / name
+            if target.exists() and target.stat().st_size == mark.size:
+                continue
+            data = self._store.read(name)
+            if hashlib.sha256(data).hexdigest() != mark.sha256:
+                raise StoreError(
+                    f"The stored file {self.url}/{name} is damaged: its content is not as it was",
+                    hint="Bring it back from a backup of the project.",
+                )
+            with failing(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(target, data)
+
+
+class UrlBlobs:
+    """Immutable objects named by the sha256 of their content; see `FolderBlobs`."""
+
+    def __init__(self, store: _Store) -> None:
+        self._store = store
+
+    def put(self, data: bytes) -> str:
+        """Keep the bytes and return their sha256."""
+        digest = hashlib.sha256(data).hexdigest()
+        name = self._name(digest)
+        if self._store.size(name) != len(data):
+            self._store.write(name, data)
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """Return the bytes of a blob, checked against its name.
+
+        Raises
+        ------
+        StoreError
+            When the blob is missing or damaged; names it.
+        """
+        data = self._store.read(self._name(digest))
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise StoreError(
+                f"The stored file {digest} is damaged: its content does not fit its name",
+                hint="Bring it back from a backup of the project.",
+            )
+        return data
+
+    @staticmethod
+    def _name(digest: str) -> str:
+        return f"blobs/{digest[:2]}/{digest}"
+
+
+class _Store:
+    """Whole objects under a prefix of a storage."""
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        fsspec = need("fsspec", extra="s3")
+        self._url = url
+        try:
+            # Without listings that may be old: other programs write here too.
+            self._fs, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
+        except ImportError as cause:
+            need(f"{urlsplit(url).scheme}fs", extra="s3")
+            raise StoreError(f"Files cannot be kept at {urlsplit(url).scheme}://") from cause
+        except (ValueError, TypeError) as cause:
+            raise StoreError(f"Files cannot be kept at {urlsplit(url).scheme}://: unknown") from cause
+
+    def read(self, name: str) -> bytes:
+        """Return a whole object."""
+        try:
+            data: bytes = self._do(lambda: self._fs.cat_file(f"{self._root}/{name}"))
+        except FileNotFoundError as cause:
+            raise StoreError(
+                f"The stored file {self._url}/{name} is missing",
+                hint="Bring it back from a backup of the project.",
+            ) from cause
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a whole object; on a disk it gets its name only when it is whole."""
+        path = f"{self._root}/{name}"
+        if "file" in _protocols(self._fs) or "local" in _protocols(self._fs):
+            with self._failing():
+                target = Path(path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(target, data)
+            return
+        # An object of a bucket appears whole or not at all; others are moved there when they are whole.
+        if _protocols(self._fs) & {"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"}:
+            self._do(lambda: self._fs.pipe_file(path, data))
+            return
+        temporary = f"{path}.{uuid4().hex}.tmp"
+        self._do(lambda: self._fs.makedirs(path.rpartition("/")[0], exist_ok=True))
+        self._do(lambda: self._fs.pipe_file(temporary, data))
+        self._do(lambda: self._fs.mv(temporary, path))
+
+    def size(self, name: str) -> int | None:
+        """Return the size of an object; None where there is none."""
+        try:
+            found = self._do(lambda: self._fs.info(f"{self._root}/{name}"))
+        except FileNotFoundError:
+            return None
+        return int(found["size"])
+
+    def _do(self, call: Callable[[], T]) -> T:
+        with self._failing():
+            return call()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except (NbannotError, FileNotFoundError):
+            raise
+        except Exception as cause:
+            # What a storage says may quote logins or signed URLs, so only the kind is told.
+            kind = type(cause).__name__
+            raise StoreError(f"The files at {self._url} cannot be reached ({kind})", hint=_AWAY) from None
+
+
+def _protocols(fs: Any) -> set[str]:
+    found = fs.protocol
+    return {found} if isinstance(found, str) else set(found)
