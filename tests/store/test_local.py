@@ -16,6 +16,8 @@ import pytest
 from sqlalchemy import event
 
 import nbannot
+from contract_access import AccessContract
+from contract_tasks import TasksContract
 from moves import SHAPE, perform, phantom, state
 from nbannot.errors import ReadOnlyError, StoreError
 from nbannot.model.annotations import Box
@@ -32,9 +34,23 @@ def every(place: Path, number: int) -> StoredProject:
     return StoredProject(in_folder(place, every=number), author="ada")
 
 
-class TestStoredProject(ProjectContract):
+class InFolder:
+    """SQLite for rows, a folder for files."""
+
     def open(self, place: Path, **options: Any) -> Project:
         return open_project(place, **options)
+
+
+class TestProject(InFolder, ProjectContract):
+    pass
+
+
+class TestAccess(InFolder, AccessContract):
+    pass
+
+
+class TestTasks(InFolder, TasksContract):
+    pass
 
 
 SRC = Path(nbannot.__file__).parents[1]

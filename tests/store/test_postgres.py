@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from contract_access import AccessContract
+from contract_tasks import TasksContract
 from nbannot.store import Project, open_project
 from project_contract import ProjectContract
 from servers import Bucket, Postgres
 
 
-class TestPostgresWithBucket(ProjectContract):
+class InPostgresWithBucket:
     """PostgreSQL for rows, S3 for files."""
 
     @pytest.fixture(autouse=True)
@@ -27,3 +29,15 @@ class TestPostgresWithBucket(ProjectContract):
             self.postgres.url(project=name), files=self.bucket.url(name),
             storage_options=self.bucket.options, **options,
         )  # fmt: skip
+
+
+class TestProject(InPostgresWithBucket, ProjectContract):
+    pass
+
+
+class TestAccess(InPostgresWithBucket, AccessContract):
+    pass
+
+
+class TestTasks(InPostgresWithBucket, TasksContract):
+    pass

@@ -79,12 +79,12 @@ class Configs:
         if len(text) > TEXT_LENGTH:
             raise ConfigError(f"The configuration has {len(text)} characters", hint=f"At most {TEXT_LENGTH}.")
         plain_text(text, "A configuration")
-        _check(text, level)
         table = tables().configs
 
         def work(connection: Connection) -> int:
-            if kind == "case":
-                case_row(connection, name)
+            path = case_row(connection, name).path if kind == "case" else name
+            levels = _levels(connection, name if kind == "case" else None, path, role, but=level)
+            _check([[(_NEW, text), *levels.pop(level, [])], *levels.values()])
             version = _newest(connection, level, role)[0] + 1
             row = {"level": level, "role": role, "version": version, "text": text,
                    "author": self._actor.person, "time": time.time()}  # fmt: skip
@@ -123,22 +123,8 @@ class Configs:
         """
         self._actor.check("case.read", case)
         row = self._cases.row(case)
-        names = [f"case:{case}"]
-        if row.path:
-            folder = PurePosixPath(row.path)
-            names += [f"folder:{one}" for one in (folder, *folder.parents) if str(one) not in (".", "/")]
-        names.append("project")
-        levels = []
         with self._actor.database.reading() as connection:
-            for level in names:
-                texts = []
-                for who in (role, "") if role else ("",):
-                    version, text = _newest(connection, level, who)
-                    if text.strip():
-                        place = f"{level} for {who}" if who else level
-                        texts.append((f"{place} version {version}", text))
-                if texts:
-                    levels.append(texts)
+            levels = list(_levels(connection, case, row.path, role).values())
         config = stack_configs(
             levels, folder=self._beside(row.id), groups=[role] if role in ROLES else [],
             role="admin" if role == "owner" else "user",
@@ -163,9 +149,37 @@ def _newest(connection: Connection, level: str, role: str) -> tuple[int, str]:
     return (0, "") if row is None else (int(row.version), str(row.text))
 
 
-def _check(text: str, level: str) -> None:
-    found = stack_configs([[(level, text)]]).problems
-    # Names of layouts may stand on another level.
+def _levels(
+    connection: Connection, case: str | None, path: str, role: str, *, but: str = ""
+) -> dict[str, list[tuple[str, str]]]:
+    """Return (name, text) of what is kept for a case or a folder, by level, the nearest first.
+
+    ``but`` is a level of which the text for the role is about to be replaced.
+    """
+    folder = PurePosixPath(path)
+    names = [] if case is None else [f"case:{case}"]
+    names += [f"folder:{one}" for one in (folder, *folder.parents) if str(one) not in (".", "/")]
+    levels: dict[str, list[tuple[str, str]]] = {}
+    for level in (*names, "project"):
+        texts = []
+        for who in (role, "") if role else ("",):
+            version, text = _newest(connection, level, who)
+            if text.strip() and not (level == but and who == role):
+                texts.append(
+                    (f"{level} for {who} version {version}" if who else f"{level} version {version}", text)
+                )
+        if texts:
+            levels[level] = texts
+    return levels
+
+
+_NEW = "the new text"
+
+
+def _check(levels: list[list[tuple[str, str]]]) -> None:
+    """Refuse a new text that is wrong where it would stand."""
+    found = [one for one in stack_configs(levels).problems if str(one.file) == _NEW]
+    # Layouts may stand in files beside the images.
     wrong = [one for one in found if one.key != "layout" and not one.key.startswith("hanging")]
     if wrong:
         more = f"{len(wrong) - 1} more" if len(wrong) > 1 else "Nothing was kept."
