@@ -13,6 +13,7 @@ import pytest
 from formats_making import write_slice
 from nbannot.errors import FormatError, RemoteError, StoreError
 from nbannot.formats import write
+from nbannot.model.annotations import Box
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image
 from nbannot.model.labels import Label

@@ -49,12 +49,12 @@ def gather(
     groups: dict[str, list[Row[Any]]] = {}
     seen: set[str] = set()
     for row in rows:
-        if row.uri in covered or row.identity in seen:
+        if row.uri in covered or (row.sop_uid and row.identity in seen):
             continue  # known, or a copy
         seen.add(row.identity)
         groups.setdefault(row.series_uid or row.uri, []).append(row)
     new = []
-    for group in groups.values():
+    for group in sorted(groups.values(), key=_order):
         if group[0].series_uid in series:
             if not group[0].identity.startswith("series:"):
                 told.append(f"{len(group)} files came to a series that is open: {group[0].uri}")
@@ -62,6 +62,23 @@ def gather(
         new.append((_pending(group, base, stamps), False))
     _write(connection, case, [*kept, *_named(new)], before)
     return told
+
+
+def _order(group: Sequence[Row[Any]]) -> tuple[bool, int, str]:
+    """Images come by the numbers of their series; what its name says is a layer, after its base."""
+    detail = json.loads(group[0].detail)
+    tokens = detail["name"].rsplit("/", 1)[-1].split(".")[1:]
+    return "layer" in tokens, detail.get("number") or 0, group[0].uri
+
+
+def image_key(row: Any, detail: Mapping[str, Any]) -> str:
+    """Return what an indexed image is known by: its series, or the content and path of its file."""
+    return row.series_uid or f"{row.identity}|{detail['name']}"
+
+
+def indexed_id(key: str) -> str:
+    """Return the id of an indexed image from its `image_key`."""
+    return hashlib.sha256(f"index|{key}".encode()).hexdigest()[:16]
 
 
 def mark_of(row: Any) -> FileMark:
@@ -73,7 +90,7 @@ def mark_of(row: Any) -> FileMark:
 def _pending(group: Sequence[Row[Any]], base: Path, stamps: Mapping[str, FileMark]) -> ImageReference:
     first = group[0]
     detail = json.loads(first.detail)
-    key = first.series_uid or first.identity
+    key = image_key(first, detail)
     stem = PurePosixPath(detail["name"]).name.split(".")[0]
     name = (
         detail.get("image")
@@ -88,7 +105,7 @@ def _pending(group: Sequence[Row[Any]], base: Path, stamps: Mapping[str, FileMar
         {"uri": first.uri, "files": ()} if series else place_marks([row.uri for row in group], base, stamps)
     )
     return ImageReference(
-        id=hashlib.sha256(f"index|{key}".encode()).hexdigest()[:16], name=name or "image",
+        id=indexed_id(key), name=name or "image",
         modality=detail.get("modality", ""), identity=f"index:{key}", series_uid=first.series_uid or None,
         shape=(frames, count, j, i), sources=(), checked=0, **places,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from nbannot.session import ImageReference, Session
 from nbannot.store import presence
 from nbannot.store.actor import Actor, plain_name
 from nbannot.store.adopt import adopt, same_images
+from nbannot.store.associate import associate
 from nbannot.store.audit import Audit
 from nbannot.store.cases import Cases
 from nbannot.store.comments import Comments
@@ -258,6 +259,37 @@ class StoredProject:
         """
         work = Indexing(self._core, self._actor, os.fspath(url), rules)
         return work.run(scheduler, progress, storage_options or {})
+
+    def associate(self, *, dry_run: bool = False, patterns: Any = None, table: Any = None) -> pd.DataFrame:
+        """Attach segment groups, reports and layers that were indexed to their images.
+
+        By ``table``, by the series or study that a file names, by ``patterns``, by VolView's tokens ``.seg.``
+        and ``.layer.``, by folder; PET becomes a layer of the CT of its study. New sessions begin with them.
+
+        Parameters
+        ----------
+        dry_run
+            Whether only to say what would go where.
+        patterns
+            Regular expressions over the path of a file, with the path or name of its image:
+            ``{r"(.+)_mask.nii.gz$": r"\1.nii.gz"}``.
+        table
+            Rows with ``file`` and ``image``: paths, names or Series Instance UIDs.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: file, kind ("segments", "layer"), case, image, attached, why. What has another geometry
+            than its image is refused.
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not change cases.
+        StoreError
+            When patterns or table cannot be used.
+        """
+        return associate(self._core, self._actor, dry_run=dry_run, patterns=patterns, table=table)
 
     def case(self, name: str) -> Case:
         """Return one case: its readers, and what they marked.
