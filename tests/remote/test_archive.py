@@ -15,6 +15,7 @@ from nbannot.formats.dicomweb import Archive
 from nbannot.formats.remote.multipart import parts
 from nbannot.model.document import Document
 from nbannot.model.image import Image
+from nbannot.store import open_project
 from remote_servers import OrthancServer
 
 
@@ -120,3 +121,29 @@ def test_parts_are_told_apart_wherever_blocks_end(size: int) -> None:
     blocks = (body[n : n + size] for n in range(0, len(body), size))
     found = [b"".join(part) for part in parts('multipart/related; boundary="b-1"', blocks, "there")]
     assert found == contents
+
+
+def test_an_archive_is_indexed_by_series(
+    archive: OrthancServer, filled: Archive, tmp_path: Path, shared_data: Path
+) -> None:
+    filled.store(shared_data / "seg_dcmqi_24x38x3" / "labels" / "label_seg.dcm")
+    with open_project(tmp_path / "study", author="ada", storage_options=archive.options) as project:
+        found = project.index(archive.url)
+        assert found.read == found.looked_at >= 2 and len(found.cases) == 1
+        assert project.index(archive.url).read == 0
+        report = project.associate()
+        assert "it refers to this series" in set(report[report.attached].why)
+        session = project.start(found.cases[0])
+        (image,) = session.document.images
+        assert image.modality == "CT" and len(list(session.document.masks)) >= 1
+        session.close()
+        assert project.references(found.cases[0])[0].identity.startswith("sha256:")
+        assert project.images(found.cases[0])[0].id == image.id
+    text = (tmp_path / "study" / "project.sqlite").read_bytes()
+    assert b"not-a-secret" not in text
+    with open_project(
+        tmp_path / "study", author="ada", storage_options={"username": "tester", "password": "x"}
+    ) as project:
+        (case,) = project.case_names
+        with pytest.raises(RemoteError, match="refused"):
+            project.images(case)
