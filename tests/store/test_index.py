@@ -277,3 +277,17 @@ def test_places_that_are_not_there(project: StoredProject, tmp_path: Path) -> No
     with pytest.raises(FormatError, match="There is no file or folder"):
         project.index(tmp_path / "nowhere")
     assert project.case_names == [] and [one.name for one in tmp_path.iterdir()] == ["study"]
+
+
+def test_configurations_beside_the_files_are_kept(project: StoredProject, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    volume(data / "a" / "ct.nii")
+    volume(data / "b" / "ct.nii", 1)
+    (data / ".nbannot.yaml").write_text("windowing: {level: 40, width: 400}\n")
+    (data / "b" / ".volview_config.yaml").write_text("__inherit__: true\nwindowing: {level: 60}\n")
+    (data / "a" / ".nbannot.yaml").write_text("windowing: [\n")
+    found = project.index(data)
+    assert len(found.notes) == 1 and "is not taken as a configuration" in found.notes[0]
+    assert project.configs.of("a").config.windowing == (40.0, 400.0)
+    assert project.configs.of("b").config.windowing == (60.0, 400.0)
+    assert "folder:b" in project.configs.of("b").origins["windowing.level"]

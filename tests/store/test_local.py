@@ -17,6 +17,7 @@ from sqlalchemy import event
 
 import nbannot
 from contract_access import AccessContract
+from contract_exchange import ExchangeContract
 from contract_tasks import TasksContract
 from moves import SHAPE, perform, phantom, state
 from nbannot.errors import ReadOnlyError, StoreError
@@ -50,6 +51,10 @@ class TestAccess(InFolder, AccessContract):
 
 
 class TestTasks(InFolder, TasksContract):
+    pass
+
+
+class TestExchange(InFolder, ExchangeContract):
     pass
 
 

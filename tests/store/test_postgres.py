@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from contract_access import AccessContract
+from contract_exchange import ExchangeContract
 from contract_tasks import TasksContract
 from nbannot.store import Project, open_project
 from project_contract import ProjectContract
@@ -40,4 +41,8 @@ class TestAccess(InPostgresWithBucket, AccessContract):
 
 
 class TestTasks(InPostgresWithBucket, TasksContract):
+    pass
+
+
+class TestExchange(InPostgresWithBucket, ExchangeContract):
     pass

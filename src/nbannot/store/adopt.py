@@ -77,7 +77,7 @@ def adopt(actor: Actor, session: Session, ids: Mapping[str, str], *, case: Row[A
         if rows[start:]:
             insert_edits(connection, key, start, rows[start:], case=case.name)
             insert_new(connection, table.snapshots, {**snapshots[1], "session_id": key})
-        view = {"view": json.dumps(session.view)}
+        view = {"view": json.dumps(_viewed(session.view, ids))}
         connection.execute(table.sessions.update().where(table.sessions.c.id == key).values(view))
         return str(key)
 
@@ -86,6 +86,15 @@ def adopt(actor: Actor, session: Session, ids: Mapping[str, str], *, case: Row[A
             "session.write", work, case=case.name, of=reader,
             detail=lambda key: {"do": "adopt", "session": key, "edits": len(rows)},
         )  # fmt: skip
+
+
+def _viewed(view: Any, ids: Mapping[str, str]) -> Any:
+    """Return a view in which images have other ids."""
+    if isinstance(view, Mapping):
+        return {ids.get(key, key): _viewed(value, ids) for key, value in view.items()}
+    if isinstance(view, list | tuple):
+        return [_viewed(one, ids) for one in view]
+    return ids.get(view, view) if isinstance(view, str) else view
 
 
 def _kept(connection: Connection, known: Row[Any], rows: Sequence[dict[str, Any]], case: Row[Any]) -> int:

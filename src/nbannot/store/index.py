@@ -12,13 +12,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbannot.errors import RemoteError
+from nbannot.errors import NbannotError, RemoteError
 from nbannot.formats.progress import Progress, following
 from nbannot.formats.remote import checked_url, is_url
 from nbannot.formats.remote.urls import local_path
-from nbannot.formats.scanning.objects import Batch, Record, listed, read_batch
+from nbannot.formats.scanning.objects import CONFIGS, Batch, Record, listed, read_batch
 from nbannot.formats.sources import walk
 from nbannot.store.actor import Actor, plain_name
+from nbannot.store.cases import Cases
+from nbannot.store.configs import Configs
 from nbannot.store.core import Core
 from nbannot.store.database import insert_new
 from nbannot.store.files import options_for
@@ -106,6 +108,7 @@ class Indexing:
         self._cases: dict[str, int] = {}
         self._touched: set[int] = set()
         self._same_archives: set[str] = set()
+        self._configs: dict[str, str] = {}
 
     def run(self, scheduler: Any, progress: Progress | None, options: Mapping[str, Any]) -> Indexed:
         """Look at every file; what raises in ``progress`` stops, and what was kept stays."""
@@ -128,6 +131,7 @@ class Indexing:
             if broken_off:
                 self._touched |= self._all_cases()
             self._gather(moves)
+            self._keep_configs()
             database.change(
                 lambda connection: connection.execute(settings.delete().where(settings.c.key == mark))
             )
@@ -199,6 +203,11 @@ class Indexing:
         self, connection: Connection, records: Sequence[Record], same: Sequence[tuple[Row[Any], str]]
     ) -> None:
         """Write what was read, and that the rest was seen, in one transaction."""
+        for record in (one for one in records if one.kind == "config"):
+            folder, _, name = record.name.rpartition("/")
+            # In a folder with both, nbannot's own counts.
+            if name == CONFIGS[0] or folder not in self._configs:
+                self._configs[folder] = local_path(record.uri)
         rows = [self._row(connection, record) for record in records]
         known = self._touched_by(connection, rows)
         again, seen = [], []
@@ -327,6 +336,23 @@ class Indexing:
         there = set(names.values())
         self._found.cases = [name for name in self._found.cases if name in there]
         self._found.changed = sorted(there - set(self._found.cases))
+
+    def _keep_configs(self) -> None:
+        """Keep configurations that lie with the files: of a folder for its cases, of the top for the project."""
+        configs = Configs(self._actor, Cases(self._core, self._actor))
+        for folder, path in self._configs.items():
+            level = f"folder:{folder}" if folder else "project"
+            try:
+                text = Path(path).read_text(encoding="utf-8-sig")
+                before = configs.history(level)
+                if before.empty:
+                    configs.set(text, level=level)
+                elif before.text.iloc[-1] != text:
+                    self._found.notes.append(
+                        f"{path} differs from the configuration of {level}, which is kept"
+                    )
+            except (NbannotError, OSError, ValueError) as error:
+                self._found.notes.append(f"{path} is not taken as a configuration: {error}")
 
     def _finish(self) -> None:
         import pandas as pd

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
-from nbannot.session import ImageReference, Session
+from nbannot.session import ImageReference, Session, SessionBuilder
 from nbannot.store.parts import Audit, Case, Comments, Configs, People, Tasks
 
 if TYPE_CHECKING:
@@ -131,6 +131,26 @@ class Project(Protocol):
         self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1
     ) -> pd.DataFrame:
         """One row per edit, as `Session.history`, without opening the images."""
+        ...
+
+    def build(
+        self,
+        cases: Mapping[str, SessionBuilder],
+        *,
+        readers: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+        copy: bool = False,
+        assign: bool = False,
+        batch: str = "",
+    ) -> pd.DataFrame:
+        """Keep built sessions, for each of their readers."""
+        ...
+
+    def export_to(self, path: str | Path, *, images: bool = False) -> Path:
+        """Write the whole project as one zip, with or without images."""
+        ...
+
+    def merge(self, path: str | Path) -> pd.DataFrame:
+        """Take in what another copy of the project holds; one row per session with what came of it."""
         ...
 
     def close(self) -> None:

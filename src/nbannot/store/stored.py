@@ -12,16 +12,18 @@ from nbannot.errors import StoreError
 from nbannot.formats.progress import Progress
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
-from nbannot.session import ImageReference, Session
+from nbannot.session import ImageReference, Session, SessionBuilder
 from nbannot.store import presence
 from nbannot.store.actor import Actor, plain_name
 from nbannot.store.adopt import adopt, same_images
 from nbannot.store.associate import associate
 from nbannot.store.audit import Audit
+from nbannot.store.building import build
 from nbannot.store.cases import Cases
 from nbannot.store.comments import Comments
 from nbannot.store.configs import Configs
 from nbannot.store.core import Core
+from nbannot.store.exchange import export_to, merge
 from nbannot.store.index import Indexed, Indexing
 from nbannot.store.people import People
 from nbannot.store.project import Source
@@ -415,6 +417,43 @@ class StoredProject:
         ids = same_images(session.document.images, self._cases.kept(row.id), case)
         adopt(self._actor, session, ids, case=row, reader=self.author)
 
+    def build(
+        self,
+        cases: Mapping[str, SessionBuilder],
+        *,
+        readers: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+        copy: bool = False,
+        assign: bool = False,
+        batch: str = "",
+    ) -> pd.DataFrame:
+        """Keep built sessions: a case for each where there is none, a session for each of its readers.
+
+        Parameters
+        ----------
+        cases
+            What was built, by the name of the case.
+        readers
+            Who gets a session that begins so: for all cases, or by case; the one who acts when missing.
+        copy
+            Whether new cases keep copies of their images; needed for images in memory.
+        assign
+            Whether the readers get tasks as well.
+        batch
+            Name of these tasks.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per session: case, reader, session.
+
+        Raises
+        ------
+        StoreError
+            When a reader has a session of a case already, or the images are others; of the case at fault
+            nothing is kept.
+        """
+        return build(self, self._actor, self._cases, cases, readers, copy=copy, assign=assign, batch=batch)
+
     def sessions(self, case: str | None = None) -> pd.DataFrame:
         """One row per session: case, reader, session, repeat, edits, created, last_change, status and more.
 
@@ -429,6 +468,53 @@ class StoredProject:
         """One row per edit, as `Session.history`, without opening the images."""
         who = self.author if reader is None else reader
         return self._sessions.history(case, who, session, repeat)
+
+    def export_to(self, path: str | Path, *, images: bool = False) -> Path:
+        """Write the whole project as one zip: cases, sessions with their history, configurations.
+
+        Roles, tasks and the audit log stay here.
+
+        Parameters
+        ----------
+        path
+            The file; it is replaced whole or not at all.
+        images
+            Whether the files of the images go with it; without them it holds labels only, for sites that
+            have the images themselves.
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not export.
+        StoreError
+            When a file is missing, or it cannot be written.
+        """
+        return export_to(self._core, self._actor, self._cases, path, images=images)
+
+    def merge(self, path: str | Path) -> pd.DataFrame:
+        """Take in what another copy of the project holds, as `export_to` wrote it.
+
+        Cases are the same by name, images by the content of their files, sessions by their id. A session
+        that has more edits there gets them here; one that went different ways is left as it is here.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per session: case, reader, session, result ("new", "more", "known", or why not).
+
+        Raises
+        ------
+        FormatError
+            When it is no exported project, or damaged.
+        AccessError
+            When the one who acts may not add cases.
+        """
+        return merge(self._core, self._actor, self._cases, path)
 
     def close(self) -> None:
         """Save and close the open sessions, then the project."""
