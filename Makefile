@@ -72,6 +72,8 @@ chromium:
 	  "The browser tests need Chromium (or NBANNOT_CHROMIUM with its path; make check runs the rest without)." chromium fonts-dejavu-core
 
 dciodvfy:
+	@test -f /usr/share/orthanc/plugins/libOrthancDicomWeb.so || ./tests/install-packages \
+		"The tests of DICOMweb need Orthanc." orthanc orthanc-dicomweb
 	@command -v dciodvfy >/dev/null || ./tests/install-packages "The tests of written DICOM files need dciodvfy." dicom3tools
 
 # A test that fails in the run of two is run once more alone, for all to see. Status 1 is "tests failed"; anything

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from nbannot.store import StoredProject
 from nbannot.store import open_project as open_store
 from nbannot.viewer import Viewer
 
 
-def open_project(url: str | Path, *, author: str | None = None, read_only: bool = False) -> StoredProject:
+def open_project(
+    url: str | Path,
+    *,
+    author: str | None = None,
+    read_only: bool = False,
+    files: str | Path | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> StoredProject:
     """Open a project, or make one where there is none; ``project.open(case)`` gives a viewer.
 
     Parameters
     ----------
     url
-        A folder: a path or a ``file://`` URL.
+        A folder: a path or a ``file://`` URL; or ``postgresql://user:password@host/database?project=name``.
     author
-        Who edits; the login name when missing.
+        Who acts; the login name when missing.
     read_only
         Whether to leave the project as it is. A folder that may not be written is opened so.
+    files
+        Where a project in PostgreSQL keeps its files: a folder or ``s3://bucket/prefix``. Needed once.
+    storage_options
+        Logins and addresses of that storage and of the images at URLs; by the beginning of the URL
+        (``{"s3://a/": {…}, "dicomweb+": {…}}``) where they differ. Never kept.
 
     Raises
     ------
@@ -28,4 +42,6 @@ def open_project(url: str | Path, *, author: str | None = None, read_only: bool 
     NewerVersionError
         When a newer nbannot made the project.
     """
-    return open_store(url, show=Viewer, author=author, read_only=read_only)
+    return open_store(
+        url, show=Viewer, author=author, read_only=read_only, files=files, storage_options=storage_options
+    )

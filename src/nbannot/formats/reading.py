@@ -76,14 +76,13 @@ def read(
     """Return the image, or the images by name, of a file, folder or list of files; or annotations.
 
     With ``image`` the path holds annotations of that image or those images; `Document.add` takes them.
-    Content tells formats apart. DICOM slices are put in order by their positions; what forms no regular
-    grid becomes a Stack, with a warning that names the files. Pixels are read when they are needed.
+    Content tells formats apart. DICOM slices are put in order by position; what forms no regular grid
+    becomes a Stack, with a warning that names the files. Pixels are read when they are needed.
 
     Parameters
     ----------
     path
-        A file, a folder, a ZIP or tar archive, a DICOMDIR, or several files; also by URL (``s3://…``,
-        ``https://…``, ``zip://folder::archive``, ``dicomweb+https://…/studies/…/series/…``).
+        A file, folder, ZIP or tar archive, DICOMDIR, several files, or a URL (see docs/cases.md).
     series
         Name, id or Series Instance UID of the one image to return when there are several.
     image
@@ -93,10 +92,9 @@ def read(
     masks
         Let outlines become masks (of voxels whose centres lie inside) instead of polygons.
     lut
-        What the values of a labelmap mean: names by value, or the file of a look-up table; the one
-        beside the labelmap when missing.
+        Names by value, or the file of a look-up table; the one beside a labelmap when missing.
     storage_options
-        What opens a URL: keys, passwords, endpoints. Never kept; the environment counts without it.
+        What opens a URL: keys, passwords, endpoints; the environment when missing. Never kept.
 
     Returns
     -------
@@ -105,17 +103,14 @@ def read(
 
     Raises
     ------
-    FormatError, GeometryError, UnknownItemError
+    FormatError, GeometryError, UnknownItemError, RemoteError
         When nothing can be read, or the one file named is damaged or of another kind; when slices
-        contradict each other, or a mask does not fit its image; when no image is named `series`.
-    RemoteError
-        When a URL cannot be reached, refuses, or its files come damaged.
+        contradict each other, or a mask does not fit; when no image is named `series`; when a URL is away.
 
     Warns
     -----
     NbannotWarning
-        SeveralSeriesWarning: several images; GeometryWarning: no regular, complete grid; else: damaged
-        files were left out, or parts of annotations were changed or not read.
+        SeveralSeriesWarning: several images; GeometryWarning: no regular, complete grid; else: parts left out.
     """
     if image is not None:
         return _read_labels(path, image, resample=resample, masks=masks, lut=lut, options=storage_options)

@@ -12,7 +12,7 @@ from nbannot.errors import StoreError
 from nbannot.formats.remote import Cache, Options, place_of
 from nbannot.model.image import Image
 from nbannot.session import FileMark, ImageReference
-from nbannot.session.images import open_paths
+from nbannot.session.images import as_path, open_paths, uri_of
 
 
 def options_for(url: str, options: Options) -> dict[str, Any]:
@@ -156,8 +156,6 @@ def place_marks(
     uris: Sequence[str], base: Path, stamps: Mapping[str, FileMark], known: Sequence[FileMark] = ()
 ) -> dict[str, Any]:
     """Return ``uri`` and ``files`` of a reference to these files."""
-    from nbannot.session.images import as_path, uri_of
-
     url, names = located(uris)
     marks = tuple(
         replace(stamps[uri], name=name, sha256=known[n].sha256 if known else "")

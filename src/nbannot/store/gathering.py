@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +114,6 @@ def _pending(group: Sequence[Row[Any]], base: Path, stamps: Mapping[str, FileMar
 
 def _named(new: Sequence[tuple[ImageReference, bool]]) -> list[tuple[ImageReference, bool]]:
     """Return the references with names that differ."""
-    from dataclasses import replace
-
     counts: dict[str, int] = {}
     named = []
     for reference, copied in new:
