@@ -12,7 +12,7 @@ NODE_BIN := js/node_modules/.bin
 STATIC := src/nbannot/viewer/static
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 
-.PHONY: help setup demo check test js chromium dciodvfy bench clean lint types layers pytest pytest-browser
+.PHONY: help setup demo check test js chromium dciodvfy postgresql bench clean lint types layers pytest pytest-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,7 +62,7 @@ layers: setup
 vitest: setup
 	cd js && node_modules/.bin/vitest run
 
-pytest: setup dciodvfy
+pytest: setup dciodvfy postgresql
 	$(BIN)/python -m pytest -q --ignore=tests/browser -n 2
 
 check: lint types layers vitest pytest ## the quick checks (no browser)
@@ -75,6 +75,10 @@ dciodvfy:
 	@test -f /usr/share/orthanc/plugins/libOrthancDicomWeb.so || ./tests/install-packages \
 		"The tests of DICOMweb need Orthanc." orthanc orthanc-dicomweb
 	@command -v dciodvfy >/dev/null || ./tests/install-packages "The tests of written DICOM files need dciodvfy." dicom3tools
+
+postgresql:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || ./tests/install-packages \
+	  "The tests of shared projects need PostgreSQL; they start it themselves." postgresql
 
 # A test that fails in the run of two is run once more alone, for all to see. Status 1 is "tests failed"; anything
 # else (nothing collected, a crash, an interruption) is told as it is. Where nothing failed by name there is nothing to run.

@@ -1,17 +1,17 @@
-"""Servers that the tests start on loopback: an S3 store (moto) and a DICOMweb archive (Orthanc)."""
+"""A bucket to fill, and a DICOMweb archive (Orthanc) that the tests start on loopback."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -19,46 +19,39 @@ from urllib.request import urlopen
 
 import pytest
 
+from servers import Bucket, free_port, running_s3
+
 BUCKET = "images"
 
 
-@dataclass(frozen=True)
-class Bucket:
-    """An S3 bucket: what opens it, and a client that fills it."""
+class Filled(Bucket):
+    """A bucket that tests fill."""
 
-    options: dict[str, Any]
-    client: Any
+    @cached_property
+    def client(self) -> Any:
+        """What fills it, other than what is tested."""
+        import boto3
 
-    def put(self, key: str, data: bytes | Path) -> str:
-        body = data.read_bytes() if isinstance(data, Path) else data
-        self.client.put_object(Bucket=BUCKET, Key=key, Body=body)
-        return f"s3://{BUCKET}/{key}"
+        return boto3.client(
+            "s3", aws_access_key_id=self.options["key"], aws_secret_access_key=self.options["secret"],
+            endpoint_url=self.endpoint, region_name="eu-west-1",
+        )  # fmt: skip
+
+    def put(self, key: str, data: Path) -> str:
+        self.client.put_object(Bucket=self.name, Key=key, Body=data.read_bytes())
+        return self.url(key)
 
     def put_folder(self, prefix: str, folder: Path) -> str:
         for file in sorted(one for one in folder.rglob("*") if one.is_file()):
             self.put(f"{prefix}/{file.relative_to(folder).as_posix()}", file)
-        return f"s3://{BUCKET}/{prefix}/"
+        return f"{self.url(prefix)}/"
 
 
 @contextmanager
-def s3_bucket() -> Iterator[Bucket]:
-    """Start moto on a free port of loopback, with one empty bucket."""
-    boto3 = pytest.importorskip("boto3")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(
-        ip_address="127.0.0.1", port=0, verbose=False
-    )
-    server.start()
-    host, port = server.get_host_and_port()
-    options = {"key": "tester", "secret": "not-a-secret", "endpoint_url": f"http://{host}:{port}"}
-    client = boto3.client(
-        "s3", aws_access_key_id="tester", aws_secret_access_key="not-a-secret",
-        endpoint_url=options["endpoint_url"], region_name="us-east-1",
-    )  # fmt: skip
-    client.create_bucket(Bucket=BUCKET)
-    try:
-        yield Bucket(options, client)
-    finally:
-        server.stop()
+def s3_bucket() -> Iterator[Filled]:
+    """Start an S3 server with an empty bucket."""
+    with running_s3(BUCKET) as found:
+        yield Filled(found.endpoint, found.name)
 
 
 @dataclass(frozen=True)
@@ -119,7 +112,7 @@ def orthanc(folder: Path) -> Iterator[OrthancServer]:
         pytest.fail(
             "Orthanc is not installed. Run: tests/install-packages 'for DICOMweb' orthanc orthanc-dicomweb"
         )
-    port = _free_port()
+    port = free_port()
     alone = subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode == 0
     settings = {
         "Name": "tests", "StorageDirectory": str(folder / "files"), "IndexDirectory": str(folder / "index"),
@@ -160,12 +153,6 @@ def orthanc(folder: Path) -> Iterator[OrthancServer]:
             process.kill()
             process.wait()
         unix.unlink(missing_ok=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -131,10 +131,13 @@ class Bucket:
         Its address.
     name
         Of the bucket.
+    process
+        Id of the server's process.
     """
 
     endpoint: str
     name: str
+    process: int
 
     @property
     def options(self) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def running_s3(name: str = "nbannot-tests") -> Iterator[Bucket]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        bucket = Bucket(f"http://127.0.0.1:{port}", name)
+        bucket = Bucket(f"http://127.0.0.1:{port}", name, process.pid)
         _wait_for(f"{bucket.endpoint}/moto-api/data.json", process)
         s3fs.S3FileSystem(**bucket.options, skip_instance_cache=True).mkdir(name)
         yield bucket

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_servers import Bucket, OrthancServer, orthanc, s3_bucket
+from remote_servers import Filled, OrthancServer, orthanc, s3_bucket
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[Bucket]:
+def bucket() -> Iterator[Filled]:
     with s3_bucket() as found:
         yield found
 

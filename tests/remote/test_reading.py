@@ -12,7 +12,7 @@ from nbannot.formats import read, write
 from nbannot.formats.remote import Cache, held, place_of
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image, Images
-from remote_servers import Bucket
+from remote_servers import Filled
 
 
 def series(folder: Path, count: int = 3) -> Path:
@@ -36,7 +36,7 @@ def one(found: Image | Images) -> Image:
     return found
 
 
-def test_a_prefix_is_read_as_the_folder_is(bucket: Bucket, tmp_path: Path) -> None:
+def test_a_prefix_is_read_as_the_folder_is(bucket: Filled, tmp_path: Path) -> None:
     here = series(tmp_path / "ct")
     url = bucket.put_folder("ct", here)
     image, local = one(read(url, storage_options=bucket.options)), one(read(here))
@@ -48,7 +48,7 @@ def test_a_prefix_is_read_as_the_folder_is(bucket: Bucket, tmp_path: Path) -> No
     assert one(read(url, storage_options=bucket.options)).shape == (2, 4, 5)
 
 
-def test_one_object_and_its_annotations(bucket: Bucket, tmp_path: Path) -> None:
+def test_one_object_and_its_annotations(bucket: Filled, tmp_path: Path) -> None:
     ct = read(bucket.put("a/ct.nii.gz", volume(tmp_path / "ct.nii.gz", 5)), storage_options=bucket.options)
     labels = tmp_path / "seg.nii.gz"
     mask = (one(ct).array > 20).astype(np.uint8)
@@ -59,7 +59,7 @@ def test_one_object_and_its_annotations(bucket: Bucket, tmp_path: Path) -> None:
 
 
 def test_what_changed_at_its_place_is_read_anew_and_open_images_keep_theirs(
-    bucket: Bucket, tmp_path: Path
+    bucket: Filled, tmp_path: Path
 ) -> None:
     url = bucket.put("b/ct.nii", volume(tmp_path / "1.nii", 5))
     first = one(read(url, storage_options=bucket.options))
@@ -68,7 +68,7 @@ def test_what_changed_at_its_place_is_read_anew_and_open_images_keep_theirs(
     assert first.array[0, 0, 0] == 5 and second.array[0, 0, 0] == 9
 
 
-def test_torn_files_in_the_cache_are_not_read(bucket: Bucket, tmp_path: Path, cache: Path) -> None:
+def test_torn_files_in_the_cache_are_not_read(bucket: Filled, tmp_path: Path, cache: Path) -> None:
     url = bucket.put("c/ct.nii", volume(tmp_path / "1.nii", 5))
     want = one(read(url, storage_options=bucket.options)).array.copy()
     for path in (cache / "objects").glob("*/*"):
@@ -77,7 +77,7 @@ def test_torn_files_in_the_cache_are_not_read(bucket: Bucket, tmp_path: Path, ca
     assert np.array_equal(one(read(url, storage_options=bucket.options)).array, want)
 
 
-def test_zips_and_their_folders(bucket: Bucket, tmp_path: Path) -> None:
+def test_zips_and_their_folders(bucket: Filled, tmp_path: Path) -> None:
     archive = tmp_path / "cases.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         for n in (1, 2):
@@ -97,7 +97,7 @@ def test_zips_and_their_folders(bucket: Bucket, tmp_path: Path) -> None:
         read(f"zip://case 3::{url}", storage_options=bucket.options)
 
 
-def test_zip_tricks_are_refused(bucket: Bucket, tmp_path: Path) -> None:
+def test_zip_tricks_are_refused(bucket: Filled, tmp_path: Path) -> None:
     archive = tmp_path / "evil.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("../out.nii", b"x")
@@ -117,7 +117,7 @@ def test_urls_with_secrets_are_refused_and_not_repeated(url: str) -> None:
     assert "storage_options" in str(error.value)
 
 
-def test_what_is_away_or_refused_says_so(bucket: Bucket, tmp_path: Path) -> None:
+def test_what_is_away_or_refused_says_so(bucket: Filled, tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match="There is nothing at s3://images/nowhere/"):
         read("s3://images/nowhere/", storage_options=bucket.options)
     with pytest.raises(RemoteError, match="There is nothing at s3://elsewhere/x"):
@@ -125,13 +125,13 @@ def test_what_is_away_or_refused_says_so(bucket: Bucket, tmp_path: Path) -> None
     away = {**bucket.options, "endpoint_url": "http://127.0.0.1:9"}
     with pytest.raises(RemoteError, match="cannot be reached") as error:
         read("s3://images/x", storage_options=away)
-    assert "not-a-secret" not in str(error.value)
+    assert "testing-secret" not in str(error.value)
     with pytest.raises(RemoteError, match="unknown kind"):
         read("gopher9://images/x")
 
 
 def test_a_truncated_object_is_not_kept(
-    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+    bucket: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     url = bucket.put("d/ct.nii", volume(tmp_path / "1.nii", 5))
     place = place_of(url, bucket.options)
@@ -144,7 +144,7 @@ def test_a_truncated_object_is_not_kept(
     assert not [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
-def test_an_object_that_changes_while_it_is_fetched_is_refused(bucket: Bucket, tmp_path: Path) -> None:
+def test_an_object_that_changes_while_it_is_fetched_is_refused(bucket: Filled, tmp_path: Path) -> None:
     url = bucket.put("e/ct.nii", volume(tmp_path / "1.nii", 5))
     place = place_of(url, bucket.options)
     entries = list(place.entries())
@@ -154,7 +154,7 @@ def test_an_object_that_changes_while_it_is_fetched_is_refused(bucket: Bucket, t
 
 
 def test_the_cache_stays_within_its_limit_and_keeps_what_is_in_use(
-    bucket: Bucket, tmp_path: Path, cache: Path
+    bucket: Filled, tmp_path: Path, cache: Path
 ) -> None:
     urls = [bucket.put(f"f/{n}.nii", volume(tmp_path / f"{n}.nii", n)) for n in range(4)]
     small = Cache(limit=1000)
@@ -170,6 +170,6 @@ def test_the_cache_stays_within_its_limit_and_keeps_what_is_in_use(
     assert sum(path.stat().st_size for path in (cache / "objects").glob("*/*")) < 1200
 
 
-def test_the_cache_is_for_its_user_alone(bucket: Bucket, tmp_path: Path, cache: Path) -> None:
+def test_the_cache_is_for_its_user_alone(bucket: Filled, tmp_path: Path, cache: Path) -> None:
     held(bucket.put("g/ct.nii", volume(tmp_path / "1.nii", 5)), bucket.options)
     assert (cache / "objects").stat().st_mode & 0o077 == 0

@@ -18,7 +18,8 @@ from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.store import StoredProject, open_project
-from remote_servers import Bucket, s3_bucket
+from remote_servers import Filled, s3_bucket
+from servers import Postgres
 
 NAME = "DOE^JOHN"
 
@@ -35,7 +36,7 @@ def project(tmp_path: Path) -> Iterator[StoredProject]:
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[Bucket]:
+def bucket() -> Iterator[Filled]:
     with s3_bucket() as found:
         yield found
 
@@ -210,14 +211,14 @@ def test_wrong_rules_say_so(project: StoredProject, tmp_path: Path, rules: Any) 
     assert project.case_names == []
 
 
-def test_a_bucket(project: StoredProject, bucket: Bucket, tmp_path: Path) -> None:
+def test_a_bucket(project: StoredProject, bucket: Filled, tmp_path: Path) -> None:
     study(tmp_path / "data" / "a", 1)
     volume(tmp_path / "data" / "case 7" / "ct.nii.gz", 7)
     url = bucket.put_folder("trial", tmp_path / "data")
     found = project.index(url, storage_options=bucket.options)
     assert found.looked_at == 4 and len(found.cases) == 2
     assert project.index(url, storage_options=bucket.options).read == 0
-    assert b"not-a-secret" not in (tmp_path / "study" / "project.sqlite").read_bytes()
+    assert b"testing-secret" not in (tmp_path / "study" / "project.sqlite").read_bytes()
     with open_project(tmp_path / "study", author="ada", storage_options=bucket.options) as again:
         assert again.images("case 7")[0].array[0, 0, 0] == 7
         assert again.references("case 7")[0].uri == f"{url}case 7/ct.nii.gz"
@@ -226,7 +227,7 @@ def test_a_bucket(project: StoredProject, bucket: Bucket, tmp_path: Path) -> Non
         with pytest.raises(StoreError, match="has changed"):
             again.images("case 7")
         (dicom,) = [name for name in again.case_names if name != "case 7"]
-        bucket.put("trial/a/s0/1.dcm", b"other")
+        bucket.put("trial/a/s0/1.dcm", tmp_path / "8.nii.gz")
         with pytest.raises(StoreError, match="has changed since it was indexed"):
             again.images(dicom)
     away = {**bucket.options, "endpoint_url": "http://127.0.0.1:9"}
@@ -235,7 +236,7 @@ def test_a_bucket(project: StoredProject, bucket: Bucket, tmp_path: Path) -> Non
     assert len(project.case_names) == 2
 
 
-def test_cases_of_urls(tmp_path: Path, bucket: Bucket) -> None:
+def test_cases_of_urls(tmp_path: Path, bucket: Filled) -> None:
     url = bucket.put("one/ct.nii", volume(tmp_path / "ct.nii", 4))
     with open_project(tmp_path / "study", author="ada", storage_options=bucket.options) as project:
         project.add_case("far", images=url)
@@ -291,3 +292,20 @@ def test_configurations_beside_the_files_are_kept(project: StoredProject, tmp_pa
     assert project.configs.of("a").config.windowing == (40.0, 400.0)
     assert project.configs.of("b").config.windowing == (60.0, 400.0)
     assert "folder:b" in project.configs.of("b").origins["windowing.level"]
+
+
+def test_a_project_in_postgres_is_indexed_too(postgres: Postgres, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    study(data / "a", 1)
+    volume(data / "b" / "ct.nii")
+    volume(data / "b" / "ct.seg.nii", 0)
+    place = postgres.url(project="indexed")
+    with open_project(place, author="ada", files=tmp_path / "files") as project:
+        assert len(project.index(data).cases) == 2
+        assert project.index(data).read == 0
+        assert project.associate().attached.sum() == 1
+        assert len(list(project.start("b").document.masks)) == 1
+        (data / "a").rename(data / "c")
+        found = project.index(data)
+        assert (found.moved, found.gone) == (3, 0)
+        assert all(project.images(case) for case in project.case_names)

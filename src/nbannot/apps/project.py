@@ -38,9 +38,12 @@ def open_project(
     Raises
     ------
     StoreError
-        When the URL is of another kind, or the folder holds no project and none can be made.
+        When the URL is of another kind, the database or the files cannot be reached, or the folder holds
+        no project and none can be made.
     NewerVersionError
         When a newer nbannot made the project.
+    MissingDependencyError
+        When a package for this kind of project is not installed.
     """
     return open_store(
         url, show=Viewer, author=author, read_only=read_only, files=files, storage_options=storage_options
