@@ -51,7 +51,7 @@ class Filled(Bucket):
 def s3_bucket() -> Iterator[Filled]:
     """Start an S3 server with an empty bucket."""
     with running_s3(BUCKET) as found:
-        yield Filled(found.endpoint, found.name)
+        yield Filled(**vars(found))
 
 
 @dataclass(frozen=True)
