@@ -49,6 +49,11 @@ class Core:
         default_factory=weakref.WeakValueDictionary
     )
     lock: RLock = field(default_factory=RLock)
+    _locks: tuple[RLock, ...] = field(default_factory=lambda: tuple(RLock() for _ in range(64)))
+
+    def lock_of(self, person: str, case: str) -> RLock:
+        """Return the lock under which a person's sessions of a case are opened; others go on meanwhile."""
+        return self._locks[hash((person, case)) % len(self._locks)]
 
     @property
     def base(self) -> Path:
