@@ -139,6 +139,11 @@ def test_an_archive_is_indexed_by_series(
         session.close()
         assert project.references(found.cases[0])[0].identity.startswith("sha256:")
         assert project.images(found.cases[0])[0].id == image.id
+        project.relink(found.cases[0], image.name, shared_data / "seg_dcmqi_24x38x3" / "ct")
+        assert project.images(found.cases[0])[0].id == image.id, "the same files on this machine"
+        project.relink(
+            found.cases[0], image.name, f"{archive.url}/studies/{image.study_uid}/series/{image.series_uid}"
+        )
     text = (tmp_path / "study" / "project.sqlite").read_bytes()
     assert b"not-a-secret" not in text
     with open_project(

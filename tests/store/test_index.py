@@ -230,6 +230,14 @@ def test_a_bucket(project: StoredProject, bucket: Filled, tmp_path: Path) -> Non
         bucket.put("trial/a/s0/1.dcm", tmp_path / "8.nii.gz")
         with pytest.raises(StoreError, match="has changed since it was indexed"):
             again.images(dicom)
+    with open_project(tmp_path / "study", author="ada", storage_options=bucket.options) as again:
+        bucket.put("trial/case 7/ct.nii.gz", tmp_path / "data" / "case 7" / "ct.nii.gz")
+        bucket.put("trial/a/s0/1.dcm", tmp_path / "data" / "a" / "s0" / "1.dcm")
+        again.index(url)
+        exported = again.export_to(tmp_path / "all.zip", images=True)
+    with open_project(tmp_path / "elsewhere", author="bob") as other:
+        other.merge(exported)
+        assert other.images("case 7")[0].array[0, 0, 0] == 7 and len(other.case_names) == 2
     away = {**bucket.options, "endpoint_url": "http://127.0.0.1:9"}
     with pytest.raises(RemoteError, match="cannot be reached"):
         project.index(url, storage_options=away)

@@ -122,7 +122,11 @@ class ImageReference:
     def _of_url(cls, image: Image, remote: Fetched, shape: tuple[int, int, int, int]) -> ImageReference:
         own = {source.path for source in image.sources}
         entries = [one for one in remote.entries if one.uri in own] or list(remote.entries)
-        marks = tuple(FileMark(e.name, e.size, 0, 0, remote.sha256[e.name], e.stamp) for e in entries)
+        sizes = [(remote.folder / e.name).stat().st_size for e in entries]  # not every place tells them
+        marks = tuple(
+            FileMark(e.name, size, 0, 0, remote.sha256[e.name], e.stamp)
+            for e, size in zip(entries, sizes, strict=True)
+        )
         numbers = {entry.uri: n for n, entry in enumerate(entries)}
         sources = tuple((s.sop_instance_uid, s.frame, numbers.get(s.path or "")) for s in image.sources)
         return cls(
@@ -239,7 +243,7 @@ class ImageReference:
 
     def _of_held(self, found: Held) -> ImageReference:
         now = {entry.name: entry for entry in found.entries}
-        marks = tuple(replace(m, size=now[m.name].size, stamp=now[m.name].stamp) for m in self.files)
+        marks = tuple(replace(m, stamp=now[m.name].stamp) for m in self.files)
         return self if marks == self.files else replace(self, files=marks, checked=time.time_ns())
 
     def open(self, base: Path, *, way_out: str, options: Options | None = None) -> Image:

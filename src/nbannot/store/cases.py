@@ -164,6 +164,13 @@ class Cases:
                 self._keep(row.id, fresh)
         return tuple(images)
 
+    def read_once(self, case: int) -> tuple[ImageReference, ...]:
+        """Return the references of a case, after reading those that were only indexed."""
+        for reference in self.kept(case):
+            if reference.is_indexed:
+                self._first_read(case, reference, "Index its place again: project.index(url).")
+        return self.kept(case)
+
     def _first_read(self, case: int, reference: ImageReference, hint: str) -> list[Image]:
         """Read an indexed image for the first time, and keep what is known of it from now on."""
         found = first_read(reference, self._core.base, way_out=hint, options=self._core.options)
