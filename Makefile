@@ -72,6 +72,8 @@ chromium:
 	  "The browser tests need Chromium (or NBANNOT_CHROMIUM with its path; make check runs the rest without)." chromium fonts-dejavu-core
 
 checkers:
+	@test -f /usr/share/orthanc/plugins/libOrthancDicomWeb.so || ./tests/install-packages \
+	  "The tests of DICOMweb need Orthanc." orthanc orthanc-dicomweb
 	@command -v dciodvfy >/dev/null || ./tests/install-packages "The tests of written DICOM files need dciodvfy." dicom3tools
 	@command -v dcmdjpeg >/dev/null && command -v dsr2xml >/dev/null || ./tests/install-packages \
 	  "The tests compare DICOM files with dcmtk." dcmtk

@@ -209,6 +209,8 @@ def test_threads_and_processes_write_one_chain(url: str, tmp_path: Path) -> None
     threads = [threading.Thread(target=paint, args=(f"r{n}",)) for n in range(4)]
     for thread in threads:
         thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert project.audit.verify().ok  # of one moment, whoever writes
     for thread in threads:
         thread.join()
     assert [process.wait(timeout=120) for process in others] == [0, 0]

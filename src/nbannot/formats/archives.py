@@ -43,11 +43,12 @@ BROKEN = (
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in an archive; `open` works until the next member is asked for."""
+    """A file in an archive; `open` works until the next member is asked for, `mark` changes with its content."""
 
     name: str
     size: int
     open: Callable[[], IO[bytes]]
+    mark: str = ""
 
 
 def archive_kind(path: str, start: bytes) -> str:
@@ -149,7 +150,8 @@ def _zip_members(path: str) -> Iterator[Member]:
             link = bool(mode) and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR)
             name = _checked(path, info.filename, link=link, encrypted=bool(info.flag_bits & 1))
             if not info.is_dir() and name:
-                yield Member(name, info.file_size, lambda info=info: archive.open(info))  # type: ignore[misc]
+                mark = f"{info.CRC:08x}"
+                yield Member(name, info.file_size, lambda info=info: archive.open(info), mark)  # type: ignore[misc]
 
 
 def _tar_members(path: str) -> Iterator[Member]:
@@ -157,7 +159,8 @@ def _tar_members(path: str) -> Iterator[Member]:
         for info in archive:
             name = _checked(path, info.name, link=not (info.isfile() or info.isdir()))
             if info.isfile() and name:
-                yield Member(name, info.size, lambda info=info: _of_tar(archive, info))  # type: ignore[misc]
+                mark = f"{info.mtime}"
+                yield Member(name, info.size, lambda info=info: _of_tar(archive, info), mark)  # type: ignore[misc]
 
 
 def _of_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

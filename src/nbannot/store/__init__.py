@@ -44,7 +44,8 @@ def open_project(
         Where a project in PostgreSQL keeps its files: a folder, or a URL of fsspec such as
         ``s3://bucket/prefix``. Needed once; the project remembers it.
     storage_options
-        Login and address of that storage, for fsspec; never kept.
+        Logins and addresses of that storage and of the images at URLs; by the beginning of the URL
+        (``{"s3://a/": {…}, "dicomweb+": {…}}``) where they differ. Never kept.
 
     Raises
     ------
@@ -61,6 +62,7 @@ def open_project(
     who = author or getpass.getuser()
     if scheme in ("postgresql", "postgres"):
         core = in_postgres(text, files=files, storage_options=storage_options, show=show, read_only=read_only)
+        core.options = storage_options or {}
         return StoredProject(core, author=who)
     if scheme not in ("", "file"):
         raise StoreError(
@@ -70,4 +72,6 @@ def open_project(
     if files is not None:
         raise StoreError("A project in a folder keeps its files there", hint="Leave files= away.")
     folder = as_path(str(Path(text).expanduser()) if not scheme else text)
-    return StoredProject(in_folder(folder, show=show, read_only=read_only), author=who)
+    core = in_folder(folder, show=show, read_only=read_only)
+    core.options = storage_options or {}
+    return StoredProject(core, author=who)

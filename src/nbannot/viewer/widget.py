@@ -32,7 +32,7 @@ from nbannot.model.sliced import Sliceable, SlicedPixels
 from nbannot.session import Session
 from nbannot.session.config import Config
 from nbannot.viewer.ahead import first_keys
-from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, resolve
+from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, resolve, resumed, shown_before
 from nbannot.viewer.beside import find_beside
 from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
@@ -132,9 +132,9 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
         self._channel: Channel | None = None
         self._spool: Spool | None = None
         kept = {} if self._session is None else self._session.view
-        view = begin(images, self._config, layout=layout, hanging=False if kept else hanging)
+        view = begin(images, self._config, layout=layout, hanging=False if shown_before(kept) else hanging)
         view["backend"] = _option("backend", backend, Backend)
-        view.update(kept)
+        view = resumed(view, kept)
         if height is not None:
             view["height"] = int(height)
         super().__init__(uid=uuid.uuid4().hex, view=view)
