@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nbannot.errors import StoreError
-from nbannot.session import Session
 from nbannot.session.images import as_path
 from nbannot.store.opening import in_folder, in_postgres
 from nbannot.store.project import Project
@@ -22,7 +21,7 @@ __all__ = ["Project", "StoredProject", "open_project"]
 def open_project(
     url: str | Path,
     *,
-    show: Callable[[Session], Any] | None = None,
+    show: Callable[..., Any] | None = None,
     author: str | None = None,
     read_only: bool = False,
     files: str | Path | None = None,
@@ -35,7 +34,7 @@ def open_project(
     url
         A folder: a path or a ``file://`` URL; or ``postgresql://user:password@host/database?project=name``.
     show
-        Makes what ``project.open`` returns of a session.
+        Makes what ``project.open`` returns of a session, and of ``config=`` where the project keeps one.
     author
         Who acts; the login name when missing.
     read_only

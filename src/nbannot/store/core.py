@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from nbannot.session import Session
 from nbannot.store.database import Database
 from nbannot.store.keeper import Kept
 from nbannot.store.places import Place
@@ -41,7 +40,7 @@ class Core:
 
     database: Database
     place: Place
-    show: Callable[[Session], Any] | None
+    show: Callable[..., Any] | None
     every: int
     close: Callable[[], object]
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbannot.errors import ReadOnlyError, StoreError
-from nbannot.session import Session
 from nbannot.store.core import SNAPSHOT_EVERY, Core
 from nbannot.store.database import Database
 from nbannot.store.engines import postgres_engine, server_of, sqlite_engine
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 NAME = "project.sqlite"
 
-Show = Callable[[Session], Any]
+Show = Callable[..., Any]
 
 
 def in_folder(

@@ -69,8 +69,8 @@ class StoredProject:
         return self._core.database.read_only
 
     @property
-    def show(self) -> Callable[[Session], Any] | None:
-        """What makes a view of a session; None where none was given."""
+    def show(self) -> Callable[..., Any] | None:
+        """What makes a view of a session, and of ``config=`` where the project keeps one; None without any."""
         return self._core.show
 
     def __repr__(self) -> str:
@@ -333,7 +333,9 @@ class StoredProject:
                 "This project was opened without a way to show a session",
                 hint="Use project.start(case), or nbannot.open_project.",
             )
-        return self._core.show(self.start(case, reader=reader))
+        session = self.start(case, reader=reader)
+        config = self.configs.shown(case)
+        return self._core.show(session) if config is None else self._core.show(session, config=config)
 
     def start(
         self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1
