@@ -14,7 +14,7 @@ NODE_BIN := js/node_modules/.bin
 STATIC := src/nbannot/viewer/static
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 
-.PHONY: help setup demo hub check test js chromium dciodvfy postgresql bench clean lint types layers pytest pytest-browser
+.PHONY: help setup demo hub check test js chromium checkers postgresql bench clean lint types layers pytest pytest-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,7 +72,7 @@ layers: setup
 vitest: setup
 	cd js && node_modules/.bin/vitest run
 
-pytest: setup dciodvfy postgresql deploy/node_modules/.installed
+pytest: setup checkers postgresql deploy/node_modules/.installed
 	$(BIN)/python -m pytest -q --ignore=tests/browser -n 2
 
 check: lint types layers vitest pytest ## the quick checks (no browser)
@@ -81,8 +81,12 @@ chromium:
 	@./tests/browser/find-chromium >/dev/null || ./tests/install-packages \
 	  "The browser tests need Chromium (or NBANNOT_CHROMIUM with its path; make check runs the rest without)." chromium fonts-dejavu-core
 
-dciodvfy:
+checkers:
+	@test -f /usr/share/orthanc/plugins/libOrthancDicomWeb.so || ./tests/install-packages \
+	  "The tests of DICOMweb need Orthanc." orthanc orthanc-dicomweb
 	@command -v dciodvfy >/dev/null || ./tests/install-packages "The tests of written DICOM files need dciodvfy." dicom3tools
+	@command -v dcmdjpeg >/dev/null && command -v dsr2xml >/dev/null || ./tests/install-packages \
+	  "The tests compare DICOM files with dcmtk." dcmtk
 
 postgresql:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || ./tests/install-packages \

@@ -78,6 +78,9 @@ def main() -> None:
         "what", nargs="?", default="all", choices=["all", "core", "formats", "viewer", "tools", "store"]
     )
     parser.add_argument("--quick", action="store_true", help="few repetitions, results are not kept")
+    parser.add_argument(
+        "--keep", action="store_true", default=None, help="keep a quick run too (viewer and tools)"
+    )
     parser.add_argument("--gpu", action="store_true", help="the machine's GPU instead of software GL")
     parts = [*viewer.PARTS, *tools.PARTS]
     parser.add_argument(
@@ -98,7 +101,7 @@ def main() -> None:
         if options.what == name and options.only and not only:
             parser.error(f"{name} has the parts {', '.join(suite.PARTS)}.")
         if options.what in ("all", name) and (only or not options.only):
-            print(suite.run(only, quick=options.quick, gpu=options.gpu))
+            suite.run(only, quick=options.quick, gpu=options.gpu, keep=options.keep)
 
 
 if __name__ == "__main__":

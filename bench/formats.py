@@ -1,7 +1,8 @@
 """Time and peak memory of reading and writing files, beside the peers.
 
 A DICOM series against SimpleITK: open it and have all voxels as one array. DICOM SEG against highdicom:
-many segments read, five segments on 512 × 512 × 300 written and checked.
+many segments read, five segments on 512 × 512 × 300 written and checked. DICOM SR against highdicom: 500 boxes
+written and read back. `nb.scan` against reading the headers by pydicom (see scan.py).
 
 Usage: python bench/formats.py [folder of a series …] [--repeats N]
 
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import scan
 from measure import Row, machine, markdown
 from numpy.typing import NDArray
 
@@ -125,6 +127,59 @@ print(json.dumps([end[0] - start[0], end[1] - start[1],
 """
 
 
+BOXES = 500
+
+NBANNOT_SR = """
+import json, sys, time, warnings
+import numpy, pydicom, highdicom, nbannot as nb
+warnings.simplefilter("ignore")
+image = nb.read(sys.argv[1])
+boxes = [nb.Box("lesion", ((n % 300, 10 + n % 400, 20), (n % 300, 40 + n % 400, 60))) for n in range(int(sys.argv[3]))]
+document = nb.Document(image, labels=[nb.Label("lesion")], masks=[], boxes=boxes)
+start = time.perf_counter(), time.process_time()
+nb.write(sys.argv[2], document, kind="sr")
+back = nb.read(sys.argv[2], image=image)
+end = time.perf_counter(), time.process_time()
+assert len(back.boxes) == len(boxes)
+print(json.dumps([end[0] - start[0], end[1] - start[1],
+      peak()]))
+"""
+HIGHDICOM_SR = """
+import json, pathlib, sys, time, warnings
+import numpy as np, pydicom, highdicom as hd
+from highdicom.sr import CodedConcept
+warnings.simplefilter("ignore")
+start = time.perf_counter(), time.process_time()
+sources = [pydicom.dcmread(path, stop_before_pixels=True) for path in pathlib.Path(sys.argv[1]).iterdir()]
+sources.sort(key=lambda ds: float(ds.ImagePositionPatient[2]))
+for ds in sources:
+    for name in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+                 "AccessionNumber", "StudyID", "ReferringPhysicianName"):
+        if name not in ds:
+            setattr(ds, name, "")
+    ds.SpecificCharacterSet = "ISO_IR 100"
+lesion = CodedConcept("52988006", "SCT", "Lesion")
+groups = []
+for n in range(int(sys.argv[3])):
+    source, top = sources[n % 300], 10 + n % 400
+    corners = np.array([(20, top), (60, top), (60, top + 30), (20, top + 30), (20, top)]) + 0.5
+    region = hd.sr.ImageRegion("POLYLINE", corners, hd.sr.SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID))
+    groups.append(hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        hd.sr.TrackingIdentifier(hd.UID(), f"box {n}"), referenced_region=region, finding_type=lesion))
+person = hd.sr.PersonObserverIdentifyingAttributes("Reader^One")
+context = hd.sr.ObserverContext(CodedConcept("121006", "DCM", "Person"), person)
+content = hd.sr.MeasurementReport(hd.sr.ObservationContext(observer_person_context=context),
+    CodedConcept("363679005", "SCT", "Imaging procedure"), imaging_measurements=groups)
+report = hd.sr.Comprehensive3DSR(sources, content, hd.UID(), 1, hd.UID(), 1, manufacturer="x")
+report.save_as(sys.argv[2])
+back = hd.sr.srread(sys.argv[2]).content.get_planar_roi_measurement_groups()
+assert len([one.roi for one in back]) == len(groups)
+end = time.perf_counter(), time.process_time()
+print(json.dumps([end[0] - start[0], end[1] - start[1],
+      peak()]))
+"""
+
+
 def five_segments() -> NDArray[np.uint8]:
     """Return five balls, which touch in places."""
     array = np.zeros((SLICES, SIZE, SIZE), np.uint8)
@@ -162,21 +217,38 @@ def segmentations(series: Path, repeats: int) -> list[Row]:
                 mine.append(once(code, series, path, labels))
                 other = path if peer is HIGHDICOM_SEG else path.with_name("peer.dcm")
                 theirs.append(once(peer, series, other, labels))
-            memory = [max(row[2] for row in found) for found in (mine, theirs)]
-            note = f"peak memory {memory[0]:.0f} MB, highdicom {memory[1]:.0f} MB"
-            for n, kind in enumerate(("", ", processor time")):
-                rows.append(
-                    Row(
-                        f"{what}, {SIZE} × {SIZE} × {SLICES}{kind}",
-                        [row[n] for row in mine],
-                        "s",
-                        note="" if n else note,
-                        peer=[row[n] for row in theirs],
-                        peer_name="highdicom",
-                        goal="" if n else goal,
-                    )
-                )
+            rows += beside_highdicom(f"{what}, {SIZE} × {SIZE} × {SLICES}", mine, theirs, goal)
     return rows
+
+
+def reports(series: Path, repeats: int) -> list[Row]:
+    """Return the rows of DICOM SR; the programs take turns."""
+    mine, theirs = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(repeats):
+            for code, found in ((NBANNOT_SR, mine), (HIGHDICOM_SR, theirs)):
+                found.append(once(code, series, Path(folder) / "report.dcm", str(BOXES)))
+    return beside_highdicom(f"SR of {BOXES} boxes written and read back", mine, theirs, "≤ 13.7 s")
+
+
+def beside_highdicom(
+    what: str, mine: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]], goal: str
+) -> list[Row]:
+    """Return the rows of what runs gave: time by the clock, processor time, peak MB."""
+    memory = [max(row[2] for row in found) for found in (mine, theirs)]
+    note = f"peak memory {memory[0]:.0f} MB, highdicom {memory[1]:.0f} MB"
+    return [
+        Row(
+            f"{what}{kind}",
+            [row[n] for row in mine],
+            "s",
+            note="" if n else note,
+            peer=[row[n] for row in theirs],
+            peer_name="highdicom",
+            goal="" if n else goal,
+        )
+        for n, kind in enumerate(("", ", processor time"))
+    ]
 
 
 def make_series(folder: Path) -> None:
@@ -209,7 +281,7 @@ def make_series(folder: Path) -> None:
         ds.save_as(folder / f"{(n * 7) % SLICES:04}.dcm", enforce_file_format=True)
 
 
-def once(code: str, *paths: Path) -> list[float]:
+def once(code: str, *paths: Path | str) -> list[float]:
     """Return the numbers that a program prints, run by itself."""
     done = subprocess.run(
         [sys.executable, "-c", PEAK + code, *map(str, paths)], capture_output=True, text=True, check=True
@@ -261,6 +333,9 @@ def run(*, quick: bool = False, folders: Sequence[Path] = (), repeats: int = 7) 
         make_series(Path(made))
         rows += compare(f"raw CT, {SLICES} files of {SIZE} × {SIZE}", Path(made), repeats)
         rows += segmentations(Path(made), max(repeats // 2, 1))
+        rows += reports(Path(made), 1 if quick else 3)
+    for folder in default_series():
+        rows += scan.rows(folder, [1000] if quick else [1000, 10_000], 1 if quick else 3)
     return rows
 
 

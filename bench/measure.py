@@ -59,6 +59,14 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def kept_sections(file: Path) -> dict[str, str]:
+    """Return the sections of a file of results by their headings."""
+    if not file.is_file():
+        return {}
+    parts = file.read_text(encoding="utf-8").split("\n## ")[1:]
+    return {head.strip(): body.strip() for head, _, body in (part.partition("\n") for part in parts)}
+
+
 def machine() -> str:
     """Return the machine and the versions, in two lines."""
     model = next(

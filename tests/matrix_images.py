@@ -171,6 +171,23 @@ for name, thing in {
         same_values(path)
 
 
+for name in ("CTImage_jpeg_ext12.dcm", "CT0012.fragmented_no_bot_jpeg_baseline.51.dcm"):
+
+    @row("DICOM pixels: JPEG extended, 12 bit", f"transfer_syntaxes/{name}", reader="dcmtk", equal="values")
+    def _(path: Path, folder: Path) -> None:
+        import pydicom
+
+        subprocess.run(["dcmdjpeg", path, folder / "plain.dcm"], check=True)
+        ds = pydicom.dcmread(folder / "plain.dcm")
+        assert not ds.file_meta.TransferSyntaxUID.is_compressed
+        image = image_of(path)
+        slope, intercept = image.rescale
+        for k, source in enumerate(image.sources):
+            stored = np.rint((image.array[k] - intercept) / slope)
+            frames = ds.pixel_array.reshape(-1, *stored.shape)
+            np.testing.assert_array_equal(stored, frames[(source.frame or 1) - 1])
+
+
 for name in (
     "nifti_misc/anatomical.nii", "nifti_misc/example4d.nii.gz", "nifti_misc/shear.nii.gz",
     "nifti_orientations/AIL.nii.gz", "nifti_orientations/PRI.nii.gz",

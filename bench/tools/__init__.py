@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from measure import Row, machine, markdown
+from measure import Row, kept_sections, machine, markdown
 from viewer.report import Result
 
 from tools import history, operations, polygons
 from viewer import data, pages, plain, report
 
 RESULTS = data.ROOT / "bench" / "RESULTS-tools.md"
-KEPT = data.ROOT / "build" / "bench" / "tools"
 INTRO = """# Tools, measured
 
 Made by `make bench ARGS="tools"` (`--only PART` repeats one part). "Peak memory" is what an operation adds
@@ -52,36 +50,23 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
 }
 
 
-def run(only: Sequence[str] = (), *, quick: bool = False, gpu: bool = False) -> str:
-    """Measure the parts and return one table of everything known; a quick run keeps nothing."""
-    found: dict[str, list[Row]] = {}
+def run(only: Sequence[str] = (), *, quick: bool = False, gpu: bool = False, keep: bool | None = None) -> str:
+    """Measure the parts and return their tables; those that are kept replace their sections in the file."""
+    found: dict[str, str] = {}
     for name in only or PARTS:
         begun = time.monotonic()
-        found[name] = PARTS[name](quick=quick, gpu=gpu)
-        print(f"\n## {name} ({time.monotonic() - begun:.0f} s)\n\n{markdown(found[name])}", flush=True)
-        if not quick:
-            keep(name, found[name])
-    if quick:
-        return markdown([row for rows in found.values() for row in rows])
-    known = [row for name in PARTS for row in kept(name)]
-    text = f"{INTRO}\n\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{markdown(known)}\n"
-    RESULTS.write_text(text, encoding="utf-8")
-    return text
+        when = time.strftime("%Y-%m-%d %H:%M")
+        rows = markdown(PARTS[name](quick=quick, gpu=gpu))
+        found[name] = f"{when}, load {os.getloadavg()[0]:.1f}{', one quick run' if quick else ''}\n\n{rows}"
+        print(f"\n## {name} ({time.monotonic() - begun:.0f} s)\n\n{found[name]}", flush=True)
+        if not quick if keep is None else keep:
+            write({name: found[name]})
+    return "\n\n".join(found.values())
 
 
-def place(name: str) -> Path:
-    """Where a part's rows are kept."""
-    return KEPT / f"{name}.json"
-
-
-def keep(name: str, rows: Sequence[Row]) -> None:
-    """Keep the rows of a part for the next table."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    place(name).write_text(json.dumps([asdict(row) for row in rows]), encoding="utf-8")
-
-
-def kept(name: str) -> list[Row]:
-    """Return the rows of a part that were measured last."""
-    if not place(name).is_file():
-        return []
-    return [Row(**one) for one in json.loads(place(name).read_text(encoding="utf-8"))]
+def write(sections: Mapping[str, str], target: Path = RESULTS) -> None:
+    """Write sections in their place; the parts that are not given stay as the file has them."""
+    known = {**kept_sections(target), **{name.capitalize(): text for name, text in sections.items()}}
+    shown = [name.capitalize() for name in PARTS if name.capitalize() in known]
+    bodies = "\n\n".join(f"## {name}\n\n{known[name]}" for name in shown)
+    target.write_text(f"{INTRO}\n\n{machine()}\n\n{bodies}\n", encoding="utf-8")

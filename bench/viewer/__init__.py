@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from measure import machine
 
-from viewer import data, notebook, pages, plain, report
+from viewer import data, memory, notebook, pages, plain, report
 from viewer.report import Result
 
 INTRO = """# The viewer beside its peers
@@ -35,34 +35,33 @@ PARTS: dict[str, Part] = {
     "xray": _both(notebook.xray, plain.xray),
     "volume": _both(notebook.frames3d, plain.frames3d),
     "link": notebook.link,
+    "memory": memory.study,
 }
 
 
-def run(only: Sequence[str] = (), *, quick: bool = False, gpu: bool = False) -> str:
-    """Measure the parts and return the tables of everything known.
+def run(only: Sequence[str] = (), *, quick: bool = False, gpu: bool = False, keep: bool | None = None) -> str:
+    """Measure the parts and return their tables; those that are kept replace their sections in the file.
 
-    A part that fails as a whole leaves a line that says so; a quick run keeps nothing.
+    A part that fails as a whole leaves a line that says so; a quick run keeps nothing unless told to.
     """
     started = time.monotonic()
+    keep = not quick if keep is None else keep
     data.make()
     for peer, reason in pages.build().items():
         print(f"{peer} cannot be measured: {reason}", file=sys.stderr)
-    quickly: list[Result] = []
+    found: dict[str, str] = {}
     for name in only or PARTS:
         begun = time.monotonic()
         try:
             results = PARTS[name](quick=quick, gpu=gpu)
         except Exception as error:
             results = [Result(f"{name}: the whole part", report.OURS, note=plain.why(error))]
-        print(f"\n## {name} ({time.monotonic() - begun:.0f} s)\n\n{report.table(results)}", flush=True)
-        quickly += results
-        if not quick:
-            report.keep(name, results)
-            report.write(list(PARTS), head(gpu=gpu))
+        found[name] = report.section(results, quick=quick)
+        print(f"\n## {name} ({time.monotonic() - begun:.0f} s)\n\n{found[name]}", flush=True)
+        if keep:
+            report.write({name: found[name]}, list(PARTS), head(gpu=gpu))
     print(f"\n{time.monotonic() - started:.0f} s in all")
-    if quick:
-        return report.table(quickly)
-    return report.markdown(list(PARTS), head(gpu=gpu))
+    return "\n\n".join(found.values())
 
 
 def head(*, gpu: bool) -> str:

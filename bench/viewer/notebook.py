@@ -6,7 +6,7 @@ import copy
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,16 +38,20 @@ from browser.lab import Lab, Server
 # What the page notes by itself: the key that runs the cell, the first request of the viewer, the
 # first bytes of an image by either road, the first picture, how much of each picture is there.
 WATCH = (Path(__file__).with_name("page") / "watch.js").read_text()
+GL_PAGES = "the page too drawn by software GL"
 READ = "import nbannot as nb\nimage = nb.read({path!r})"
 OURS = "viewer = nb.Viewer(image{more})\nviewer"
 THEIRS = 'from ipyniivue import NiiVue\nother = NiiVue()\nother.load_volumes([{{"path": {path!r}}}])\nother'
 
 
 @contextmanager
-def lab(*, gpu: bool, link: bool = False) -> Iterator[tuple[Lab, SlowLink | None]]:
+def lab(*, gpu: bool, link: bool = False, gl_pages: bool = False) -> Iterator[tuple[Lab, SlowLink | None]]:
     """Open a page in a JupyterLab of its own; `link` puts a slow link (still fast) before the server."""
     folder = Path(tempfile.mkdtemp(prefix="nbannot-bench-"))
-    with running_server(folder, extension=True) as server, pages.browser(gpu=gpu) as browser:
+    with (
+        running_server(folder, extension=True) as server,
+        pages.browser(gpu=gpu, gl_pages=gl_pages) as browser,
+    ):
         between = SlowLink(server.port) if link else None
         context = browser.new_context(viewport={"width": 1400, "height": 1100}, device_scale_factor=1)
         context.set_default_timeout(30_000)
@@ -197,7 +201,22 @@ def xray(*, quick: bool, gpu: bool) -> list[Result]:
             )
             if viewer == "nbannot":
                 rows.append(Result(XRAY.format(size=size, place="JupyterLab"), viewer, since, "ms", note))
+        if not gpu:
+            rows.append(_xray_in_gl_pages(file, size, 1 if quick else 3))
     return rows
+
+
+def _xray_in_gl_pages(file: str, size: str, runs: int) -> Result:
+    row = Result(XRAY.format(size=size, place=f"JupyterLab, {GL_PAGES}"), "nbannot", unit="ms")
+    with lab(gpu=False, gl_pages=True) as (page, _):
+        try:
+            for _ in range(runs):
+                prepare(page, *_setup("nbannot", file))
+                found = run(page, seconds=60)
+                row.values.append(found["picture"] - found["bytes"])
+        except (Error, RuntimeError) as error:
+            row.note = why(error)
+    return row
 
 
 def frames3d(*, quick: bool, gpu: bool) -> list[Result]:
@@ -218,30 +237,43 @@ def frames3d(*, quick: bool, gpu: bool) -> list[Result]:
                 wanted(viewer)
                 prepare(page, *chosen)
                 page.page.evaluate("() => { watch.least = 6; }")
-                if viewer == "nbannot":
-                    page.run_cell(1)
-                    if not page.page.locator('[data-nbannot-view^="volume"] canvas').count():
-                        raise Error("this build has no 3-D layout")
-                    page.page.wait_for_function("watch.picture", timeout=60_000)
-                    found = page.page.evaluate("() => watch.result()")
-                else:
-                    found = run(page, seconds=120)
-                rows.append(Result(names[0], viewer, [found["picture"]]))
-                rows += _steps(page, names[1], viewer, "turn", 3 if quick else 10)
+                found = run(page, seconds=120)
+                done = [Result(names[0], viewer, [found["picture"]])]
+                rows += done + _steps(page, names[1], viewer, "turn", 3 if quick else 10)
                 page.page.screenshot(path=data.ROOT / "build" / "bench" / "viewer" / f"3d-{viewer}.png")
             except (Error, RuntimeError) as error:
-                rows += [Result(name, viewer, note=why(error)) for name in names]
+                lacking = (names[0], f"{names[1]}, wall", f"{names[1]}, CPU")
+                rows += [Result(name, viewer, note=why(error)) for name in lacking]
     return rows
 
 
 def link(*, quick: bool, gpu: bool) -> list[Result]:
     """A 512×512×174 CT at 30 Mbit/s with a round trip of 10 ms, for HTTP and websocket alike."""
     about = (data.FOLDER / "link.txt").read_text()
-    names = (LINK_FIRST, LINK_BYTES, LINK_ASKED, LINK_PREVIEW, LINK_ALL)
-    found: list[list[float]] = [[] for _ in names]
-    note = ""
-    for _ in range(1 if quick else 3):
-        with lab(gpu=gpu, link=True) as (page, between):
+    names = [LINK_FIRST, LINK_BYTES, LINK_ASKED, LINK_PREVIEW, LINK_ALL]
+    rows = _over_link(names, f"CT: {about}", runs=1 if quick else 3, gpu=gpu)
+    if not gpu:
+        more = [f"{name}; {GL_PAGES}" for name in names]
+        rows += _over_link(more, "", runs=1 if quick else 3, gl_pages=True)
+        names += more
+    with lab(gpu=gpu, link=True) as (page, between):
+        assert between is not None
+        try:
+            prepare(page, *_setup("ipyniivue", "link"))
+            between.slow(megabits=30, round_trip=0.010)
+            rows.append(Result(LINK_FIRST, "ipyniivue", [run(page, seconds=150)["picture"] / 1000], "s"))
+        except (Error, RuntimeError) as error:
+            rows.append(Result(LINK_FIRST, "ipyniivue", note=why(error)))
+    return sorted(rows, key=lambda one: names.index(one.what))
+
+
+def _over_link(
+    names: Sequence[str], note: str, *, runs: int, gpu: bool = False, gl_pages: bool = False
+) -> list[Result]:
+    """Return nbannot's times over the slow link under these names."""
+    rows = [Result(name, "nbannot", [], "s", note) for name in names]
+    for _ in range(runs):
+        with lab(gpu=gpu, link=True, gl_pages=gl_pages) as (page, between):
             assert between is not None
             try:
                 prepare(page, *_setup("nbannot", "link"))
@@ -252,23 +284,12 @@ def link(*, quick: bool, gpu: bool) -> list[Result]:
                 first = seen["picture"] - asked
                 data_at = (seen["bytes"] if seen["bytes"] is not None else seen["picture"]) - asked
                 times = (seen["picture"], data_at, first, preview, seen["complete"] - asked)
-                for values, one in zip(found, times, strict=True):
-                    values.append(one / 1000)
+                for row, one in zip(rows, times, strict=True):
+                    row.values.append(one / 1000)
             except (Error, RuntimeError) as error:
-                note = why(error)
-    rows = [
-        Result(name, "nbannot", values, "s", note or f"CT: {about}")
-        for name, values in zip(names, found, strict=True)
-    ]
-    with lab(gpu=gpu, link=True) as (page, between):
-        assert between is not None
-        try:
-            prepare(page, *_setup("ipyniivue", "link"))
-            between.slow(megabits=30, round_trip=0.010)
-            rows.append(Result(LINK_FIRST, "ipyniivue", [run(page, seconds=150)["picture"] / 1000], "s"))
-        except (Error, RuntimeError) as error:
-            rows.append(Result(LINK_FIRST, "ipyniivue", note=why(error)))
-    return sorted(rows, key=lambda one: names.index(one.what))
+                for row in rows:
+                    row.note = why(error)
+    return rows
 
 
 def preview_at(cover: list[list[float]]) -> float:

@@ -25,7 +25,10 @@ PEERS = ("cornerstone", "niivue")
 HTML = """<!doctype html><meta charset="utf-8"><style>body{margin:8px;background:#222}
 #view{width:512px;height:512px}#view.own{height:auto}</style><div id="view" class="%s"></div>
 <script type="module" src="/%s.js"></script>"""
-SOFTWARE = ["--enable-unsafe-swiftshader", "--use-angle=swiftshader"]
+# As Chromium is on a machine without a GPU: it draws pages by itself, and WebGL with SwiftShader.
+SOFTWARE = ["--enable-unsafe-swiftshader"]
+# Here it takes SwiftShader for a GPU and draws every page with it, a tenth of a second and more for a frame.
+GL_PAGES = [*SOFTWARE, "--use-angle=swiftshader"]
 FLAGS = [
     "--headless=new", "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run", "--disable-quic", "--disable-dev-shm-usage", "--force-color-profile=srgb",
@@ -165,12 +168,11 @@ def chromium() -> str:
 
 
 @contextmanager
-def browser(*, gpu: bool) -> Iterator[Browser]:
-    """Chromium with software GL, or with the machine's GPU."""
+def browser(*, gpu: bool, gl_pages: bool = False) -> Iterator[Browser]:
+    """Chromium with software GL (`gl_pages`: the pages too are drawn with it), or with the machine's GPU."""
+    drawing = REAL_GPU if gpu else GL_PAGES if gl_pages else SOFTWARE
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=chromium(), headless=True, args=[*FLAGS, *(REAL_GPU if gpu else SOFTWARE)]
-        )
+        found = playwright.chromium.launch(executable_path=chromium(), headless=True, args=[*FLAGS, *drawing])
         try:
             yield found
         finally:

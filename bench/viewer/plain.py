@@ -200,7 +200,7 @@ def frames3d(*, quick: bool, gpu: bool) -> list[Result]:
                 pages.call(page, "open", seconds=120)
                 pages.call(page, "volume3d", seconds=120)
 
-            steps.run("3-D: one turn of the picture", "turn", 2 if quick else 3, seconds=90, before=show)
+            steps.run("3-D: one turn of the picture", "turn", 2 if quick else 3, seconds=240, before=show)
             found += steps.results
     return found
 

@@ -1,20 +1,19 @@
-"""What was measured: kept part by part, so that a run can go on, and printed as tables."""
+"""What was measured: kept part by part in the file of results, so that a run can go on, and printed as tables."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from measure import kept_sections
 
 from viewer import data
 
-KEPT = data.ROOT / "build" / "bench" / "viewer"
 RESULTS = data.ROOT / "bench" / "RESULTS-viewer.md"
 OURS = "nbannot"
 SKIPPED: set[str] = set()
@@ -68,6 +67,8 @@ LINK_PREVIEW = "30 Mbit/s + 10 ms: preview of the whole, from the browser's aski
 LINK_ALL = "30 Mbit/s + 10 ms: complete, from the browser's asking"
 LABELS = "scroll axial with labels, CPU"
 XRAY = "X-ray {size}, first bytes → first picture, {place}"
+MASKS = "10 masks over all slices, 2.6 GB"
+MEMORY = "CT 512×512×1000, {masks}: {what}"
 ESM = "`_esm`, for each widget"
 GOALS = (
     Goal("first slice ≤ 1/5 of ipyniivue's", FIRST, 0.2, "ipyniivue"),
@@ -77,6 +78,8 @@ GOALS = (
     Goal("30 Mbit/s: complete ≤ 8.8 s", LINK_ALL, 8.8),
     Goal("X-ray 3036×3036: first picture ≤ 66 ms after its first bytes", XRAY.format(size="3036×3036", place="JupyterLab"), 66),
     Goal("X-ray 4096×5000: first picture ≤ 66 ms after its first bytes", XRAY.format(size="4096×5000", place="JupyterLab"), 66),
+    Goal("CT 512×512×1000 with 104 labels: inside 2 GiB", MEMORY.format(masks="one mask of 104 labels", what="JS heap and array buffers"), 2048),
+    Goal("the same with 10 masks of 2.6 GB: inside 2 GiB", MEMORY.format(masks=MASKS, what="JS heap and array buffers"), 2048),
     Goal("`_esm` ≤ 150 KB", ESM, 150),
 )  # fmt: skip
 
@@ -92,25 +95,22 @@ def wanted(viewer: str) -> None:
         raise RuntimeError("left out with --skip")
 
 
-def keep(part: str, results: Sequence[Result]) -> None:
-    """Write the results of a part; they replace what an earlier run found."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    load = os.getloadavg()[0]
-    kept = {
-        "date": time.strftime("%Y-%m-%d %H:%M"),
-        "load": load,
-        "results": [asdict(one) for one in results],
-    }
-    (KEPT / f"{part}.json").write_text(json.dumps(kept, indent=1))
+def section(results: Sequence[Result], *, quick: bool) -> str:
+    """Return what the file says of a part: when, how loaded the machine was, and the table."""
+    when = f"{time.strftime('%Y-%m-%d %H:%M')}, load {os.getloadavg()[0]:.1f}{', one quick run' if quick else ''}"
+    return f"{when}\n\n{table(results)}"
 
 
-def kept(part: str) -> tuple[str, list[Result]] | None:
-    """Return when and what a part last found."""
-    file = KEPT / f"{part}.json"
-    if not file.exists():
-        return None
-    found = json.loads(file.read_text())
-    return f"{found['date']}, load {found['load']:.1f}", [Result(**one) for one in found["results"]]
+def parsed(text: str) -> list[Result]:
+    """Return the results of a section as its table tells them: the median stands for all values."""
+    found = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("| ") or len(cells) != 8 or cells[0] == "what":
+            continue
+        what, viewer, count, median, _, unit, _, note = cells
+        found.append(Result(what, viewer, [float(median)] if count != "0" else [], unit, note))
+    return found
 
 
 HEADER = (
@@ -137,17 +137,18 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def markdown(parts: Sequence[str], head: str) -> str:
-    """Return everything that was kept, goals first."""
-    found = {part: known for part in parts if (known := kept(part))}
-    every = [one for _, results in found.values() for one in results]
+def write(sections: Mapping[str, str], parts: Sequence[str], head: str, target: Path = RESULTS) -> str:
+    """Write sections in their place, goals first; the parts that are not given stay as the file has them."""
+    known = {**kept_sections(target), **{title(part): text for part, text in sections.items()}}
+    shown = [title(part) for part in parts if title(part) in known]
+    every = [one for name in shown for one in parsed(known[name])]
     goals = "\n".join(["| goal | measured | met |", "|---|---|---|", *(goal.row(every) for goal in GOALS)])
-    sections = [
-        f"## {part.capitalize()}\n\n{when}\n\n{table(results)}" for part, (when, results) in found.items()
-    ]
-    return f"{head}\n\n## Goals\n\n{goals}\n\n" + "\n\n".join(sections) + "\n"
+    bodies = "\n\n".join(f"## {name}\n\n{known[name]}" for name in shown)
+    text = f"{head}\n\n## Goals\n\n{goals}\n\n{bodies}\n"
+    target.write_text(text, encoding="utf-8")
+    return text
 
 
-def write(parts: Sequence[str], head: str, target: Path = RESULTS) -> None:
-    """Write the tables."""
-    target.write_text(markdown(parts, head), encoding="utf-8")
+def title(part: str) -> str:
+    """Return the heading of a part."""
+    return part.capitalize()

@@ -388,6 +388,7 @@ export class Channel implements Outbox {
     }
     this.#lane.bind(message.document);
     this.#lane.dropThrough(message.acked);
+    if (message.coming) this.#requests.expect(message.coming);
     this.document.receiveState(message);
     this.live.receive({ type: "tools", tools: message.tools ?? [] }, []);
     this.#greeted = true;

@@ -6,6 +6,7 @@ import type { Preview } from "./volumes/previews";
 import { Assembly } from "./volumes/assemble";
 import { pageLedger, sizeText } from "./volumes/ledger";
 import { MaskFeed } from "./volumes/maskfeed";
+import { MaskMemory } from "./volumes/maskmemory";
 import { Motion, UNWANTED, Wish } from "./volumes/order";
 import { frameShown } from "./volumes/shown";
 import { Sketches } from "./volumes/sketches";
@@ -73,6 +74,7 @@ export class Volumes {
   readonly #background = new Map<AbortController, Volume>();
   readonly #glances: { readonly volume: Volume; readonly k: number }[] = [];
   #glancing = false;
+  readonly #masks: MaskFeed;
   readonly #previews: Previews;
   readonly #sketches: Sketches;
   readonly #urgent = new Set<string>();
@@ -102,15 +104,17 @@ export class Volumes {
     const centre = (image: string): number | undefined =>
       this.#wishes.find(({ want }) => want.image === image)?.inView[0];
     const failed = (image: string, message: string): void => this.#tell({ kind: "failed", image, frame: 0, k: -1, message });
-    const masks = new MaskFeed(channel, document, decoder, centre, failed, () => this.#schedule(), signal);
+    const limit = (image: string, message: string): void => this.#tell({ kind: "limit", image, frame: 0, k: -1, message });
+    const memory = new MaskMemory(document, this.#ledger, (image, k) => this.#costOf(image, k));
+    const grown = (): void => this.#schedule();
+    this.#masks = new MaskFeed(channel, document, decoder, memory, centre, { failed, limit, grown }, signal);
     document.on((event) => {
-      if (event.type === "missing") void masks.fetch(event.mask);
+      if (event.type === "missing") void this.#masks.fetch(event.mask);
       if (event.type === "state") this.#replan();
     }, signal);
     const images = this.#ledger.add({ kind: "images", held: () => this.#held(), worst: () => this.#worst() });
     const labels = this.#ledger.add({
-      kind: "masks",
-      held: () => document.masks.reduce((sum, { store }) => sum + store.bytes, 0),
+      kind: "masks", held: () => memory.held(), worst: () => memory.worst(),
     });
     signal.addEventListener("abort", () => (images(), labels()));
   }
@@ -150,8 +154,10 @@ export class Volumes {
     const places = this.#wishes.flatMap(({ want, inView: [k] }) => (k === undefined ? [] : [[want.image, want.frame, k] as const]));
     if (places.length) this.channel.focus(places);
     this.#heads = this.#others = this.#victims = null;
+    this.#masks.memory.moved();
     // At once: what follows draws, and the host can work meanwhile.
     this.#pump();
+    this.#masks.again();
   }
 
   /** Try what failed again, of one image or of all. */
@@ -163,6 +169,12 @@ export class Volumes {
       this.#limited.delete(volume.image.id);
     }
     this.#replan();
+    this.#masks.again();
+  }
+
+  /** Whether slices of a mask were left out because they do not fit into the memory. */
+  masksShort(mask: string): boolean {
+    return this.#masks.short(mask);
   }
 
   /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels, made by the host. */
@@ -426,6 +438,13 @@ export class Volumes {
     if (cost < Infinity) return cost;
     const last = this.#lastWanted.get(volume.image.id);
     return last === undefined ? 2 * UNWANTED : UNWANTED + Math.min(UNWANTED / 2, (performance.now() - last) / 1000);
+  }
+
+  /** The same for a slice of the frame of an image that is looked at. */
+  #costOf(image: string, k: number): number {
+    const wish = this.#wishes.find(({ want }) => want.image === image);
+    const volume = this.store(image, wish?.want.frame ?? 0);
+    return volume ? this.#cost(volume, k) : 2 * UNWANTED;
   }
 
   #worst(): Victim | null {

@@ -19,7 +19,7 @@ const CONTEXT: FormContext = {
   mask: "m1", shape: [4, 6, 5], index: [2, 1, 1], unit: "HU",
 };
 const operation = (parameters: ParameterForm[], more: Partial<OperationForm> = {}): OperationForm => ({
-  name: "op", title: "Op", group: "shape", help: "", parameters, gives: "segment", needs_image: false, needs_point: "no",
+  name: "op", title: "Op", group: "shape", help: "", parameters, gives: "segment", needs_image: false, needs_point: "no", starts: "",
   needs_voxels: true, ...more,
 });
 const input = (form: Form, name: string): HTMLInputElement => form.element.querySelector(`[data-nbannot-field="${name}"]`)!;
@@ -57,6 +57,8 @@ describe("forms of operations", () => {
 
   it("asks for a place only where one is needed", () => {
     expect(needsPlace(operation([], { needs_point: "yes" }), {})).toBe(true);
+    const marching = operation([], { needs_point: "depends", starts: "the segment" });
+    expect([needsPlace(marching, {}), needsPlace(marching, {}, "place")]).toEqual([false, true]);
     const islands = operation([], { needs_point: "depends" });
     expect([needsPlace(islands, { method: "largest" }), needsPlace(islands, { method: "selected" })]).toEqual([false, true]);
   });

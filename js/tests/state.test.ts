@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { changedKeys, DEFAULT_VIEW, readView } from "../src/state";
+import { changedKeys, DEFAULT_VIEW, readView, type ViewState } from "../src/state";
 import { ViewStore, without } from "../src/state/store";
 
 describe("readView", () => {
@@ -10,30 +11,18 @@ describe("readView", () => {
   });
 
   it("keeps what is valid", () => {
-    const view = {
-      tool: "brush", size_mm: 4, label: "l1", cursor: [1, 2, 3], windows: { ct: [40, 400] }, layout: "sagittal",
-      selected: ["x", "y"], active: "axial", hidden: ["a"], zoom: { axial: 0.5 }, pan: { axial: [3, -4] }, slice: { us: 7 }, image: "ct", backend: "cpu",
-      interpolate: false, frame: 2, opacity: 0.5, overlay: false, inverted: ["pet"], crosshair: false, panel: true, height: 700,
-      cursors: { pet: [4, 5, 6] }, panes: { axial: { image: "pet", plane: "oblique" } }, maximized: "axial", rotation: [0, 0, 0, 1],
-      slabs: { axial: { mode: "mip", mm: 20 } }, turns: { axial: { quarter: 3, flip: true } },
-      layers: { ct: [{ image: "pet", colormap: "hot", opacity: 0.4, visible: true, lower: 2.5 }] },
-      colormaps: { ct: "bone" }, luts: { cr: 1 }, units: { pet: "bw" },
-      links: { slice: false, cursor: true, camera: false, window: true },
-      transforms: { pet: { to: "ct", matrix: [1, 0, 0, 5, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1] } },
-      compare: { image: "pet", mode: "flicker", at: 0.25 }, difference: ["m1", "m2"],
-      fps: 12, bounce: true, outline: 0.5, outline_width: 3, segments: { l1: { fill: 0.2, width: 2 } }, references: false,
-      thumbnails: true, shortcuts: { "tool.brush": ["q"] },
-      rules: {
-        range: [-50, 120], area: "inside", area_label: "l1", overwrite: "none", sphere: true, through: true,
-        scissors: "erase-inside", outline: "polygon", adaptive: true, tolerance: 12,
-      },
-      volume: {
-        preset: "bone", mode: "mip", crop: [[0, 0, 0], [9, 9, 9]], points: [[-100, 0, "#000000"], [300, 1, "#ffffff"]],
-        segments: false, layers: false, camera: [0, 0, 1, 0], zoom: 2,
-      },
-    };
+    // Python sends the same state through files and projects: tests/viewer/test_view_state.py.
+    const view = JSON.parse(readFileSync(new URL("../../tests/fixtures/view.json", import.meta.url), "utf8")) as object;
     expect(readView(view)).toEqual(view);
     expect(Object.keys(view).sort()).toEqual(Object.keys(DEFAULT_VIEW).sort());
+    // Each part says something else than the default, down to the last switch.
+    const parts = (value: object): [string, unknown][] => Object.entries(value);
+    for (const [key, value] of parts(view)) expect(value, key).not.toEqual(DEFAULT_VIEW[key as keyof ViewState]);
+    for (const nested of ["rules", "links", "volume"] as const) {
+      for (const [key, value] of parts(readView(view)[nested])) {
+        expect(value, `${nested}.${key}`).not.toEqual(DEFAULT_VIEW[nested][key as never]);
+      }
+    }
   });
 
   it("keeps layout trees and refuses broken ones", () => {

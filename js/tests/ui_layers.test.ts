@@ -213,6 +213,11 @@ describe("layers", () => {
     expect(whyNotOver(scene, ct, pet)).toBeNull();
     strange.view.set({ transforms: { far: { to: "ct", matrix: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1] } } });
     expect(whyNotOver(strange, base, far)).toContain("does not overlap");
+    // Whichever of the two it is that is moved.
+    for (const [from, to] of [["far", "ct"], ["ct", "far"]] as const) {
+      strange.view.set({ transforms: { [from]: { to, matrix: [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1] } } });
+      expect(whyNotOver(strange, base, far)).toBe("has a transform that cannot be inverted. Register it anew.");
+    }
   });
 
   it("have their own colours: dark on white for PET alone, clear where a probability is low", () => {

@@ -7,6 +7,7 @@ from nbannot.assist import register
 from nbannot.errors import NbannotError
 from nbannot.formats import read, scan, write
 from nbannot.formats.codes import code
+from nbannot.formats.dicomweb import Archive
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.attributes import Attribute
 from nbannot.model.document import Document
@@ -27,6 +28,7 @@ from nbannot.viewer.doctor import doctor
 __version__ = "0.1.0"
 
 __all__ = [
+    "Archive",
     "Attribute",
     "Box",
     "Document",

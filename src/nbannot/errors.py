@@ -42,6 +42,14 @@ class FormatError(NbannotError, ValueError):
     """A file is not an image, is damaged, or is of an unsupported kind."""
 
 
+class RemoteError(NbannotError, OSError):
+    """A bucket, server or archive is away, refuses, or does not send what it should; nothing was half kept."""
+
+
+class GoneError(RemoteError):
+    """There is nothing at a URL, or not all of it any more."""
+
+
 class GeometryError(NbannotError, ValueError):
     """A geometry is impossible, or does not fit."""
 

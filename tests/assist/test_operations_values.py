@@ -215,24 +215,6 @@ def test_seeds_find_a_ball(name: str) -> None:
     assert (mask.array[seeds > 0] == seeds[seeds > 0]).all()
 
 
-def test_watershed_is_that_of_itk() -> None:
-    image, _ = two_balls()
-    seeds = np.zeros(image.shape, dtype=np.uint8)
-    seeds[5:7, 13:16, 20:23], seeds[0, 0], seeds[:, 1:3, 40:] = 1, 2, 3
-    mask, _ = mask_of(seeds, "a", "b", "c", image=image)
-    ops.watershed(mask, room=1000, sigma=2.0)
-    smoothed = ndimage.gaussian_filter(
-        image.array.astype(np.float32), [2 / s for s in SPACING], mode="nearest"
-    )
-    slope = np.sqrt(sum(np.gradient(smoothed, s, axis=a) ** 2 for a, s in enumerate(SPACING)))
-    wanted = sitk.GetArrayFromImage(
-        sitk.MorphologicalWatershedFromMarkers(
-            sitk.GetImageFromArray(slope), sitk.GetImageFromArray(seeds), False, False
-        )
-    )
-    assert (mask.array == wanted).mean() > 0.99
-
-
 def test_a_front_goes_its_distance_where_nothing_stops_it() -> None:
     image = image_of(np.zeros((21, 41, 61), dtype=np.int16), (2.0, 1.0, 0.7))
     mask, document = empty(image)

@@ -9,9 +9,11 @@ window.access = (() => {
     const labels = [...(e.labels ?? [])].map((one) => one.textContent).join(" ");
     return (e.getAttribute("aria-label") || e.getAttribute("title") || labels || e.textContent || "").trim();
   };
+  // Words beside a box to tick belong to what a finger can press.
+  const pressed = (e) => (e.matches("[type=checkbox], [type=radio]") && e.closest("label")) || e;
   const names = () =>
     [...root().querySelectorAll(CONTROLS.join())].filter(present).map((e) => {
-      const { width, height } = e.getBoundingClientRect();
+      const { width, height } = pressed(e).getBoundingClientRect();
       return { html: short(e), name: nameOf(e), width, height };
     });
 
@@ -64,17 +66,22 @@ window.access = (() => {
     return found;
   };
 
+  const numbers = new WeakMap();
+  let last = 0;
+  const numberOf = (e) => numbers.get(e) ?? (numbers.set(e, ++last), last);
   const focus = () => {
     const e = document.activeElement;
     if (!root().contains(e)) return null;
     const style = getComputedStyle(e);
     const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1.5;
     const seen = e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
-    return { at: [...root().querySelectorAll("*")].indexOf(e), html: short(e), ring: ring || e === root(), seen };
+    return { at: numberOf(e), html: short(e), ring: ring || e === root(), seen };
   };
-  const reachable = () => {
-    const wanted = (e) => e.matches("button:not(:disabled), input:not(:disabled), select") && present(e) && e.tabIndex >= 0;
-    return [...root().querySelectorAll("*")].map((e, n) => [n, e]).filter(([, e]) => wanted(e)).map(([n, e]) => [n, short(e)]);
+  const reachable = (within) => {
+    // Of several that exclude each other Tab reaches one.
+    const other = (e) => e.type === "radio" && [...root().querySelectorAll(`[name="${e.name}"]`)].some((one) => one !== e && (one.checked || one.compareDocumentPosition(e) === Node.DOCUMENT_POSITION_FOLLOWING));
+    const wanted = (e) => e.closest(within) && !other(e) && e.matches("button:not(:disabled), input:not(:disabled), select, [tabindex='0'], [role=button]") && present(e) && e.tabIndex >= 0;
+    return [...root().querySelectorAll("*")].filter(wanted).map((e) => [numberOf(e), short(e)]);
   };
 
   const inside = (box, edge) => box.left >= edge.left - 1 && box.right <= edge.right + 1 && box.bottom <= edge.bottom + 1;
@@ -84,7 +91,7 @@ window.access = (() => {
     const found = [];
     const edge = root().getBoundingClientRect();
     const controls = [...root().querySelectorAll(".nbannot-toolbar :is(button, input, select)")].filter((e) => e.checkVisibility());
-    for (const e of [...controls, ...root().querySelectorAll(".nbannot-panel, .nbannot-view, .nbannot-menu, .nbannot-help")]) {
+    for (const e of [...controls, ...root().querySelectorAll(".nbannot-panel, .nbannot-view, .nbannot-menu, .nbannot-dock, .nbannot-volume-bar, [role=dialog]")]) {
       if (e.checkVisibility() && !inside(e.getBoundingClientRect(), edge)) found.push(`outside: ${short(e)}`);
       if (e.matches("button") && e.scrollWidth > e.clientWidth + 1) found.push(`too narrow: ${short(e)}`);
     }

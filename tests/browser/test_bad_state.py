@@ -59,7 +59,7 @@ def test_layers_that_cannot_lie_over_the_image_are_told(lab: Lab) -> None:
     note.get_by_text("there does not overlap").wait_for()
     flat = "[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]"
     state(lab, f"'transforms': {{there.id: {{'to': here.id, 'matrix': {flat}}}}}")
-    note.get_by_text("there is in another frame of reference").wait_for()
+    note.get_by_text("there has a transform that cannot be inverted").wait_for()
     state(lab, "'layers': {here.id: [{'image': 'gone', 'colormap': 'no such map'}]}")
     note.get_by_text("not here").wait_for()
     note.get_by_text("no such map").wait_for()

@@ -107,8 +107,36 @@ a.paint(first), b.paint(second)
     assert f"Dice {2 * both / (2 * both + only_a + only_b):.3f}" in rows
     ml = both * 2.5 * 1.1 * 0.9 / 1000
     assert f"{float(f'{ml:.3g}')} ml" in rows
+    for backend in ("cpu", "webgl2"):
+        lab.run_python(f"view(backend={backend!r}, layout='axial', zoom={{'axial': 0.1}}, crosshair=False)")
+        lab.run_python("viewer.goto(index=(14, 18, 15))")
+        painted_as_said(lab, backend)
     lab.run_python("view(difference=None)")
     legend.wait_for(state="hidden")
+
+
+def painted_as_said(lab: Lab, backend: str) -> None:
+    """Red for the first mask alone, blue for the second alone, green for both, grey elsewhere; to the pixel."""
+    lab.until(lambda: slice_of(lab, "axial") == 14, "the slice where both are")
+    ready(lab)
+    lab.still()
+    pixels = lab.canvas_pixels(pane(lab, "axial").locator("canvas").first)[..., :3].astype(int)
+    array, affine = image_of(lab, "one")
+    world = pixels_to_world("axial", pixels.shape[:2], MM, centre_of(array, affine, 0, 14))
+    k, j, i = np.moveaxis(
+        np.rint((world - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T).astype(int), -1, 0
+    )
+    first = (k == 14) & (j >= 10) & (j < 20) & (i >= 10) & (i < 20)
+    second = (k == 14) & (j >= 15) & (j < 25) & (i >= 10) & (i < 20)
+    # Colour of the most, and by how much it leads the next.
+    kind = np.where(pixels.max(axis=-1) - pixels.min(axis=-1) < 12, 0, 1 + pixels.argmax(axis=-1))
+    wanted = np.select([first & second, first, second], [2, 1, 3], 0)
+    inside = (j >= 0) & (j < array.shape[1]) & (i >= 0) & (i < array.shape[2])
+    assert {0, 1, 2, 3} == set(wanted[inside].tolist())
+    assert (kind == wanted)[inside].all(), (
+        backend,
+        [(kind != wanted)[inside & (wanted == n)].mean() for n in range(4)],
+    )
 
 
 def test_a_lesion_is_followed_into_the_prior_image(lab: Lab) -> None:

@@ -110,6 +110,28 @@ more = {{"panel": True, "crosshair": False, "zoom": {{"axial": 0.5}}, "selected"
 viewer.view = {{**viewer.view, **more}}
 viewer
 """
+SEGMENTS = """
+import nbannot as nb
+ct = nb.read({folder!r} + "/chest/ct")
+ask = nb.Attribute("texture", "choice", options=("solid", "part-solid", "ground glass"), required=True)
+labels = [nb.Label("lungs", "#56b4e9"), nb.Label("bone", "#f0e442"),
+          nb.Label("tumour", "#d55e00", parent="lungs", scope=("lesion",), attributes=(ask,))]
+viewer = nb.Viewer(ct, labels=labels, height=660, window="SOFT TISSUE")
+body = nb.Mask("body", ct)
+nb.ops.threshold(body, -300)
+nb.ops.islands(body)
+nb.ops.fill_holes(body, "2d")
+lungs, bone, tumour = (viewer.document.masks[label.name] for label in labels)
+nb.ops.threshold(lungs, -1024, -500, inside=body)
+nb.ops.islands(lungs, "minimum", minimum=50_000)
+nb.ops.threshold(bone, 200, inside=body)
+nb.ops.islands(bone, "minimum", minimum=1000)
+nb.ops.region_grow(tumour, lo=-300, hi=200, radius=18, world=(-74, 22, 205))
+viewer.goto(world=(-74, 22, 205))
+viewer.label = "tumour"
+viewer.view = {{**viewer.view, "panel": True, "opacity": 0.35, "crosshair": False}}
+viewer
+"""
 CLIP = """
 import nbannot as nb
 clip = nb.read({folder!r} + "/ultrasound.dcm")
@@ -254,6 +276,49 @@ def test_shapes_and_what_is_measured_of_them(lab: Lab, demo_folder: Path) -> Non
     assert all(unit in words for unit in ("27.0 mm", "°", "mm²", "HU"))
 
 
+def test_an_operation_looked_at_and_the_form_of_a_label(lab: Lab, demo_folder: Path) -> None:
+    root = show(lab, SEGMENTS, demo_folder)
+    view(root, "axial").locator("canvas").first.hover()
+    lab.page.keyboard.press("Control+o")
+    panel = root.locator('[data-nbannot-live="operations"]')
+    panel.locator('[data-nbannot-parameter="lo"]').wait_for()
+    panel.locator("[data-nbannot-operation]").select_option("margin")
+    panel.locator('[data-nbannot-field="mm"]').fill("8")
+    panel.get_by_role("button", name="Preview").click()
+    root.locator('[data-nbannot-live="operations"][data-nbannot-state="ready"]').wait_for()
+    root = settled(lab)
+    keep(lab, root, "segmentation")
+    check_filled(lab, root, ("axial",))
+    for color in ("#56b4e9", "#d55e00"):
+        middle_of(lab, root, "axial", color)
+    assert "ml" in panel.locator("[data-nbannot-status]").inner_text()
+    panel.locator('[data-nbannot-action="operation.cancel"]').click()
+    panel.get_by_role("button", name="Close the operations").click()
+    # A code is looked for by its beginning, taken with the arrow keys, and saved with the label.
+    row = root.locator("[data-nbannot-label]").filter(has_text="tumour")
+    row.hover()
+    row.locator('[data-nbannot-action="label.edit"]').click()
+    dialog = root.locator('[data-nbannot-dialog="label"]')
+    dialog.locator('[data-nbannot-edit="group"] option[value="7159"]').wait_for(state="attached")
+    dialog.locator('[data-nbannot-edit="find"]').click()
+    lab.page.keyboard.type("nodu")
+    dialog.locator('[data-nbannot-edit="found"] option', has_text="Nodule (SCT 27925004)").wait_for(
+        state="attached"
+    )
+    lab.page.keyboard.press("ArrowDown")
+    root = settled(lab)
+    keep(lab, root, "labels")
+    code = [
+        dialog.locator(f'[data-nbannot-edit="{name}"]').input_value()
+        for name in ("scheme", "code", "meaning")
+    ]
+    assert code == ["SCT", "27925004", "Nodule"]
+    dialog.locator('[data-nbannot-edit="save"]').click()
+    dialog.wait_for(state="detached")
+    saved = "(code := viewer.document.labels['tumour'].code) and code.value"
+    lab.until(lambda: lab.run_python(f"print({saved})") == "27925004", "the code is Python's")
+
+
 def test_the_pet_dark_on_white(lab: Lab, demo_folder: Path) -> None:
     root = show(lab, PET, demo_folder)
     keep(lab, root, "pet")
@@ -334,7 +399,8 @@ def test_the_ultrasound_clip_in_colour(lab: Lab, demo_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ct-mpr", "help", "narrow", "pet", "layers", "brain", "ultrasound", "shapes"]
+    "name",
+    ["ct-mpr", "help", "narrow", "pet", "layers", "brain", "ultrasound", "shapes", "segmentation", "labels"],
 )
 def test_the_documentation_has_its_picture(name: str) -> None:
     with Image.open(ROOT / "docs" / "images" / f"{name}.png") as picture:

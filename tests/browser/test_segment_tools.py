@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import CDPSession, Locator
 
 from browser.lab import Lab
 from browser.test_viewer import PLAIN, ask, hover, ready, show, until_equal, view
@@ -82,6 +82,16 @@ def joined(view, mm, low, high):
     here = parts == parts[tuple(n for m, n in enumerate(place) if m != axis)]
     out = np.zeros(ct.shape, bool)
     out[tuple(place[axis] if m == axis else slice(None) for m in range(3))] = here
+    return out
+
+def alike(mm, radius, tolerance):
+    "What the adaptive brush paints at a press: joined to its middle, and like the 3 x 3 voxels there."
+    k, j, i = np.round(g.to_index(at("axial", mm))).astype(int)
+    mean = hounsfield[k, j - 1 : j + 2, i - 1 : i + 2].mean()
+    may = tube("axial", mm, mm, radius)[k] & (abs(hounsfield[k] - mean) <= tolerance)
+    parts, _ = ndimage.label(may)
+    out = np.zeros(ct.shape, bool)
+    out[k] = parts == parts[j, i]
     return out
 0
 """
@@ -264,6 +274,110 @@ def test_scissors_and_fill(lab: Lab, root: Locator) -> None:
     value = ask(lab, f"int(hounsfield[{k}, {j}, {i}])")
     until_same(lab, "tumour", f"joined('axial', {place}, {value - 90}, {value + 90})")
     lab.screenshot("segment-fill", element=root)
+
+
+def test_rules_wheel_pen_and_fingers(lab: Lab, root: Locator) -> None:
+    axial = Mouse(lab, "axial")
+    # Whole px in the middle: what CDP is told is what the mouse would be.
+    axial.look()
+    cdp = lab.page.context.new_cdp_session(lab.page)
+    hover(lab, "axial")
+    lab.page.keyboard.press("b")
+    # Shift and the wheel: a tenth more or less for each notch.
+    option(root, "size").wait_for()
+    lab.page.keyboard.down("Shift")
+    lab.page.mouse.wheel(0, -120)
+    until_equal(lab, "round(viewer.view['size_mm'], 3)", 46.2)
+    lab.page.mouse.wheel(0, 120)
+    lab.page.keyboard.up("Shift")
+    until_equal(lab, "round(viewer.view['size_mm'], 3)", 42)
+    # A pen pressed by half paints with 5/8 of the size.
+    axial.look()
+    x, y = axial.place((4, -6))
+    press = {"x": x, "y": y, "button": "left", "pointerType": "pen", "force": 0.5, "clickCount": 1}
+    cdp.send("Input.dispatchMouseEvent", {"type": "mousePressed", **press})
+    cdp.send("Input.dispatchMouseEvent", {"type": "mouseReleased", **press})
+    pen = axial.mm((4, -6))
+    until_same(lab, "tumour", f"tube('axial', {pen}, {pen}, {21 * 0.625}) & on('axial')")
+    undo(lab)
+    # The adaptive brush.
+    option(root, "adaptive").click()
+    option(root, "tolerance").fill("60")
+    option(root, "tolerance").press("Enter")
+    (place,) = axial.click((30, 8))
+    until_same(lab, "tumour", f"alike({place}, 21, 60)")
+    lab.screenshot("segment-adaptive", element=root)
+    undo(lab)
+    option(root, "adaptive").click()
+    areas(lab, root, axial)
+    fingers(lab, root, axial, cdp)
+
+
+def areas(lab: Lab, root: Locator, axial: Mouse) -> None:
+    """Where the brush may paint, and which segments lose voxels to it."""
+    # Only inside another segment; then only outside of all others.
+    lab.run_python("organ[..., :100] = 1")
+    area = option(root, "area")
+    area.select_option(label="Inside organ")
+    inside, outside = "(organ.array > 0)", "(organ.array == 0)"
+    option(root, "overwrite").select_option("none")
+    (place,) = axial.click((0, 0))
+    disc = f"tube('axial', {place}, {place}, 21) & on('axial')"
+    until_same(lab, "tumour", f"{disc} & {inside}")
+    lab.run_python("tumour[...] = 0")
+    area.select_option("outside")
+    axial.click((0, 0))
+    until_same(lab, "tumour", f"{disc} & {outside}")
+    lab.run_python("tumour[...] = 0")
+    # A hidden segment keeps its voxels where only visible ones are overwritten; then it does not.
+    area.select_option("everywhere")
+    lab.run_python("kept = organ.array.copy(); hide = [viewer.document.labels['organ'].id]")
+    lab.run_python("viewer.view = {**viewer.view, 'hidden': hide}")
+    option(root, "overwrite").select_option("visible")
+    axial.click((0, 0))
+    until_same(lab, "tumour", disc)
+    assert ask(lab, "bool((organ.array == kept).all())")
+    lab.run_python("tumour[...] = 0")
+    option(root, "overwrite").select_option("all")
+    axial.click((0, 0))
+    until_same(lab, "tumour", disc)
+    until_equal(lab, f"bool((organ.array == (kept & ~({disc}))).all())", True)
+    lab.run_python("tumour[...] = 0; organ[...] = 0; viewer.view = {**viewer.view, 'hidden': []}")
+
+
+def fingers(lab: Lab, root: Locator, axial: Mouse, cdp: CDPSession) -> None:
+    """Tap the corners of a polygon; between them two fingers move the picture, and the outline stays."""
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        at = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]
+        cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    hover(lab, "axial")
+    lab.page.keyboard.press("s")
+    root.locator('[data-nbannot-outline="polygon"]').click()
+    axial.look()
+    corners = [(-50, -40), (60, -30), (45, 50), (-45, 38)]
+    for n, corner in enumerate(corners):
+        touch("touchStart", axial.place(corner))
+        touch("touchEnd")
+        if n == 1:
+            # Both fingers go the same way and back again.
+            one, two = axial.place((-30, 0)), axial.place((30, 0))
+            touch("touchStart", one)
+            touch("touchStart", one, two)
+            for step in (10, 20, 10, 0):
+                touch("touchMove", (one[0] + step, one[1]), (two[0] + step, two[1]))
+            touch("touchEnd", one)
+            touch("touchEnd")
+    hover(lab, "axial")
+    lab.page.keyboard.press("Enter")
+    outline = [axial.mm(corner) for corner in corners]
+    # The picture is back but for some px: without the first corners there would be nothing, without one a triangle.
+    wanted = f"(inside('axial', {outline}) & on('axial'))"
+    both = f"int(((tumour.array > 0) & {wanted}).sum())"
+    until_equal(lab, f"2 * {both} > 0.9 * (int((tumour.array > 0).sum()) + int({wanted}.sum()))", True)
+    lab.screenshot("segment-fingers", element=root)
+    undo(lab)
 
 
 def test_painting_on_a_free_plane(lab: Lab, root: Locator) -> None:

@@ -179,7 +179,7 @@ def test_another_image_lies_where_the_world_says(page: Page) -> None:
     back = np.eye(4)
     back[0, 3] = -30
     layer = {
-        "image": "hot", "frame": 0, "window": {"lower": 0, "upper": 10}, "opacity": 1, "lower": 3,
+        "image": "hot", "name": "hot", "frame": 0, "window": {"lower": 0, "upper": 10}, "opacity": 1, "lower": 3,
         "table": [0xFF000000, 0xFF0000FF], "toBase": back.ravel().tolist(),
     }  # fmt: skip
     pane.mount(image, size=(200, 200), layers=[layer])
@@ -191,6 +191,42 @@ def test_another_image_lies_where_the_world_says(page: Page) -> None:
     page.evaluate("host.layers[0].toBase = new Array(16).fill(0); host.repaint()")
     pane.wait()
     assert pane.picture().max() == 0
+
+
+def test_eight_layers_are_drawn_and_the_others_named(page: Page) -> None:
+    image = image_of(np.full(SHAPE, -1000, np.int16), STRAIGHT)
+    colours = [(255 if n & 1 else 0, 255 if n & 2 else 0, 255 if n & 4 else 0) for n in range(1, 8)]
+    colours += [(255, 128, 0), (128, 128, 255)]
+    others, layers = [], []
+    for n, (r, g, b) in enumerate(colours):
+        values = np.zeros(SHAPE, np.float32)
+        values[16:24, 18:30, 6 * n + 1 : 6 * n + 5] = 10
+        others.append(Image(values, image.geometry, id=f"layer{n}", modality="PT", name=f"L{n}"))
+        layers.append(
+            {
+                "image": f"layer{n}", "name": f"L{n}", "frame": 0, "window": {"lower": 0, "upper": 10},
+                "opacity": 1, "lower": 3, "table": [0, 0xFF000000 | b << 16 | g << 8 | r],
+                "toBase": np.eye(4).ravel().tolist(),
+            }
+        )  # fmt: skip
+    pane = Pane(page, Document([image, *others]))
+    for mode in ("render", "mip"):
+        settings = {"mode": mode, "preset": "mip" if mode == "mip" else None}
+        missing = ["L9 does not overlap this image."]
+        pane.mount(image, size=(280, 200), layers=layers, settings=settings, missing=missing)
+        picture = pane.picture()
+        mm = SHAPE[2] / (0.9 * 280)
+        for n, colour in enumerate(colours):
+            seen = picture[96:104, round(140 + (6 * n + 3 - SHAPE[2] / 2) / mm)].mean(axis=0)
+            # The lowest of the nine is left out, and said to be.
+            wanted = np.array(colour) if n > 0 else np.zeros(3)
+            assert seen.max() > 60 if n else seen.max() < 20, (mode, n, seen)
+            if n:
+                assert np.abs(seen / seen.max() - wanted / wanted.max()).max() < 0.15, (mode, n, seen)
+        note = page.locator(".nbannot-volume > .nbannot-corner")
+        assert note.inner_text().split("\n") == [*missing, "L0: 3-D draws the upper 8 layers."]
+    pane.set(layers=False)
+    assert pane.picture().max() == 0 and note.inner_text() == ""
 
 
 def test_points_are_edited_by_keys_and_double_click(page: Page) -> None:

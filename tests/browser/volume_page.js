@@ -17,6 +17,7 @@ class Host {
     this.window = spec.window ?? {lower: 0, upper: 1};
     this.segments = (spec.segments ?? []).map((one) => ({...one, colors: new Map(one.colors)}));
     this.layers = (spec.layers ?? []).map((one) => ({...one, table: Uint32Array.from(one.table)}));
+    this.missing = spec.missing ?? [];
     this.toasts = [];
     this.asked = [];
     this.maximized = 0;

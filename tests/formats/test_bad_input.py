@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +180,60 @@ def test_nothing_of_a_header_gets_into_logs(
         image.plane_array(0)
     assert not caplog.records
     assert not recwarn.list
+
+
+class Entry:
+    """One entry of a folder that is not there."""
+
+    def __init__(self, path: str, *, folder: bool) -> None:
+        self.path, self.name, self._folder = path, Path(path).name, folder
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        return self._folder
+
+    def is_file(self) -> bool:
+        return not self._folder
+
+    def is_symlink(self) -> bool:
+        return False
+
+
+def test_a_folder_of_a_million_files_is_refused_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = 0
+
+    @contextmanager
+    def listing(folder: str) -> Iterator[Iterator[Entry]]:
+        def entries() -> Iterator[Entry]:
+            nonlocal given
+            for n in range(1_000_000):
+                given += 1
+                yield Entry(f"{folder}/{n}.dcm", folder=False)
+
+        yield entries()
+
+    monkeypatch.setattr("nbannot.formats.sources.os.scandir", listing)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError, match="more than 200,000 files") as caught:
+            read(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+    assert given == 200_001 and "nb.scan" in caught.value.hint
+
+
+def test_folders_in_folders_have_no_end_for_the_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depth = 0
+
+    @contextmanager
+    def listing(folder: str) -> Iterator[list[Entry]]:
+        nonlocal depth
+        depth += 1
+        yield [Entry(f"{tmp_path}/{depth}", folder=True)] if depth < 5000 else []
+
+    monkeypatch.setattr("nbannot.formats.sources.os.scandir", listing)
+    with pytest.raises(FormatError):
+        read(tmp_path)
+    assert depth >= 5000

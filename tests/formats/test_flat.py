@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nbannot.errors import FormatError, MissingDependencyError, NbannotWarning
 from nbannot.formats import read, write
 from nbannot.formats.labels.flat.rle import counts_of, mask_of, packed, unpacked
-from nbannot.model.annotations import Box
+from nbannot.model.annotations import Box, Tag
+from nbannot.model.attributes import Attribute
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Images
 from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
 from nbannot.model.shapes import Shape
+from nbannot.model.tables import Kind, table
 
 
 @pytest.fixture
@@ -282,11 +286,74 @@ def test_tables_read_back(tmp_path: Path, volume: Image) -> None:
     assert (tmp_path / "shapes.csv").read_text().startswith("id,kind,label")
 
 
+KINDS = get_args(Kind)
+NO_ROWS = ("history", "provenance", "models")  # nothing was drawn by hand or by a model
+
+
+def annotated(volume: Image) -> Document:
+    """Return a document with every kind of item, and values of every type."""
+    grid = volume.geometry
+    asked = (Attribute("margin", "choice", options=("smooth", "spiculated")), Attribute("near", "text"))
+    array = np.zeros(volume.shape, np.uint8)
+    array[1:4, 5:9, 5:9] = 1
+    return Document(
+        volume,
+        labels=[Label("nodule", attributes=asked), Label("quality")],
+        masks=[Mask("m", volume, array=array, segments={1: "nodule"})],
+        boxes=[
+            Box("nodule", ((4, 4.5, 3.5), (4, 6.5, 6.5)), attributes={"margin": "smooth", "near": ("a", "b")}),
+            Box("nodule", ((1, 4.5, 3.5), (3, 6.5, 6.5)), attributes={"near": 'a "quoted", word'}, lesion="L1"),
+        ],
+        shapes=[
+            Shape("ruler", "nodule", tuple(map(tuple, grid.to_world([(2, 1, 1), (2, 9, 9)]).tolist()))),
+            Shape("points", "nodule", tuple(map(tuple, grid.to_world([(2, 1, 1), (2, 9, 9)]).tolist())),
+                  names=("p", "q")),
+        ],
+        tags=[Tag("quality", "poor"), Tag("quality", True, scope="slice", index=4),
+              Tag("nodule", 3.5, scope="lesion", lesion="L1"), Tag("quality")],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_table_as_parquet_has_the_cells_of_the_table(tmp_path: Path, volume: Image, kind: Kind) -> None:
+    from pyarrow import parquet
+
+    document = annotated(volume)
+    write(tmp_path / "t.parquet", document, rows=kind)
+    wanted = table(document, kind)
+    wanted = wanted if wanted.index.names == [None] else wanted.reset_index()
+    found = parquet.read_table(tmp_path / "t.parquet")
+    assert found.num_rows == len(wanted)
+    assert len(wanted) or kind in NO_ROWS
+    assert found.column_names == list(wanted.columns)
+    for name in found.column_names:
+        for cell, expected in zip(found[name].to_pylist(), wanted[name], strict=True):
+            if isinstance(expected, list | tuple | dict):
+                assert json.loads(cell) == json.loads(json.dumps(expected))
+            elif expected is None or expected != expected or expected is pd.NA:
+                assert cell is None or cell != cell
+            elif isinstance(cell, str) and cell != expected:  # of a column of several types
+                assert json.loads(cell) == expected
+            else:
+                assert cell == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_table_as_csv_has_the_rows_of_the_table(tmp_path: Path, volume: Image, kind: Kind) -> None:
+    write(tmp_path / "t.csv", annotated(volume), kind="table", rows=kind)
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    wanted = table(annotated(volume), kind)
+    wanted = wanted if wanted.index.names == [None] else wanted.reset_index()
+    assert head == list(wanted.columns)
+    assert len(rows) == len(wanted)
+
+
 def test_parquet_without_its_package_is_one_error(
     tmp_path: Path, volume: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for package in ("pyarrow", "fastparquet"):
-        monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingDependencyError, match="pyarrow"):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingDependencyError, match="pyarrow is not installed") as caught:
         write(tmp_path / "shapes.parquet", document_on(volume, 4), rows="shapes")
+    assert 'pip install "nbannot[parquet]"' in caught.value.hint
     assert list(tmp_path.iterdir()) == []

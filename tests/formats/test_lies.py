@@ -221,3 +221,35 @@ def test_a_folder_of_very_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_a_deflated_frame_of_a_segmentation_is_unpacked_to_its_size(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    """64 MiB of zeros in some kilobytes: no more than the frame is made of them."""
+    import tracemalloc
+    import zlib
+
+    import pydicom
+    from pydicom.encaps import encapsulate
+
+    from nbannot.formats.dicom.segments import read_segments
+
+    ds = pydicom.dcmread(shared_data / "seg_dcmqi_24x38x3/labels/label_seg.dcm")
+    packer = zlib.compressobj(wbits=-15)
+    bomb = packer.compress(bytes(64 << 20)) + packer.flush()
+    ds.PixelData = encapsulate([bomb + b"\0" * (len(bomb) % 2)] * int(ds.NumberOfFrames))
+    ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
+    # pydicom does not know deflated frames; the name of the syntax is put in as bytes.
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.JPEGBaseline8Bit
+    ds.save_as(tmp_path / "bomb.dcm")
+    raw = (tmp_path / "bomb.dcm").read_bytes()
+    deflated = raw.replace(b"1.2.840.10008.1.2.4.50", b"1.2.840.10008.1.2.8.1\0", 1)
+    (tmp_path / "bomb.dcm").write_bytes(deflated)
+    found = read_segments(str(tmp_path / "bomb.dcm"))
+    tracemalloc.start()
+    try:
+        assert not found.pixels(0).any()
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()

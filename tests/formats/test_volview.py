@@ -11,9 +11,11 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
+import volview_rules as rules
 from nbannot.errors import FormatError, NbannotWarning
 from nbannot.formats import read, write
 from nbannot.model.annotations import Box
@@ -147,13 +149,13 @@ def test_archives_do_not_lead_out(tmp_path: Path, image: Image, name: str) -> No
     with zipfile.ZipFile(tmp_path / "bad.volview.zip", "w") as archive:
         archive.writestr("manifest.json", json.dumps(session()))
         archive.writestr(name, b"x")
-    with pytest.raises(FormatError, match="leads out"):
+    with pytest.raises(FormatError, match="absolute path|outside of the archive"):
         opened(tmp_path / "bad.volview.zip", image)
     with zipfile.ZipFile(tmp_path / "named.volview.zip", "w") as archive:
         group = {"path": name, "metadata": {"name": "g", "parentImage": "1"}}
         archive.writestr("manifest.json", json.dumps(session(segmentGroups=[group])))
     document = opened(tmp_path / "named.volview.zip", image)
-    assert any("leads out" in note for note in document.notes)
+    assert any("absolute path" in note or "outside of the archive" in note for note in document.notes)
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, image: Image) -> None:
@@ -280,3 +282,71 @@ def test_annotations_are_written_by_the_published_rules(tmp_path: Path, image: I
             assert tool["labelName"] in content["labels"][kind]
             assert np.linalg.norm(tool["frameOfReference"]["planeNormal"]) == pytest.approx(1)
     assert len(opened(path, image).shapes) == 3
+
+
+def faulty() -> dict[str, dict[str, Any]]:
+    """Return annotations that break one rule each."""
+    ruler = annotations()["tools"]["rulers"][0]
+    polygon = {"points": [[0, 0, 16], [1, 0, 16], [1, 1, 16]], "frameOfReference": FRAME}
+
+    def with_tools(**tools: Any) -> dict[str, Any]:
+        return annotations(tools=tools)
+
+    return {
+        "a newer version": annotations(schemaVersion=2),
+        "another space": annotations(space="RAS"),
+        "no tools": {key: value for key, value in annotations().items() if key != "tools"},
+        "a label not declared": with_tools(rulers=[{**ruler, "labelName": "other"}]),
+        "a label declared for another tool": with_tools(polygons=[{**polygon, "labelName": "lesion"}]),
+        "an unknown member of a tool": with_tools(rulers=[{**ruler, "imageID": "1"}]),
+        "an unknown tool": with_tools(circles=[ruler]),
+        "two corners": with_tools(polygons=[{**polygon, "points": polygon["points"][:2]}]),
+        "a plane without a normal": with_tools(
+            rulers=[{**ruler, "frameOfReference": {**FRAME, "planeNormal": [0, 0, 0]}}]
+        ),
+        "a point of two numbers": with_tools(rulers=[{**ruler, "firstPoint": [0, 0]}]),
+        "no second point": with_tools(rulers=[{k: v for k, v in ruler.items() if k != "secondPoint"}]),
+        "no plane": with_tools(rulers=[{k: v for k, v in ruler.items() if k != "frameOfReference"}]),
+        "metadata that is no text": with_tools(rulers=[{**ruler, "metadata": {"n": 1}}]),
+        "a frame before the first": with_tools(rulers=[{**ruler, "frame": -1}]),
+    }
+
+
+def test_what_is_written_obeys_the_published_rules(tmp_path: Path, image: Image) -> None:
+    rules.check(annotations(), rules.ANNOTATIONS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NbannotWarning)
+        write(tmp_path / "a.annotations.json", document(image))
+        write(tmp_path / "s.volview.zip", document(image))
+        write(tmp_path / "n.volview.zip", document(image), images=False)
+    rules.check(json.loads((tmp_path / "a.annotations.json").read_text()), rules.ANNOTATIONS)
+    for name in ("s", "n"):
+        with zipfile.ZipFile(tmp_path / f"{name}.volview.zip") as archive:
+            rules.check(json.loads(archive.read("manifest.json")), rules.SESSION)
+
+
+# VolView refuses these files; what they draw is beyond doubt all the same.
+READ_ALL_THE_SAME = (
+    "an unknown member of a tool",
+    "a plane without a normal",
+    "no plane",
+    "metadata that is no text",
+    "a frame before the first",
+)
+
+
+@pytest.mark.parametrize("fault", faulty())
+def test_annotations_that_break_a_rule_are_refused_or_read_as_drawn(
+    tmp_path: Path, image: Image, fault: str
+) -> None:
+    content = faulty()[fault]
+    with pytest.raises(jsonschema.ValidationError):
+        rules.check(content, rules.ANNOTATIONS)
+    path = tmp_path / "some.annotations.json"
+    path.write_text(json.dumps(content))
+    if fault in READ_ALL_THE_SAME:
+        (ruler,) = opened(path, image).shapes
+        np.testing.assert_allclose(ruler.world(), [(-20, -30, 16), (0, -30, 16)])
+        return
+    with pytest.raises(FormatError):
+        opened(path, image)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -476,6 +477,56 @@ def test_many_steps_come_in_part(document: Document, tab: Tab) -> None:
     steps = tab.wait("steps")[0]
     assert len(steps["rows"]) == 300 and steps["earlier"] + steps["later"] == 100
     assert any(row["done"] for row in steps["rows"]) and not all(row["done"] for row in steps["rows"])
+
+
+def test_the_next_operation_does_not_wait_for_one_that_was_given_up(
+    document: Document, tab: Tab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that cannot be ended from outside runs out by itself, and what it found is dropped."""
+    go_on, begun = threading.Event(), [threading.Event() for _ in range(3)]
+    plain = nb.ops.OPERATIONS["otsu"]
+
+    def stuck(job: Any) -> Any:
+        next(one for one in begun if not one.is_set()).set()
+        assert go_on.wait(20)
+        return plain.compute(job)
+
+    monkeypatch.setitem(nb.ops.OPERATIONS, "otsu", replace(plain, compute=stuck))
+    for n in range(2):
+        tab.operate(n + 1, "otsu", document)
+        assert begun[n].wait(20)
+        tab.send("operate_cancel", rid=n + 1)
+        assert tab.wait("operate_ended", n + 1)[0]["edit"] is None
+    # Two may run out beside the next one.
+    tab.operate(3, "threshold", document, params={"lo": 60})
+    assert tab.wait("operated", 3)[0]["count"] > 0
+    tab.send("operate_cancel", rid=3)
+    tab.operate(4, "otsu", document)
+    assert begun[2].wait(20)
+    # A third one is waited for.
+    tab.operate(5, "threshold", document, params={"lo": 60})
+    assert tab.wait("operating", 5)[0]["text"].startswith("Waiting")
+    go_on.set()
+    assert tab.wait("operated", 5)[0]["count"] > 0
+    assert not any(tab.of("operated", n) for n in (1, 2, 4))
+    assert not document.history
+
+
+def test_codes_are_looked_for_by_words_and_group(tab: Tab) -> None:
+    def ask(**content: Any) -> dict[str, Any]:
+        before = len(tab.of("codes"))
+        tab.send("codes", rid=before + 1, **content)
+        answer: dict[str, Any] = tab.wait("codes", before + 1)[0]
+        assert (answer["tab"], answer["rid"]) == ("T", before + 1)
+        return answer
+
+    begin = ask(words="", cid=None)
+    assert (begin["codes"], begin["error"]) == ([], None)
+    assert {"cid": 7154, "name": "Abdominal segmentation type"} in begin["groups"]
+    assert ask(words="liv", cid=7154)["codes"] == [{"value": "10200004", "scheme": "SCT", "meaning": "Liver"}]
+    assert len(ask(words="", cid=7151)["codes"]) == 200
+    assert ask(words="no such thing", cid=None)["codes"] == []
+    assert "context group" in ask(words="", cid=1)["error"]["message"]
 
 
 def test_volume_and_values_of_a_label_are_those_of_the_table(document: Document, tab: Tab) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nbannot import Document, Geometry, Image, Mask
+from nbannot.model import spill
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Batch, Paint
 from nbannot.model.runs import PACKED_FROM, Runs
@@ -37,7 +38,7 @@ def test_packed_runs_are_the_runs(seed: int, before: float, after: float) -> Non
     runs = Runs(plain.data, plain.count)
     runs.pack()
     if len(plain.data) >= PACKED_FROM:
-        assert runs.held < len(plain.data) / 2
+        assert runs.kept.size < len(plain.data) / 2
     assert (runs.data, runs.count, runs.size, runs.extent) == (
         plain.data,
         plain.count,
@@ -61,7 +62,7 @@ def test_packed_runs_are_the_runs(seed: int, before: float, after: float) -> Non
 def test_a_small_change_is_not_packed() -> None:
     runs = Runs.of(*(np.array([n]) for n in (5, 3, 0, 1)))
     runs.pack()
-    assert runs.held == len(runs.data) == 4
+    assert runs.kept.size == len(runs.data) == 4
     assert runs != "runs"
 
 
@@ -134,6 +135,49 @@ def test_a_history_holds_large_changes_once_and_packed(*, live: bool) -> None:
     assert len(runs) == 12
     made, undone, redone = runs[:4], runs[4:8], runs[8:]
     for one, back, again in zip(made, reversed(undone), redone, strict=True):
-        assert one.held < len(one.data) / 2
-        kept = {id(column) for packed in (one, back, again) for column in packed._columns or ()}
-        assert len(kept) == 4
+        assert one.kept.size < len(one.data) / 2
+        assert one.kept is back.kept is again.kept
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_older_changes_lie_in_a_file_and_come_back(monkeypatch: pytest.MonkeyPatch, *, failing: bool) -> None:
+    monkeypatch.setattr(spill, "LEAST", 20_000)
+    if failing:
+        # A full disk: all stays in memory, and nothing is lost.
+        def full(*_: Any, **__: Any) -> Any:
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(spill.tempfile, "TemporaryFile", full)
+    image = Image(np.zeros(SHAPE, np.int16), Geometry(np.eye(4), SHAPE))
+    masks = [Mask(name, image, array=noise(n, 0.3), segments=["a", "b", "c"]) for n, name in enumerate("ab")]
+    document = Document(image, masks=masks)
+    states = []
+    for seed in range(12):
+        states.append([mask.array.copy() for mask in masks])
+        new = [noise(seed + n, 0.1 + seed / 40) for n in range(2)]
+        box = ((0, 0, 0), SHAPE)
+        edits = [Paint(m.id, box, of(m.array, n)) for m, n in zip(masks, new, strict=True)]
+        document.apply(Batch(tuple(edits), "both") if seed % 2 else edits[0])
+    plain = [encode_edit(edit) for edit in document.history]
+    runs = [
+        part.runs
+        for edit in document.history
+        for part in (edit.edits if isinstance(edit, Batch) else (edit,))
+        if isinstance(part, Paint)
+    ]
+    here = sum(one.kept.size for one in runs)
+    assert (here > 100_000, document._spill.away == 0) == (failing, failing)
+    assert failing or here <= 20_000
+    for state in reversed(states):
+        document.undo()
+        for mask, before in zip(masks, state, strict=True):
+            np.testing.assert_array_equal(mask.array, before)
+    # Going to and fro writes nothing anew, and the record says the same.
+    away = document._spill.away
+    while document.redo():
+        pass
+    document.jump("")
+    assert document._spill.away == away
+    assert [encode_edit(edit) for edit in document.history[:12]] == plain
+    for mask, before in zip(masks, states[0], strict=True):
+        np.testing.assert_array_equal(mask.array, before)

@@ -67,6 +67,12 @@ def test_volviews_keys_are_read(tmp_path: Path) -> None:
     assert config.label_styles["polygonLabels"] is None
     assert [(one.name, one.color) for one in config.labels] == [("lesion", "#ffff00"), ("node", "#4682b4")]
     assert all(isinstance(label, Label) for label in config.labels)
+    kinds = {
+        "rulerLabels": {"axis": "red"},
+        "polygonLabels": {"edge": "blue"},
+        "defaultLabels": {"lesion": "red"},
+    }
+    assert [one.name for one in load_config({"labels": kinds}).labels] == ["lesion", "edge", "axis"]
     assert [(one.action, one.keys) for one in config.shortcuts] == [
         ("polygon", ("Ctrl+p",)), ("nextSlice", ("n", "3")), ("crop", ()),
     ]  # fmt: skip

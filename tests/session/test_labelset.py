@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import nbannot as nb
 from nbannot.errors import ConfigError, EditError
+from nbannot.formats.codes import code_groups
 from nbannot.model.labels import Code
 from nbannot.session import load_config
 
@@ -167,6 +168,34 @@ def test_codes_are_found_by_keyword() -> None:
     assert "Liver" in caught.value.hint
     with pytest.raises(EditError, match="not known"):
         nb.code("SNOMED", "1", "x")
+
+
+def test_codes_are_found_by_words_and_in_groups() -> None:
+    assert (
+        nb.code("SCT", "lymph node") == nb.code("SCT", "LymphNode") == Code("59441001", "SCT", "Lymph Node")
+    )
+    with pytest.raises(EditError) as caught:
+        nb.code("SCT", "kidny")
+    assert "Kidney" in caught.value.hint
+    liver = Code("10200004", "SCT", "Liver")
+    assert nb.code.find("LIV")[0] == nb.code.find("10200004")[0] == liver
+    assert [one.meaning for one in nb.code.find("lob lung", limit=1)] == ["Lobe of lung"]
+    from pydicom.sr.codedict import codes
+
+    # All of a group, as DICOM lists it, each concept once.
+    for cid in (7151, 7154, 4, 6101):
+        listed = {(one.value, one.scheme_designator) for one in getattr(codes, f"CID{cid}").concepts.values()}
+        found = [(one.value, one.scheme) for one in nb.code.find(cid=cid, limit=5000)]
+        assert set(found) == listed
+        assert len(found) == len(listed)
+    kidneys = nb.code.find("kidney", cid=7154)
+    assert [one.meaning for one in kidneys] == ["Kidney"]
+    assert {one.scheme for one in nb.code.find("lung", scheme="RADLEX")} <= {"RADLEX"}
+    for wrong in (lambda: nb.code.find(cid=1), lambda: nb.code.find(" ")):
+        with pytest.raises(EditError):
+            wrong()
+    assert dict(code_groups())[7154] == "Abdominal segmentation type"
+    assert nb.Label("liver", code=nb.code.find("liver", cid=7154)[0]).code == liver
 
 
 def test_a_configuration_has_the_same_labels() -> None:

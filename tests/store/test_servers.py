@@ -209,6 +209,8 @@ def test_threads_and_processes_write_one_chain(url: str, tmp_path: Path) -> None
     threads = [threading.Thread(target=paint, args=(f"r{n}",)) for n in range(4)]
     for thread in threads:
         thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert project.audit.verify().ok  # of one moment, whoever writes
     for thread in threads:
         thread.join()
     assert [process.wait(timeout=120) for process in others] == [0, 0]
@@ -235,6 +237,35 @@ def test_a_forked_child_opens_connections_of_its_own(url: str, tmp_path: Path) -
     with open_project(url) as project:
         assert len(project.comments.table()) == 40
         assert project.audit.verify().ok
+
+
+WRITER = """
+import sys
+from nbannot.store import open_project
+mask = open_project(sys.argv[1], author="ada").start("c1").document.masks["liver"]
+print("ready", flush=True)
+for n in range(100000):
+    index = (n % 4, n // 4 % 6, n // 24 % 5)
+    mask.paint(index, 0 if mask.array[index] else 1)
+    print(n + 1, flush=True)
+"""
+
+
+def test_a_killed_program_loses_no_acknowledged_edit(url: str, tmp_path: Path) -> None:
+    begin(url, tmp_path).close()
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    command = [sys.executable, "-c", WRITER, url]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(15):
+            process.stdout.readline()
+        process.kill()
+        known = 14 + process.stdout.read().count("\n")
+    with open_project(url, author="ada") as project:
+        session = project.start("c1")
+        assert known <= session.step <= known + 1
+        assert project.audit.verify().ok
+        session.document.masks["liver"].paint((3, 5, 4))
 
 
 # When a server is away.

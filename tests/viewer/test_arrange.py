@@ -17,6 +17,7 @@ from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image, SliceSource
 from nbannot.session import Rule, Session, load_config
 from nbannot.viewer import widget
+from nbannot.viewer.arrange import resumed
 from nbannot.viewer.widget import Viewer
 
 AFFINE = np.array([[0, 0, 1.0, 0], [0, 1.0, 0, 0], [2.0, 0, 0, 0], [0, 0, 0, 1]])
@@ -169,7 +170,7 @@ def test_the_guide_is_true(
     """Every block of docs/config.md runs, and its files are without problems."""
     text = (Path(__file__).parents[2] / "docs" / "config.md").read_text(encoding="utf-8")
     files = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert len(files) == 2
+    assert len(files) == 3
     for number, content in enumerate(files):
         (tmp_path / f"{number}.yaml").write_text(content)
         assert load_config(tmp_path / f"{number}.yaml").problems == ()
@@ -190,3 +191,16 @@ def test_the_guide_is_true(
     }
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(block, names)
+
+
+def test_a_session_that_was_never_shown_hangs_with_its_layers() -> None:
+    layers = {"ct": [{"image": "pet"}]}
+    assert resumed({"layout": "mpr"}, {"layers": layers}) == {
+        "image": "ct",
+        "layout": "mpr",
+        "layers": layers,
+    }
+    own = {"layout": "mpr", "image": "mr", "layers": {"ct": [{"image": "other"}]}}
+    assert resumed(own, {"layers": layers}) == own, "the rules come first"
+    assert resumed({"layout": "mpr"}, {"layers": {}, "layout": "axial"}) == {"layout": "axial", "layers": {}}
+    assert resumed({"layout": "mpr"}, {}) == {"layout": "mpr"}

@@ -179,8 +179,12 @@ export function at(element, kind, type, [x, y], more = {}) {
   element.dispatchEvent(made);
 }
 
-/** JS ms of one act, with what it draws in the next animation frame. */
-export async function undone(act) {
+/**
+ * JS ms of taking a stroke back, with what it draws in the next animation frame. The picture may follow later:
+ * it is waited for, outside the time, as the next stroke has to begin without this one.
+ */
+export async function undone(act, canvas) {
+  const before = String(look(canvas()));
   let drawing = 0;
   const original = window.requestAnimationFrame;
   window.requestAnimationFrame = (draw) => original.call(window, (time) => {
@@ -193,5 +197,6 @@ export async function undone(act) {
   const acted = performance.now() - start;
   window.requestAnimationFrame = original;
   await frame();
+  await until(() => String(look(canvas())) !== before, 5000).catch(() => { throw new Error("the undo is not in the picture"); });
   return acted + drawing;
 }

@@ -220,7 +220,7 @@ const bench = {
     );
   },
   undo() {
-    return undone(() => core.utilities.HistoryMemo.DefaultHistoryMemo.undo());
+    return undone(() => core.utilities.HistoryMemo.DefaultHistoryMemo.undo(), () => this.drawing.querySelector("canvas"));
   },
   async xray(name, rows, columns) {
     await start();

@@ -178,10 +178,10 @@ const bench = {
   async addPet() {
     const [ct, pet] = host.state.images;
     host.change({
-      layers: { [ct.id]: [{ image: pet.id, colormap: "hot", opacity: 0.5, visible: true, lower: null }] },
+      layers: { [ct.id]: [{ image: pet.id, colormap: "hot iron", opacity: 0.5, visible: true, lower: null }] },
       windows: { ...host.traits.view.windows, [pet.id]: [5000, 10000] },
     });
-    const none = () => { throw new Error("this build draws no second image over the first"); };
+    const none = () => { throw new Error(`no PET in the picture: ${root().innerText.slice(0, 200)}`); };
     await until(() => colored(canvas()) > 0, 15000).catch(none);
   },
   async xray(name) {
@@ -219,7 +219,7 @@ const bench = {
   },
   /** JS ms of taking a stroke back, with what it draws. */
   undo() {
-    return undone(() => root().dispatchEvent(new KeyboardEvent("keydown", { key: "z", code: "KeyZ", ctrlKey: true, bubbles: true, composed: true })));
+    return undone(() => root().dispatchEvent(new KeyboardEvent("keydown", { key: "z", code: "KeyZ", ctrlKey: true, bubbles: true, composed: true })), () => pane("axial").querySelector("canvas"));
   },
   version: () => "",
   backend: () => root()?.dataset.nbannotBackend ?? "",

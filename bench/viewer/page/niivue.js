@@ -95,7 +95,7 @@ const bench = {
     return strokes(() => send("down", 0, press), (n) => send("move", n, press), () => send("up", count, { button: 0 }), count, canvas);
   },
   undo() {
-    return undone(() => nv.drawUndo());
+    return undone(() => nv.drawUndo(), canvas);
   },
   async volume3d() {
     nv.setSliceType(4);
@@ -104,7 +104,8 @@ const bench = {
     await until(() => greys(canvas()) > 6, 60000);
   },
   turn(count) {
-    return steps((n) => nv.setRenderAzimuthElevation(20 * n, 10), count, canvas);
+    // On and on: the last picture of a call is never the first of the next one.
+    return steps(() => nv.setRenderAzimuthElevation((this.angle = (this.angle ?? 0) + 20), 10), count, canvas);
   },
   version: () => "",
   canvas,

@@ -1,6 +1,6 @@
 /** Messages that are neither edits nor slices: operations, the user's own tools, steps of the history, numbers of segments. */
 
-import type { Edit, WireError } from "../model/protocol";
+import type { Edit, LabelItem, WireError } from "../model/protocol";
 import type { Wire } from "./wire";
 
 /** A user's own function as a tool. */
@@ -35,6 +35,8 @@ export interface OperationForm {
   readonly gives: "segment" | "segments";
   readonly needs_image: boolean;
   readonly needs_point: "no" | "yes" | "depends";
+  /** What it starts from where no place is given; "": see its form. */
+  readonly starts: string;
   readonly needs_voxels: boolean;
 }
 
@@ -104,6 +106,12 @@ export type LiveMessage =
       /** There was nothing to change. */
       readonly nothing?: boolean;
     }
+  | {
+      /** Codes found in DICOM's dictionaries, and the context groups to choose from. */
+      readonly type: "codes"; readonly tab: string; readonly rid: number; readonly error: WireError | null;
+      readonly groups: readonly { readonly cid: number; readonly name: string }[];
+      readonly codes: readonly NonNullable<LabelItem["code"]>[];
+    }
   | { readonly type: "tools"; readonly tools: readonly OwnToolJson[] }
   | {
       readonly type: "segment_values"; readonly tab: string; readonly label: string; readonly rows: readonly SegmentRow[];
@@ -118,6 +126,7 @@ export type LiveMessage =
 export type LiveRequest =
   | { readonly type: "operations" | "history" }
   | { readonly type: "segment_values"; readonly label: string; readonly units: Readonly<Record<string, string>> }
+  | { readonly type: "codes"; readonly rid: number; readonly words: string; readonly cid: number | null }
   | {
       readonly type: "operate"; readonly rid: number; readonly op: string;
       readonly mask?: string | null; readonly segment?: number | null; readonly image?: string;
@@ -126,7 +135,7 @@ export type LiveRequest =
     }
   | { readonly type: "operate_apply" | "operate_cancel"; readonly rid: number };
 
-const TYPES = new Set(["operations", "operating", "operated", "operate_ended", "tools", "steps", "segment_values"]);
+const TYPES = new Set(["operations", "operating", "operated", "operate_ended", "tools", "steps", "segment_values", "codes"]);
 
 export const isLive = (message: { readonly type: string }): message is LiveMessage => TYPES.has(message.type);
 

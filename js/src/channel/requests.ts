@@ -43,11 +43,21 @@ interface Request {
   tries: number;
 }
 
+/** What comes unasked has this number instead of a request's. */
+const UNASKED = 0;
 const RETRY_MS = 10_000;
 const AGAIN_MS = 1000;
 
+interface Arrived {
+  readonly message: BytesMessage | BytesErrorMessage;
+  readonly buffers: readonly Uint8Array[];
+}
+
 export class Requests {
   readonly #open = new Map<number, Request>();
+  /** Keys that the host sends by itself, with what came before anybody asked for it. */
+  readonly #coming = new Map<string, Arrived | null>();
+  #comingSince = 0;
   #last = 0;
 
   constructor(
@@ -60,6 +70,13 @@ export class Requests {
   get oldest(): number | null {
     const times = [...this.#open.values()].map((one) => one.sent);
     return times.length ? Math.min(...times) : null;
+  }
+
+  /** The host sends these by itself; who asks for one of them takes it and asks nothing. */
+  expect(keys: readonly string[], now = Date.now()): void {
+    this.#coming.clear();
+    this.#comingSince = now;
+    for (const key of keys) this.#coming.set(key, null);
   }
 
   /**
@@ -96,12 +113,26 @@ export class Requests {
         sent: 0,
         tries: 0,
       });
-      this.#ask(rid);
+      if (!this.#takeComing(rid, keys)) this.#ask(rid);
     });
+  }
+
+  /** Whether what a request wants comes without being asked for. */
+  #takeComing(rid: number, keys: readonly string[]): boolean {
+    const [key = ""] = keys;
+    const arrived = this.#coming.get(key);
+    const request = this.#open.get(rid);
+    if (keys.length !== 1 || arrived === undefined || !request) return false;
+    this.#coming.delete(key);
+    request.sent = Date.now();
+    request.tries = 1;
+    if (arrived) queueMicrotask(() => this.receive({ ...arrived.message, rid }, arrived.buffers));
+    return true;
   }
 
   /** Ask again for what has not come in time; the wait doubles while the host is busy. */
   retry(now = Date.now()): void {
+    if (now - this.#comingSince > RETRY_MS) this.#coming.clear();
     for (const [rid, one] of this.#open)
       if (now - one.sent > RETRY_MS * 2 ** Math.min(one.tries - 1, 3)) this.#ask(rid);
   }
@@ -112,7 +143,10 @@ export class Requests {
   }
 
   receive(message: BytesMessage | BytesErrorMessage, buffers: readonly Uint8Array[]): void {
-    const request = this.#open.get(message.rid);
+    const request = message.rid === UNASKED ? this.#wanting(message.key) : this.#open.get(message.rid);
+    if (!request && message.rid === UNASKED && this.#coming.has(message.key)) {
+      this.#coming.set(message.key, { message, buffers: buffers.map((one) => one.slice()) });
+    }
     if (!request?.missing.has(message.key)) return;
     request.sent = Date.now();
     if (message.type === "bytes_error") {
@@ -132,7 +166,12 @@ export class Requests {
     else request.done();
   }
 
+  #wanting(key: string): Request | undefined {
+    return [...this.#open.values()].find(({ missing }) => missing.has(key));
+  }
+
   close(): void {
+    this.#coming.clear();
     for (const [rid, one] of [...this.#open]) {
       this.#send(() => this.wire.send({ type: "cancel", tab: this.tab, rid }));
       one.done();

@@ -322,6 +322,23 @@ export class DocumentMirror {
     return fresh;
   }
 
+  /** Whether nothing is shown here that the host may not know. */
+  get settled(): boolean {
+    return this.#pending.length === 0;
+  }
+
+  /** Bytes of all mask slices that are here. */
+  get maskBytes(): number {
+    let sum = 0;
+    for (const store of this.#stores.values()) sum += store.bytes;
+    return sum;
+  }
+
+  /** Give up a mask slice, which can be fetched again while the document is settled. */
+  dropSlice(mask: string, k: number): void {
+    this.#stores.get(mask)?.drop(k);
+  }
+
   close(): void {
     for (const store of this.#stores.values()) store.clear();
     this.#stores.clear();

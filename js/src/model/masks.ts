@@ -99,7 +99,23 @@ export class MaskStore implements SliceStore {
 
   /** Bytes of the slices that hold labels. */
   get bytes(): number {
-    return this.#slices.size * this.shape[1] * this.shape[2] * (this.dtype === "uint8" ? 1 : 2);
+    return this.#slices.size * this.sliceBytes;
+  }
+
+  get sliceBytes(): number {
+    return this.shape[1] * this.shape[2] * (this.dtype === "uint8" ? 1 : 2);
+  }
+
+  /** Slices that hold labels and are here. */
+  get here(): Iterable<number> {
+    return this.#slices.keys();
+  }
+
+  /** Give up a slice; it must be fetched again. */
+  drop(k: number): void {
+    if (!this.#slices.delete(k)) return;
+    this.#missing.add(k);
+    this.#changes.mark([k]);
   }
 
   changedSince(version: number): number[] | "all" {

@@ -238,6 +238,8 @@ export interface StateMessage {
   readonly can_redo: boolean;
   readonly http: { readonly url: string; readonly nonce: string } | null;
   readonly author: string;
+  /** Keys that follow by themselves. */
+  readonly coming?: readonly string[];
   readonly config?: ConfigJson | null;
   /** Tools that are functions of the user's own. */
   readonly tools?: readonly {
@@ -358,9 +360,9 @@ export interface ByeMessage {
 export type BrowserMessage =
   | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage | ModuleMessage | LiveRequestMessage;
 
-/** Operations, steps of the history, numbers of segments; see channel/live.ts. */
+/** Operations, steps of the history, numbers of segments, codes; see channel/live.ts. */
 export interface LiveRequestMessage {
-  readonly type: "operations" | "history" | "operate" | "operate_apply" | "operate_cancel" | "segment_values";
+  readonly type: "operations" | "history" | "operate" | "operate_apply" | "operate_cancel" | "segment_values" | "codes";
   readonly tab: string;
 }
 

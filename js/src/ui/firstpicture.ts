@@ -1,9 +1,24 @@
 /** The first picture comes before everything around it: what is not needed for it is held back until it is seen. */
 
+import { h } from "./dom";
+
 /** Where no picture comes for so long after it was asked for, its surroundings come without it. */
 const PATIENCE_MS = 1000;
 /** The coarse look at the whole often follows the first slice at once: one frame less, and it is seen sooner. */
 const OTHERS_MS = 250;
+
+let opened = false;
+
+/**
+ * The first canvas of a page that is drawn into waits for the browser's GPU process, which without a GPU may be busy
+ * with a frame for long. That is better done now, while the host looks for the first slice.
+ */
+function openCanvas(): void {
+  if (opened || typeof ImageData === "undefined") return;
+  opened = true;
+  const canvas = h("canvas", { width: 1, height: 1 });
+  canvas.getContext("2d", { willReadFrequently: true })?.putImageData(new ImageData(1, 1), 0, 0);
+}
 
 /**
  * The early phase of a viewer. Its root has the class `nbannot-early`: all boxes have their size, but only
@@ -19,6 +34,7 @@ export class FirstPicture {
 
   constructor(private readonly root: HTMLElement, private readonly then: () => void, signal: AbortSignal) {
     root.classList.add("nbannot-early");
+    openCanvas();
     this.#timer = setTimeout(() => this.end(), PATIENCE_MS);
     const { signal: listening } = this.#listening;
     for (const type of ["pointerdown", "keydown", "focusin", "wheel"]) {

@@ -56,12 +56,26 @@ export function mine(event: KeyboardEvent, root: HTMLElement): boolean {
 }
 
 const ROOT = "[data-nbannot-root]";
+/** A picture that turns and shifts by keys of its own, such as the 3-D view. */
+const PICTURE = "[data-nbannot-keys=picture]";
+const PICTURE_KEYS = /^(Enter|Arrow.*|[+=-])$/;
 const CONTROL_KEYS = /^( |Enter|Tab|Arrow.*|Home|End|PageUp|PageDown)$/;
 
-/** Enter, space and arrows belong to a focused control (on a tool button only the first two), Escape to an open menu. */
+/**
+ * Enter, space and arrows belong to a focused control (on a tool button only the first two), Escape to an open menu,
+ * the keys that turn and zoom to a focused 3-D picture.
+ */
 function freeKey(from: Element, key: string): boolean {
   if (key === "Escape" && from.closest(".nbannot-menu, [role=menu]")) return false;
+  if (from.matches(PICTURE) && PICTURE_KEYS.test(key)) {
+    // With the pointer over another view the keys are that view's.
+    const pointed = from.ownerDocument.querySelector("[data-nbannot-view]:hover");
+    return pointed !== null && !pointed.contains(from);
+  }
+  if (/^(Delete|Backspace)$/.test(key) && from.closest("[data-nbannot-keys=points]")) return false;
   const control = from.closest("button, input, [role=menu], [role=slider], [role=dialog], [role=listbox]");
   if (!control || !CONTROL_KEYS.test(key)) return true;
+  // A slider has no use for these: after a drag along the frames, space plays the clip.
+  if (control.matches("input[type=range]") && (key === " " || key === "Enter")) return true;
   return control.matches("button[data-nbannot-command], .nbannot-toolbar button, .nbannot-panemenu") && ![" ", "Enter", "Tab"].includes(key);
 }

@@ -13,6 +13,7 @@ export function whyNotOver(scene: PaneOwner, image: ImageJson, other: ImageJson)
   if (geometry.kind === "stack" && target.kind === "stack" && sameShape(geometry, target)) return null;
   if (!isGrid(geometry) || !isGrid(target)) return "has no regular grid, so it cannot lie over another image.";
   const way = scene.spaces.between(image, other);
+  if (!way && scene.spaces.flat(image, other)) return "has a transform that cannot be inverted. Register it anew.";
   if (!way) return "is in another frame of reference. Register it to this image.";
   const moved = way === IDENTITY ? bounds(geometry) : movedBounds(geometry, way);
   return overlap(moved, bounds(target)) <= 0 ? "does not overlap this image." : null;

@@ -51,6 +51,10 @@ export class PointerInput {
   #right: readonly [number, number] | null = null;
   readonly #wheel = new WheelSteps();
   readonly #touches = new Map<number, readonly [number, number]>();
+  /** The finger that began the gesture of several presses, while it is down. */
+  #began: number | null = null;
+  /** The finger of its next press, which counts when it is lifted: with a second one it is a pinch. */
+  #tap: number | null = null;
 
   constructor(
     private readonly view: PointerView,
@@ -101,7 +105,7 @@ export class PointerInput {
   cancel(): void {
     this.#gesture?.cancel();
     this.#long?.cancel();
-    this.#gesture = this.#long = null;
+    this.#gesture = this.#long = this.#began = this.#tap = null;
   }
 
   #toolFor(event: PointerEvent): Tool | null {
@@ -118,20 +122,31 @@ export class PointerInput {
     if (event.button === 0 && this.pane.scene.pick?.(this.pane, pointer)) return;
     if (event.pointerType === "touch") {
       this.#touches.set(event.pointerId, pointer.px);
-      if (this.#touches.size === 2) return this.cancel();
+      if (this.#touches.size === 2) return this.#second();
     }
     if (this.#gesture) return;
     this.#right = event.button === 2 ? pointer.px : null;
     if (this.#long && event.button === 0) {
-      this.#keep(this.#long.press(pointer));
+      if (event.pointerType === "touch") this.#tap = event.pointerId;
+      else this.#keep(this.#long.press(pointer));
       return this.view.hover(pointer);
     }
     this.view.element.setPointerCapture(event.pointerId);
     this.#id = event.pointerId;
     const begun = tool.begin(pointer, this.pane);
-    if (begun && "long" in begun) this.#long = begun;
-    else this.#gesture = begun;
+    if (begun && "long" in begun) {
+      this.#long = begun;
+      this.#began = event.pointerType === "touch" ? event.pointerId : null;
+    } else this.#gesture = begun;
     this.view.hover(pointer);
+  }
+
+  /** A second finger: both move the picture. What the first began is given up; an outline that was open stays. */
+  #second(): void {
+    this.#tap = null;
+    if (!this.#long || this.#began !== null) return this.cancel();
+    this.#gesture?.cancel();
+    this.#gesture = null;
   }
 
   #move(event: PointerEvent): void {
@@ -153,6 +168,12 @@ export class PointerInput {
 
   #up(event: PointerEvent): void {
     this.#touches.delete(event.pointerId);
+    if (event.pointerId === this.#began) this.#began = null;
+    if (event.pointerId === this.#tap) {
+      this.#tap = null;
+      const at = this.view.pointer(event);
+      if (at && this.#long) this.#keep(this.#long.press(at));
+    }
     if (event.pointerId !== this.#id) return;
     const gesture = this.#gesture;
     this.#gesture = null;
@@ -170,6 +191,7 @@ export class PointerInput {
 
   #lost(event: PointerEvent): void {
     this.#touches.delete(event.pointerId);
+    if (event.pointerId === this.#tap) this.#tap = null;
     if (event.pointerId === this.#id) this.cancel();
   }
 

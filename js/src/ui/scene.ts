@@ -465,10 +465,12 @@ export class Scene implements PaneOwner {
     };
   }
 
-  /** Whether all mask slices of the shown images are here. */
+  /** Whether all mask slices of the shown images are here, or all that fit into the memory. */
   get masksHere(): boolean {
     const shown = new Set(this.panes.map((pane) => pane.image.id));
-    return this.source.document.masks.every(({ item, store }) => !shown.has(item.image) || store.missing.length === 0);
+    const { document, volumes } = this.source;
+    const here = (id: string, left: number): boolean => left === 0 || (volumes.masksShort?.(id) ?? false);
+    return document.masks.every(({ item, store }) => !shown.has(item.image) || here(item.id, store.missing.length));
   }
 
   // Doing ---------------------------------------------------------------------------------------

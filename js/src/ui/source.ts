@@ -33,6 +33,8 @@ export interface Voxels {
   decoded?(slice: Slice): Promise<TypedArray>;
   /** Bytes that the page holds and may hold; absent where nobody counts. */
   memory?(): Memory;
+  /** Whether slices of a mask were left out because they do not fit into the memory. */
+  masksShort?(mask: string): boolean;
   /** A copy of a frame of an image, or of a mask (frame null), of at most edge³ voxels. */
   preview(id: string, frame: number | null, edge: number, signal?: AbortSignal): Promise<Preview>;
 }

@@ -54,6 +54,15 @@ export class Spaces {
     return way;
   }
 
+  /** Whether the transform between two images leads nowhere: it cannot be inverted. */
+  flat(a: ImageJson, b: ImageJson): boolean {
+    const flat = (from: ImageJson, to: ImageJson): boolean => {
+      const step = this.transforms[from.id];
+      return step?.to === to.id && inverse(step.matrix) === null;
+    };
+    return flat(a, b) || flat(b, a);
+  }
+
   #search(from: ImageJson, to: ImageJson): Matrix | null {
     const ways = new Map<string, Matrix>([[from.id, IDENTITY]]);
     const queue = [from];

@@ -4,6 +4,7 @@ import type { ImageJson } from "../model/protocol";
 import { inverse } from "../model/transform";
 import type { VolumeState } from "../state/parts";
 import type { Preview } from "../volumes/previews";
+import { whyNotOver } from "./over";
 import type { Pane } from "./pane";
 import { windowBounds } from "./presets";
 import { tableOf } from "./tables";
@@ -73,18 +74,30 @@ export class PaneVolume implements VolumeHost {
   }
 
   get layers(): readonly VolumeLayer[] {
+    return this.#placed.filter((one) => typeof one !== "string");
+  }
+
+  get missing(): readonly string[] {
+    return this.#placed.filter((one) => typeof one === "string");
+  }
+
+  /** The visible layers, each as it lies in the volume, or why it does not. */
+  get #placed(): readonly (VolumeLayer | string)[] {
     const { scene, image, view } = this.pane;
-    return (view.value.layers[image.id] ?? []).filter((one) => one.visible).flatMap((layer): VolumeLayer[] => {
+    return (view.value.layers[image.id] ?? []).filter((one) => one.visible).map((layer): VolumeLayer | string => {
       const other = scene.imageById(layer.image);
-      const way = other && scene.spaces.between(image, other);
+      if (!other) return "The image of a layer is not here.";
+      const name = other.name || other.modality || "The layer";
+      const problem = other.color ? "is a colour image." : whyNotOver(scene, image, other);
+      const way = problem === null ? scene.spaces.between(image, other) : null;
       const toBase = way ? inverse(way) : null;
-      if (!other || !toBase || other.color) return [];
+      if (!toBase) return `${name} ${problem ?? "has no place here."}`;
       const { table, window } = tableOf(other, view.value, layer.colormap, false);
-      return [{
-        image: other.id, frame: Math.min(this.frame, other.frames - 1), table, toBase,
+      return {
+        image: other.id, name, frame: Math.min(this.frame, other.frames - 1), table, toBase,
         window: window ?? windowBounds(other, scene.window(other)), opacity: layer.opacity, lower: layer.lower,
-      }];
-    }).slice(-2);
+      };
+    });
   }
 
   preview(id: string, frame: number | null, edge: number, signal: AbortSignal): Promise<Preview> {

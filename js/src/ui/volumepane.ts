@@ -44,6 +44,7 @@ export interface VolumeSegments {
 /** An image drawn over that of the pane, sampled in its own grid. */
 export interface VolumeLayer {
   readonly image: string;
+  readonly name: string;
   readonly frame: number;
   /** Values at the first and the last entry of the table. */
   readonly window: { readonly lower: number; readonly upper: number };
@@ -72,8 +73,10 @@ export interface VolumeHost {
   /** Values shown black and white in the other panes. */
   readonly window: { readonly lower: number; readonly upper: number };
   readonly segments: readonly VolumeSegments[];
-  /** Bottom first; two are drawn at most. */
+  /** Bottom first. */
   readonly layers: readonly VolumeLayer[];
+  /** Why visible layers are not among them, for readers. */
+  readonly missing: readonly string[];
   preview(id: string, frame: number | null, edge: number, signal: AbortSignal): Promise<Preview>;
   module(): Promise<VolumeModule>;
   toast(text: string): void;

@@ -42,9 +42,11 @@ export interface Pass {
   readonly fine: boolean;
 }
 
-const UNITS = ["data", "cells", "occupancy", "layer0", "layer1", "colors", "table", "palette", "layerTables"] as const;
-type Unit = (typeof UNITS)[number];
-export const MAX_LAYERS = 2;
+const UNITS = ["data", "cells", "occupancy", "colors", "table", "palette", "layerTables"] as const;
+const FLAT: readonly string[] = ["table", "palette", "layerTables"];
+type Unit = (typeof UNITS)[number] | `layer${number}`;
+/** WebGL2 promises 16 textures for a picture. */
+export const MAX_LAYERS = 8;
 
 export class Caster {
   readonly #context: Context;
@@ -95,10 +97,10 @@ export class Caster {
     if (this.#kept.get("occupancy") !== surface) this.#uploadSurface(surface);
     const layers = scene.layers.slice(0, MAX_LAYERS);
     layers.forEach(({ field: one }, n) => {
-      const name = n === 0 ? "layer0" : "layer1";
-      if (this.#kept.get(name) !== one) this.#upload(name, one);
+      if (this.#kept.get(`layer${n}`) !== one) this.#upload(`layer${n}`, one);
     });
-    if (layers.length) this.#flat("layerTables", layerTables(layers), 256, 2);
+    for (let n = layers.length; n < MAX_LAYERS; n++) this.#drop(`layer${n}`);
+    if (layers.length) this.#flat("layerTables", layerTables(layers), 256, layers.length);
     this.#showCells(layers);
     const { gl } = this.#context;
     if (gl.getError() === gl.OUT_OF_MEMORY) throw new CastError("The GPU has no memory left for the 3-D view.");
@@ -162,8 +164,7 @@ export class Caster {
   /** A fresh, bound 3-D texture. */
   #volume(name: Unit, filter: number): void {
     const gl = this.#gl;
-    const old = this.#textures.get(name);
-    if (old) gl.deleteTexture(old);
+    this.#drop(name);
     const texture = gl.createTexture();
     this.#textures.set(name, texture);
     gl.activeTexture(gl.TEXTURE0);
@@ -171,6 +172,15 @@ export class Caster {
     for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T, gl.TEXTURE_WRAP_R]) gl.texParameteri(gl.TEXTURE_3D, side, gl.CLAMP_TO_EDGE);
     gl.texParameteri(gl.TEXTURE_3D, gl.TEXTURE_MIN_FILTER, filter);
     gl.texParameteri(gl.TEXTURE_3D, gl.TEXTURE_MAG_FILTER, filter);
+  }
+
+  /** Give the memory of a texture back. */
+  #drop(name: Unit): void {
+    const old = this.#textures.get(name);
+    if (!old) return;
+    this.#gl.deleteTexture(old);
+    this.#textures.delete(name);
+    this.#kept.delete(name);
   }
 
   #flat(name: Unit, rgba: Uint8Array, width: number, height: number): void {
@@ -256,11 +266,11 @@ export class Caster {
     this.#program = this.#context.use({
       mip: scene.mode === "mip", fine: this.#pass!.fine, segments: scene.surface !== null, layers: layers.length,
     });
-    UNITS.forEach((name, n) => {
+    [...UNITS, ...layers.map((_, n): Unit => `layer${n}`)].forEach((name, n) => {
       gl.activeTexture(gl.TEXTURE0 + n);
-      const flat = name === "table" || name === "palette" || name === "layerTables";
+      const flat = FLAT.includes(name);
       // What is not used still needs a texture of the right kind.
-      const stand = flat ? "table" : name === "layer0" || name === "layer1" ? "data" : name;
+      const stand = flat ? "table" : name;
       gl.bindTexture(flat ? gl.TEXTURE_2D : gl.TEXTURE_3D, this.#textures.get(name) ?? this.#textures.get(stand) ?? null);
       gl.uniform1i(this.#place(name), n);
     });
@@ -338,7 +348,7 @@ function layerLower(layer: CastLayer): number {
 }
 
 function layerTables(layers: readonly CastLayer[]): Uint8Array {
-  const out = new Uint8Array(256 * 2 * 4);
+  const out = new Uint8Array(256 * layers.length * 4);
   layers.forEach(({ table }, row) => {
     const bytes = new Uint8Array(table.buffer, table.byteOffset, table.byteLength);
     for (let n = 0; n < 256; n++) {

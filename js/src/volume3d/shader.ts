@@ -15,14 +15,29 @@ export interface Variant {
 
 export function fragmentShader({ mip, fine, segments, layers }: Variant): string {
   const on = (name: string, value: boolean | number): string => `#define ${name} ${Number(value)}\n`;
-  return `#version 300 es\n${on("MIP", mip)}${on("FINE", fine)}${on("SEGMENTS", segments)}${on("LAYERS", layers)}${BODY}`;
+  const defines = on("MIP", mip) + on("FINE", fine) + on("SEGMENTS", segments) + on("LAYERS", layers);
+  return `#version 300 es\n${defines}${PRECISION}${layers > 0 ? layerSamplers(layers) : ""}${BODY}`;
 }
 
-const BODY = `precision highp float;
+/** Samplers cannot be chosen by a number that is not constant: a function that chooses one by name. */
+function layerSamplers(count: number): string {
+  const names = Array.from({ length: count }, (_, n) => `layer${n}`);
+  const choices = names.map((name, n) => `  ${n < count - 1 ? `if (n == ${n}) ` : ""}return texture(${name}, q).rg;\n`);
+  return `uniform sampler3D ${names.join(", ")};
+uniform mat4 layerPlace[${count}];
+uniform vec4 layerWindow[${count}];           // place = whole value * x + y; places below z are not drawn; opacity
+vec2 layerBytes(int n, vec3 q) {
+${choices.join("")}}
+`;
+}
+
+const PRECISION = `precision highp float;
 precision highp int;
 precision highp sampler3D;
 precision highp usampler3D;
-uniform sampler3D data, cells, occupancy, layer0, layer1;
+`;
+
+const BODY = `uniform sampler3D data, cells, occupancy;
 uniform usampler3D colors;
 uniform sampler2D table, palette, layerTables;
 uniform vec3 size, cellSize, low, high;      // size in voxels; the box that is shown
@@ -32,8 +47,6 @@ uniform vec3 toward, lamp;                   // world directions
 uniform vec3 values;                         // table place = high byte * x + low byte * y + z
 uniform float stride, unit, iso;             // mm
 uniform vec3 background;
-uniform mat4 layerPlace[2];
-uniform vec4 layerWindow[2];                 // place = whole value * x + y; places below z are not drawn; opacity
 out vec4 result;
 
 const float LAST = 1023.0 / 1024.0;
@@ -75,11 +88,11 @@ vec4 layerAt(int n, vec3 p, out float x) {
   vec3 q = (layerPlace[n] * vec4(p, 1.0)).xyz;
   x = -1.0;
   if (any(lessThan(q, vec3(0.0))) || any(greaterThan(q, vec3(1.0)))) return vec4(0.0);
-  float value = whole(n == 0 ? texture(layer0, q).rg : texture(layer1, q).rg);
+  float value = whole(layerBytes(n, q));
   float at = value * layerWindow[n].x + layerWindow[n].y;
   if (at < layerWindow[n].z) return vec4(0.0);
   x = clamp(at, 0.0, 1.0);
-  vec4 c = texture(layerTables, vec2(x * 255.0 / 256.0 + 0.5 / 256.0, (float(n) + 0.5) / 2.0));
+  vec4 c = texture(layerTables, vec2(x * 255.0 / 256.0 + 0.5 / 256.0, (float(n) + 0.5) / float(LAYERS)));
   return vec4(c.rgb, c.a * layerWindow[n].w);
 }
 

@@ -43,11 +43,12 @@ BROKEN = (
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in an archive; `open` works until the next member is asked for."""
+    """A file in an archive; `open` works until the next member is asked for, `mark` changes with its content."""
 
     name: str
     size: int
     open: Callable[[], IO[bytes]]
+    mark: str = ""
 
 
 def archive_kind(path: str, start: bytes) -> str:
@@ -116,16 +117,20 @@ class _Budget:
             )
 
 
+def leads_out(name: str) -> str:
+    """Return in what way the name of a member leads out of its archive; empty when it does not."""
+    plain = name.replace("\\", "/")
+    if plain.startswith("/") or re.match(r"[A-Za-z]:", plain):
+        return "has an absolute path"
+    return "lies outside of the archive" if ".." in plain.split("/") or "\0" in plain else ""
+
+
 def _checked(path: str, name: str, *, link: bool, encrypted: bool = False) -> str:
     plain = name.replace("\\", "/")
-    problem = ""
-    if plain.startswith("/") or re.match(r"[A-Za-z]:", plain):
-        problem = "has an absolute path"
-    elif ".." in plain.split("/") or "\0" in plain:
-        problem = "lies outside of the archive"
-    elif link:
+    problem = leads_out(name)
+    if not problem and link:
         problem = "is a link or a device"
-    elif encrypted:
+    elif not problem and encrypted:
         raise FormatError(
             f"{path}: the member {plain} is encrypted",
             hint="Unpack the archive with its password and read the folder.",
@@ -145,7 +150,8 @@ def _zip_members(path: str) -> Iterator[Member]:
             link = bool(mode) and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR)
             name = _checked(path, info.filename, link=link, encrypted=bool(info.flag_bits & 1))
             if not info.is_dir() and name:
-                yield Member(name, info.file_size, lambda info=info: archive.open(info))  # type: ignore[misc]
+                mark = f"{info.CRC:08x}"
+                yield Member(name, info.file_size, lambda info=info: archive.open(info), mark)  # type: ignore[misc]
 
 
 def _tar_members(path: str) -> Iterator[Member]:
@@ -153,7 +159,8 @@ def _tar_members(path: str) -> Iterator[Member]:
         for info in archive:
             name = _checked(path, info.name, link=not (info.isfile() or info.isdir()))
             if info.isfile() and name:
-                yield Member(name, info.size, lambda info=info: _of_tar(archive, info))  # type: ignore[misc]
+                mark = f"{info.mtime}"
+                yield Member(name, info.size, lambda info=info: _of_tar(archive, info), mark)  # type: ignore[misc]
 
 
 def _of_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

@@ -26,6 +26,8 @@ from nbannot.formats.metaimage import is_metaimage, read_metaimage
 from nbannot.formats.nifti import is_nifti, read_nifti
 from nbannot.formats.nrrd import is_nrrd, read_nrrd
 from nbannot.formats.raster import is_raster, read_raster
+from nbannot.formats.remote import Options, held, is_url
+from nbannot.formats.remote.urls import local_path
 from nbannot.formats.sources import PathLike, Sources, must_exist, sources_of, start_of_file
 from nbannot.formats.tiff import is_tiff, read_tiff
 from nbannot.model.document import Document
@@ -41,7 +43,12 @@ _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
 @overload
-def read(path: PathLike | Iterable[PathLike], *, series: str | None = None) -> Image | Images: ...
+def read(
+    path: PathLike | Iterable[PathLike],
+    *,
+    series: str | None = None,
+    storage_options: Options | None = None,
+) -> Image | Images: ...
 
 
 @overload
@@ -52,6 +59,7 @@ def read(
     resample: bool = False,
     masks: bool = False,
     lut: PathLike | Mapping[int, str] | None = None,
+    storage_options: Options | None = None,
 ) -> Document: ...
 
 
@@ -63,17 +71,18 @@ def read(
     resample: bool = False,
     masks: bool = False,
     lut: PathLike | Mapping[int, str] | None = None,
+    storage_options: Options | None = None,
 ) -> Image | Images | Document:
     """Return the image, or the images by name, of a file, folder or list of files; or annotations.
 
     With ``image`` the path holds annotations of that image or those images; `Document.add` takes them.
-    Content tells formats apart. DICOM slices are put in order by their positions; what forms no regular
-    grid becomes a Stack, with a warning that names the files. Pixels are read when they are needed.
+    Content tells formats apart. DICOM slices are put in order by position; what forms no regular grid
+    becomes a Stack, with a warning that names the files. Pixels are read when they are needed.
 
     Parameters
     ----------
     path
-        A file, a folder, a ZIP or tar archive, a DICOMDIR, or several files.
+        A file, folder, ZIP or tar archive, DICOMDIR, several files, or a URL (see docs/cases.md).
     series
         Name, id or Series Instance UID of the one image to return when there are several.
     image
@@ -83,8 +92,9 @@ def read(
     masks
         Let outlines become masks (of voxels whose centres lie inside) instead of polygons.
     lut
-        What the values of a labelmap mean: names by value, or the file of a look-up table; the one
-        beside the labelmap when missing.
+        Names by value, or the file of a look-up table; the one beside a labelmap when missing.
+    storage_options
+        What opens a URL: keys, passwords, endpoints; the environment when missing. Never kept.
 
     Returns
     -------
@@ -93,24 +103,23 @@ def read(
 
     Raises
     ------
-    FormatError, GeometryError, UnknownItemError
+    FormatError, GeometryError, UnknownItemError, RemoteError
         When nothing can be read, or the one file named is damaged or of another kind; when slices
-        contradict each other, or a mask does not fit its image; when no image is named `series`.
+        contradict each other, or a mask does not fit; when no image is named `series`; when a URL is away.
 
     Warns
     -----
     NbannotWarning
-        SeveralSeriesWarning: several images; GeometryWarning: no regular, complete grid; else: damaged
-        files were left out, or parts of annotations were changed or not read.
+        SeveralSeriesWarning: several images; GeometryWarning: no regular, complete grid; else: parts left out.
     """
     if image is not None:
-        return _read_labels(path, image, resample=resample, masks=masks, lut=lut)
-    sources = sources_of(path)
-    inside = sources.unpacked
+        return _read_labels(path, image, resample=resample, masks=masks, lut=lut, options=storage_options)
+    sources = sources_of(path, storage_options)
+    inside = sources.inside
     if inside is None:
         return _chosen(_found(sources), series, sources.uri)
     with inside.used():
-        result = _chosen(inside.named(_found(sources)), series, inside.path)
+        result = _chosen(inside.named(_found(sources)), series, inside.plain(sources.uri))
         for one in [result] if isinstance(result, Image) else result.values():
             inside.keep_for(one)
     return result
@@ -132,11 +141,11 @@ def _read_labels(
     resample: bool,
     masks: bool,
     lut: PathLike | Mapping[int, str] | None,
+    options: Options | None,
 ) -> Document:
     if not isinstance(path, (str, os.PathLike)):
         raise FormatError("Annotations are read from one file or folder at a time", hint=way_in(path))
-    name = os.fspath(path)
-    must_exist(name, "path")
+    name = local_path(os.fspath(path))
     images = (
         [image]
         if isinstance(image, Image)
@@ -145,6 +154,13 @@ def _read_labels(
         else list(image)
     )
     table = os.fspath(lut) if isinstance(lut, (str, os.PathLike)) else lut
+    if is_url(name):
+        files = held(name, options)
+        alone = len(files.entries) == 1 and "/" not in files.entries[0].name
+        with files.used():
+            place = files.files[0] if alone else str(files.folder)
+            return read_labels(place, images, resample=resample, masks=masks, lut=table)
+    must_exist(name, "path")
     kind = "" if Path(name).is_dir() else archive_kind(name, start_of_file(name))
     if not kind or format_of(name):
         return read_labels(name, images, resample=resample, masks=masks, lut=table)

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 from nbannot.errors import FormatError
@@ -15,6 +15,8 @@ from nbannot.formats.convert import way_in
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.header import start_of
 from nbannot.formats.quiet import quiet
+from nbannot.formats.remote import Held, Options, held, is_url
+from nbannot.formats.remote.urls import local_path
 
 PathLike = str | os.PathLike[str]
 
@@ -33,13 +35,14 @@ class Sources:
     uri: str
     alone: bool = False
     warnings: list[str] = field(default_factory=list)
-    unpacked: Unpacked | None = None
+    inside: Unpacked | Held | None = None
 
 
-def sources_of(path: PathLike | Iterable[PathLike]) -> Sources:
-    """Return the files that a path, or a list of paths, stands for.
+def sources_of(path: PathLike | Iterable[PathLike], options: Options | None = None) -> Sources:
+    """Return the files that a path or URL, or a list of them, stands for.
 
-    An archive that is named is unpacked; inside folders it is left to be named.
+    An archive that is named is unpacked; inside folders it is left to be named. What a URL stands for is
+    fetched; ``options`` open it.
 
     Raises
     ------
@@ -47,8 +50,10 @@ def sources_of(path: PathLike | Iterable[PathLike]) -> Sources:
         When there is nothing, too much, or the archive or DICOMDIR cannot be read.
     """
     if not isinstance(path, (str, os.PathLike)):
-        return _listed(path)
-    name = os.fspath(path)
+        return _listed(path, options)
+    name = local_path(os.fspath(path))
+    if is_url(name):
+        return _fetched(held(name, options))
     must_exist(name, "path")
     if Path(name).is_dir():
         warnings: list[str] = []
@@ -60,21 +65,40 @@ def sources_of(path: PathLike | Iterable[PathLike]) -> Sources:
         warnings = [f"{name}: {one} is an archive inside; it is left out" for one in unpacked.nested]
         nested = {str(Path(unpacked.folder, one)) for one in unpacked.nested}
         files = [file for file in walk(unpacked.folder, warnings) if file not in nested]
-        return Sources(files, unpacked.folder, warnings=warnings, unpacked=unpacked)
+        return Sources(files, unpacked.folder, warnings=warnings, inside=unpacked)
     if is_dicomdir(start):
         return _medium(name)
     return Sources([name], name, alone=True)
 
 
-def _listed(paths: Iterable[PathLike]) -> Sources:
+def _fetched(files: Held) -> Sources:
+    alone = len(files.entries) == 1 and "/" not in files.entries[0].name
+    return Sources(files.files, str(files.folder), alone=alone, inside=files)
+
+
+def _urls(urls: list[str], options: Options | None) -> Sources:
+    """Return files that are given by URLs of one folder, or folders in it."""
+    parents = [url.split("/")[:-1] for url in urls]
+    levels = zip(*parents, strict=False)
+    folder = "/".join(names[0] for names in takewhile(lambda names: len(set(names)) == 1, levels))
+    if folder.count("/") < 2 or folder.endswith("/"):
+        raise FormatError("URLs of one list must lie in one folder", hint="Read each by itself.")
+    return _fetched(held(folder, options, names=[url[len(folder) + 1 :] for url in urls]))
+
+
+def _listed(paths: Iterable[PathLike], options: Options | None) -> Sources:
     if hint := way_in(paths):
         raise FormatError(f"nbannot.read takes a path, not {type(paths).__name__}", hint=hint)
     files: list[str] = []
     warnings: list[str] = []
-    for one in paths:
+    given = list(paths)
+    urls = [one for one in given if isinstance(one, str) and is_url(one)]
+    if urls and len(urls) == len(given):
+        return _urls(urls, options)
+    for one in given:
         if not isinstance(one, (str, os.PathLike)):
             raise FormatError(f"nbannot.read takes paths, not {type(one).__name__}", hint=way_in(one))
-        name = os.fspath(one)
+        name = local_path(os.fspath(one))
         must_exist(name, "list")
         files += _limited(name, warnings) if Path(name).is_dir() else [name]
     if not files:
@@ -120,28 +144,29 @@ def walk(folder: str, warnings: list[str], *, ordered: bool = True) -> Iterator[
     Links to folders are not followed; pipes and devices are no files. Folders that cannot be listed are
     added to `warnings`. Unless they shall be `ordered`, no list of the files is kept.
     """
-    folders: list[str] = []
-    try:
-        with os.scandir(folder) as listing:
-            entries: Iterable[os.DirEntry[str]] = listing
-            if ordered:
-                entries = sorted(listing, key=lambda entry: entry.name)
-            for entry in entries:
-                try:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    elif entry.is_file():
-                        yield entry.path
-                    elif entry.is_symlink() and not entry.is_dir():
+    waiting = [folder]
+    while waiting:
+        here, folders = waiting.pop(), []
+        try:
+            with os.scandir(here) as listing:
+                entries: Iterable[os.DirEntry[str]] = listing
+                if ordered:
+                    entries = sorted(listing, key=lambda entry: entry.name)
+                for entry in entries:
+                    try:
+                        if entry.name.startswith("."):
+                            continue
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(entry.path)
+                        elif entry.is_file():
+                            yield entry.path
+                        elif entry.is_symlink() and not entry.is_dir():
+                            warnings.append(f"{entry.path} is a link that leads nowhere; it is left out")
+                    except OSError:  # a link to itself
                         warnings.append(f"{entry.path} is a link that leads nowhere; it is left out")
-                except OSError:  # a link to itself
-                    warnings.append(f"{entry.path} is a link that leads nowhere; it is left out")
-    except OSError as cause:
-        warnings.append(f"{folder} cannot be listed: {cause.strerror}; it is left out")
-    for one in sorted(folders):
-        yield from walk(one, warnings, ordered=ordered)
+        except OSError as cause:
+            warnings.append(f"{here} cannot be listed: {cause.strerror}; it is left out")
+        waiting += sorted(folders, reverse=True)
 
 
 def _limited(folder: str, warnings: list[str]) -> list[str]:

@@ -12,8 +12,9 @@ from nbannot.errors import FormatError, GeometryError, NbannotError
 from nbannot.formats.convert import way_in
 from nbannot.formats.dicom.rtstruct import write_rtstruct
 from nbannot.formats.dicom.segmentation import write_segmentation
-from nbannot.formats.labels.flat.boxes import write_boxes, write_table
+from nbannot.formats.labels.flat.boxes import write_boxes
 from nbannot.formats.labels.flat.coco_writing import write_coco
+from nbannot.formats.labels.flat.frames import write_table
 from nbannot.formats.labels.flat.voc import write_voc
 from nbannot.formats.labels.flat.yolo import write_yolo
 from nbannot.formats.labels.markups.writing import write_markups

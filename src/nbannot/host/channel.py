@@ -53,6 +53,9 @@ _PREVIEW_SECONDS = 0.05
 # For so long a sketch has the processor for itself; most are done by then.
 _SKETCH_SECONDS = 0.3
 
+# In place of a request's number: nobody asked.
+_UNASKED = 0
+
 _HELLO, _URGENT, _LABELS, _PREVIEW, _LATER = range(5)
 
 
@@ -95,6 +98,8 @@ class Channel:
         browser has taken those before.
     guard
         Called before each edit; what it raises refuses it.
+    first
+        Keys of what a new page will ask for at once; it is sent behind the state, unasked.
     """
 
     def __init__(
@@ -108,6 +113,7 @@ class Channel:
         operating: Operating | None = None,
         pace: Callable[[], None] | None = None,
         guard: Callable[[], None] | None = None,
+        first: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._document = document
         self._headers = headers
@@ -116,6 +122,8 @@ class Channel:
         self._config = config
         self._pace = pace or (lambda: None)
         self._guard = guard or (lambda: None)
+        self._first = first
+        self._fresh: set[str] = set()
         self._focused: dict[str, list[tuple[str, int, int]]] = {}
         self._lanes: dict[str, _Lane] = {}
         self._collecting: list[tuple[Edit, int]] | None = None
@@ -199,16 +207,23 @@ class Channel:
 
     def _hello(self, tab: str, first: int) -> None:
         with self._document.lock:
+            if tab not in self._lanes:
+                self._fresh.add(tab)
             lane = self._lanes.pop(tab, None) or _Lane(first)
             lane.next = max(lane.next, first)
             self._lanes[tab] = lane
             while len(self._lanes) > _MAX_LANES:
                 del self._lanes[next(iter(self._lanes))]
+            self._fresh &= self._lanes.keys()
             for seq, error in lane.refused.items():
                 if seq >= first:
                     self._post({"type": "refused", "tab": tab, "seq": seq, "error": error})
         # The worker answers: the window of an image may have to be read from a file.
         self._push(_HELLO, tab)
+
+    def prepare(self) -> None:
+        """Get ready for a page that will say hello: what is slow to find is found while it loads."""
+        self._push(_HELLO, "")
 
     def _sync(self, tab: str, revision: int) -> None:
         """Send the state to a tab that missed something."""
@@ -235,10 +250,25 @@ class Channel:
             lane = self._lanes.get(tab)
             if lane is None:
                 return
+            coming = self._coming(tab)
             state = document_json(self._document)
             head = {"type": "state", "tab": tab, "version": PROTOCOL, "acked": lane.next - 1}
             self._post({**head, **state, "images": images, "http": place, "config": self._config,
-                        "tools": self._operating.tools})  # fmt: skip
+                        "tools": self._operating.tools, "coming": coming})  # fmt: skip
+        for key in coming:
+            self._want(tab, _UNASKED, key, urgent=True)
+
+    def _coming(self, tab: str) -> list[str]:
+        """Return what a tab gets without asking: a new one what it will ask for first."""
+        if tab not in self._fresh:
+            return []
+        self._fresh.discard(tab)
+        try:
+            return list(self._first())
+        except Exception as error:
+            # The page asks for what it wants.
+            _log(error)
+            return []
 
     def _windows_of(self, image: Image) -> list[Window]:
         """Return the image's windows; where it has none, the default one."""
@@ -369,13 +399,16 @@ class Channel:
         if len(keys) > _MAX_KEYS or len(self._queue) + len(keys) > _MAX_QUEUE:
             raise EditError(f"A request for {len(keys)} slices is too large")
         for key in keys:
-            if key.startswith("s/") and self._spool:
-                self._spool.pause(_SKETCH_SECONDS)
-            if key.startswith(("p/", "q/", "s/")):
-                self._push(_PREVIEW, tab, rid, key)
-                continue
-            later = _LABELS if key.startswith(("mask/", "op/")) else _LATER
-            self._push(_URGENT if urgent else later, tab, rid, key)
+            self._want(tab, rid, key, urgent=urgent)
+
+    def _want(self, tab: str, rid: int, key: str, *, urgent: bool) -> None:
+        if key.startswith("s/") and self._spool:
+            self._spool.pause(_SKETCH_SECONDS)
+        if key.startswith(("p/", "q/", "s/")):
+            self._push(_PREVIEW, tab, rid, key)
+            return
+        later = _LABELS if key.startswith(("mask/", "op/")) else _LATER
+        self._push(_URGENT if urgent else later, tab, rid, key)
 
     def _push(self, priority: int, tab: str, rid: int = 0, key: str = "") -> None:
         with self._changed:

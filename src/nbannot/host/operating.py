@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import traceback
@@ -14,8 +15,10 @@ import numpy as np
 
 from nbannot.assist.operations import OPERATIONS, Preview, preview
 from nbannot.assist.operations.outlines import shapes_between
+from nbannot.assist.operations.running import Overwrite
 from nbannot.assist.operations.tracing import segments_outlined, shapes_filled
 from nbannot.errors import EditError, NbannotError, OperationError, UnknownItemError, ViewerError
+from nbannot.host.codesearch import ask_codes
 from nbannot.host.messages import MAX_RUNS, Json, error_json
 from nbannot.host.owntools import Context, OwnTool, changed_to, outcome
 from nbannot.host.segmentvalues import SegmentValues
@@ -27,21 +30,20 @@ from nbannot.model.masks import Mask
 
 Post = Callable[..., None]
 Found = Preview | Edit | None
-KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history", "segment_values")
-OUTLINES: dict[str, Callable[..., Edit | None]] = {
-    "fill_between_shapes": shapes_between,
-    "fill_shapes": shapes_filled,
-}
+KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history", "segment_values", "codes")
+OUTLINES = ("fill_between_shapes", "fill_shapes")
 """Operations on shapes by their ids; they are applied at once, like `OUTLINE`."""
 OUTLINE = "outline_segments"
 _EVERY = 0.1
+_LEFT = 2
+"""So many operations that were given up may run out beside the one at work."""
 
 
 class _Cancelled(BaseException):
     """Nobody waits for the work any more. Not an Exception, so that no tool catches it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Task:
     """One operation asked for by one tab."""
 
@@ -90,6 +92,8 @@ class Operating:
         self._values = SegmentValues(document, lambda message: self._post(message))
         self._lock = Lock()
         self._running: _Task | None = None
+        self._left: set[_Task] = set()
+        """Given up, but still in a step that cannot be ended from outside."""
         self._next: _Task | None = None
         self._ready: _Ready | None = None
 
@@ -141,6 +145,8 @@ class Operating:
             self._post({"type": "steps", "tab": tab, **self._steps.json()})
         elif kind == "segment_values":
             self._values.ask(tab, str(content["label"]), content.get("units") or {})
+        elif kind == "codes":
+            ask_codes(tab, content, lambda message: self._post(message))
         elif kind == "operate":
             self._start(_Task(tab, int(content["rid"]), content))
         elif kind == "operate_apply":
@@ -190,11 +196,17 @@ class Operating:
             busy = self._running
             if busy is not None:
                 busy.cancelled = True
+                # An operation only reads: the next one need not wait until it looks up.
+                if not str(busy.content["op"]).startswith("tool:") and len(self._left) < _LEFT:
+                    self._left.add(busy)
+                    self._running = busy = None
         self._tell(task, 0.0, "Waiting for the former operation to stop" if busy else "")
         with self._lock:
             if self._running is None and self._next is not None:
                 self._running, self._next = self._next, None
-                Thread(target=self._work, name="nbannot-operation", daemon=True).start()
+                Thread(
+                    target=self._work, args=(self._running,), name="nbannot-operation", daemon=True
+                ).start()
 
     def _cancel(self, tab: str, rid: int) -> None:
         with self._lock:
@@ -224,11 +236,8 @@ class Operating:
 
     # The worker.
 
-    def _work(self) -> None:
+    def _work(self, task: _Task) -> None:
         while True:
-            task = self._running
-            if task is None:
-                return
             try:
                 self._perform(task)
             except _Cancelled:
@@ -237,9 +246,13 @@ class Operating:
                 if not task.cancelled:
                     self._end(task, error=self._told(task, error))
             with self._lock:
+                if task in self._left:
+                    self._left.remove(task)
+                    return
                 self._running, self._next = self._next, None
                 if self._running is None:
                     return
+                task = self._running
 
     def _perform(self, task: _Task) -> None:
         self._document.refresh()
@@ -282,7 +295,9 @@ class Operating:
         document, ids = self._document, [str(id) for id in content.get("shapes") or ()]
         if any(id not in document.shapes and id not in document.boxes for id in ids):
             raise UnknownItemError("A shape is gone")
-        return OUTLINES[content["op"]](document, ids, progress=tell)
+        if content["op"] == "fill_shapes":
+            return shapes_filled(document, ids, overwrite=self._overwrite(), progress=tell)
+        return shapes_between(document, ids, progress=tell)
 
     def _own(self, task: _Task) -> OwnTool | None:
         op = str(task.content["op"])
@@ -374,7 +389,7 @@ class Operating:
             given["segment"] = int(content["segment"])
         at = content.get("at") or {}
         if at.get("index") is not None and OPERATIONS[op].needs_point != "no":
-            given["index"] = tuple(round(float(n)) for n in at["index"])
+            given["index"] = tuple(math.floor(float(n) + 0.5) for n in at["index"])
         if at.get("frame") is not None:
             given["frame"] = int(at["frame"])
         if content.get("rules"):
@@ -398,11 +413,16 @@ class Operating:
                 for segment in mask.segments:
                     if segment.label == label.name:
                         options.setdefault("inside", (mask, segment.value))
-        options["overwrite"] = "none" if rules.get("overwrite") == "none" else "all"
-        if rules.get("overwrite") == "visible":
-            hidden = self._view().get("hidden") or ()
-            options["overwrite"] = [one.name for one in self._document.labels if one.id not in hidden]
+        options["overwrite"] = self._overwrite()
         return options
+
+    def _overwrite(self) -> Overwrite:
+        """Return which labels lose voxels by the rules of the painting tools."""
+        rule = (self._view().get("rules") or {}).get("overwrite")
+        if rule == "visible":
+            hidden = self._view().get("hidden") or ()
+            return [one.name for one in self._document.labels if one.id not in hidden]
+        return "none" if rule == "none" else "all"
 
     def _show(self, ready: _Ready) -> None:
         """Send what would change: as runs, or as slices to ask for where they are many."""

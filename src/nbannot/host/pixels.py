@@ -23,7 +23,8 @@ BANDS = len(CODECS)
 """In the place of a codec's number: a slice that comes in parts."""
 
 _LEVEL = 1
-_LARGE = 4 * 2**20
+LARGE = 4 * 2**20
+"""Slices of more bytes come in parts."""
 _BAND = 2 * 2**20
 _COARSE_EDGE = 512
 _ALIGNED = 16
@@ -71,7 +72,7 @@ def encode_parts(plane: Plane) -> Iterator[Part]:
     FormatError
         When the dtype cannot be sent.
     """
-    if plane.nbytes <= _LARGE:
+    if plane.nbytes <= LARGE:
         yield (None, *encode_image(plane))
         return
     rows, columns = plane.shape[:2]

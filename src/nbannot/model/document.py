@@ -31,7 +31,7 @@ from nbannot.model.checks import (
     check_tag,
     locked_values,
 )
-from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty, pack, painted
+from nbannot.model.edits import Batch, Edit, Item, Paint, Put, Remove, is_empty, painted
 from nbannot.model.image import Image
 from nbannot.model.items import Items, counted, place
 from nbannot.model.joining import joining
@@ -42,6 +42,7 @@ from nbannot.model.removal import label_removal
 from nbannot.model.renaming import label_renaming
 from nbannot.model.runs import Runs, clip_index
 from nbannot.model.shapes import Shape
+from nbannot.model.spill import Spill
 from nbannot.model.timeline import Step, steps_of, way
 
 
@@ -111,6 +112,7 @@ class Document:
         self._by_id: dict[str, Edit] = {}
         self._undo: list[Edit] = []
         self._redo: list[Edit] = []
+        self._spill = Spill(lambda: sum(mask.array.nbytes for mask in self._masks.values()))
         self._begin(labels, masks)
         items: list[Item] = [*boxes, *shapes, *tags]
         for item in items:
@@ -437,7 +439,7 @@ class Document:
             self._redo.clear()
             self._undo.append(recorded)
         self.edited.emit(recorded, self.revision)
-        pack(recorded)
+        self._spill.keep(recorded)
 
     def _refresh_touched(self, edit: Edit) -> None:
         if isinstance(edit, Batch):

@@ -136,15 +136,6 @@ def is_empty(edit: Edit) -> bool:
     return isinstance(edit, Put) and edit.item == edit.old
 
 
-def pack(edit: Edit) -> None:
-    """Hold the large changes of voxels in an edit compressed; its value stays the same."""
-    if isinstance(edit, Paint):
-        edit.runs.pack()
-    elif isinstance(edit, Batch):
-        for part in edit.edits:
-            pack(part)
-
-
 def painted(mask: Mask) -> list[Paint]:
     """Return the edit that paints what a mask holds into an empty one; none where it holds nothing."""
     change = difference(np.zeros_like(mask.array), mask.array)

@@ -4,12 +4,14 @@ A run is ``gap, length, old, new``, each an unsigned LEB128 varint; gap counts t
 voxels since the previous run, inside a box in C order.
 
 What a history keeps of large changes is packed: its four columns, each compressed by itself (zlib). They are a
-quarter of the bytes, and the inverse of a change shares them with it.
+quarter of the bytes, and the inverse of a change shares them with it. Where a history grows large, what its older
+steps hold lies in a file (see `nbannot.model.spill`), and is read when somebody asks for it.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,9 @@ from nbannot.errors import EditError
 
 Index = NDArray[np.int64]
 Bounds = tuple[tuple[int, int, int], tuple[int, int, int]]
-_Columns = tuple[bytes, bytes, bytes, bytes]
-"""Gaps, lengths, old and new values, each as compressed varints."""
+Parts = tuple[bytes, ...]
+Away = Callable[[], Parts]
+"""Returns parts that lie elsewhere."""
 
 PACKED_FROM = 1 << 13
 """Runs of fewer bytes stay as they are: an ordinary stroke is not worth the work."""
@@ -69,6 +72,43 @@ def decode_varints(data: bytes) -> Index:
     return values
 
 
+class Held:
+    """The bytes of runs: here, or away in a file. Changes that are each other's inverse share one.
+
+    Parameters
+    ----------
+    parts
+        The runs as varints; or four columns (gaps, lengths, old and new values), each compressed by itself.
+    """
+
+    __slots__ = ("__weakref__", "_away", "_parts")
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts: Parts | None = parts
+        self._away: Away | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The bytes, read where they are away."""
+        # Another thread may send them away meanwhile: it says where before it lets go of them.
+        parts = self._parts
+        if parts is not None:
+            return parts
+        assert self._away is not None
+        return self._away()
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return sum(len(part) for part in self._parts or ())
+
+    def send(self, keep: Callable[[Parts], Away]) -> None:
+        """Let ``keep`` have the bytes; it returns how to read them again."""
+        if self._parts is not None:
+            self._away = keep(self._parts)
+            self._parts = None
+
+
 class Runs:
     """Changed voxels inside a box, as ``count`` encoded runs.
 
@@ -80,7 +120,7 @@ class Runs:
         When ``data`` do not hold ``count`` runs.
     """
 
-    __slots__ = ("_columns", "_count", "_data")
+    __slots__ = ("_back", "_count", "_kept")
 
     def __init__(self, data: bytes = b"", count: int = 0) -> None:
         # A cheap check that catches torn messages: four numbers a run, each ends below 0x80.
@@ -88,14 +128,9 @@ class Runs:
         if int((raw < 0x80).sum()) != 4 * count or (raw.size and raw[-1] >= 0x80):
             raise EditError(f"The run data do not hold {count} runs")
         self._count = count
-        self._data: bytes | None = data
-        self._columns: _Columns | None = None
-
-    @classmethod
-    def _of_columns(cls, columns: _Columns, count: int) -> Runs:
-        runs = cls()
-        runs._count, runs._columns, runs._data = count, columns, None
-        return runs
+        self._kept = Held((data,))
+        self._back = False
+        """Whether old and new values are exchanged in what is held."""
 
     @classmethod
     def of_table(cls, table: Index) -> Runs:
@@ -117,7 +152,7 @@ class Runs:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Runs):
             return NotImplemented
-        if self is other or (self._columns is not None and self._columns is other._columns):
+        if self._kept is other._kept and self._back == other._back:
             return True
         return self._count == other._count and self.data == other.data
 
@@ -138,38 +173,38 @@ class Runs:
     @property
     def data(self) -> bytes:
         """The runs as varints."""
-        # Another thread may pack meanwhile: it fills the columns before it lets go of the data.
-        data = self._data
-        return encode_varints(self._gaps().ravel()) if data is None else data
+        kept = self._kept.parts
+        if len(kept) == 1 and not self._back:
+            return kept[0]
+        return encode_varints(self._gaps().ravel())
 
     @property
-    def held(self) -> int:
-        """Bytes that the runs take; an inverse of packed runs takes none of its own."""
-        if self._columns is None:
-            return len(self.data)
-        return sum(len(column) for column in self._columns)
+    def kept(self) -> Held:
+        """What holds the bytes; the same for a change and its inverse."""
+        return self._kept
 
     def pack(self) -> None:
         """Hold the runs compressed, where they are large; for what is kept and seldom read."""
-        data = self._data
-        if data is None or len(data) < PACKED_FROM:
+        kept = self._kept.parts
+        if len(kept) != 1 or len(kept[0]) < PACKED_FROM:
             return
-        table = np.ascontiguousarray(decode_varints(data).reshape(-1, 4).T)
-        gaps, lengths, old, new = (zlib.compress(encode_varints(column)) for column in table)
-        self._columns = gaps, lengths, old, new
-        self._data = None
+        table = np.ascontiguousarray(decode_varints(kept[0]).reshape(-1, 4).T)
+        self._kept = Held(tuple(zlib.compress(encode_varints(column)) for column in table))
 
     def _column(self, n: int) -> Index:
-        if self._columns is None:
-            return decode_varints(self.data).reshape(-1, 4)[:, n]
-        return decode_varints(zlib.decompress(self._columns[n]))
+        return self._columns(self._kept.parts, (n,))[0]
+
+    def _columns(self, kept: Parts, wanted: Sequence[int]) -> list[Index]:
+        """Return gaps (0), lengths (1), old (2) or new values (3)."""
+        order = (0, 1, 3, 2) if self._back else (0, 1, 2, 3)
+        if len(kept) == 1:
+            table = decode_varints(kept[0]).reshape(-1, 4)
+            return [table[:, order[n]] for n in wanted]
+        return [decode_varints(zlib.decompress(kept[order[n]])) for n in wanted]
 
     def _gaps(self) -> Index:
         """Return (count, 4): gap, length, old, new."""
-        data = self._data
-        if data is not None:
-            return decode_varints(data).reshape(-1, 4)
-        return np.stack([self._column(n) for n in range(4)], axis=1)
+        return np.stack(self._columns(self._kept.parts, range(4)), axis=1)
 
     def table(self) -> Index:
         """Return (count, 4): start, length, old, new."""
@@ -185,16 +220,14 @@ class Runs:
 
     def inverse(self) -> Runs:
         """Return the runs with old and new exchanged."""
-        if self._columns is not None:
-            gaps, lengths, old, new = self._columns
-            return Runs._of_columns((gaps, lengths, new, old), self._count)
-        table = self._gaps()
-        return Runs(encode_varints(np.ascontiguousarray(table[:, [0, 1, 3, 2]]).ravel()), self._count)
+        runs = Runs()
+        runs._count, runs._kept, runs._back = self._count, self._kept, not self._back
+        return runs
 
     @property
     def extent(self) -> int:
         """Flat offset just after the last voxel."""
-        return int(self._column(0).sum() + self._column(1).sum())
+        return int(sum(column.sum() for column in self._columns(self._kept.parts, (0, 1))))
 
     @property
     def size(self) -> int:

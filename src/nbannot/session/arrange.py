@@ -93,6 +93,25 @@ def begin(images: Sequence[Image], config: Config, *, layout: Layout, hanging: R
     return {**view, **asked}
 
 
+def resumed(view: dict[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a session was shown over how a viewer begins.
+
+    A session that was never shown may know its layers, from the association of its case: the rules'
+    own come before them, and the first image that has some is shown.
+    """
+    if shown_before(kept):
+        return {**view, **kept}
+    layers = {**kept.get("layers", {}), **view.get("layers", {})}
+    if not layers:
+        return view
+    return {"image": next(iter(layers)), **view, "layers": layers}
+
+
+def shown_before(kept: Mapping[str, Any]) -> bool:
+    """Whether a viewer has shown a session: then it goes on as it was, and no rule counts."""
+    return bool(set(kept) - {"layers"})
+
+
 def resolve(layout: Any, config: Config, images: Sequence[Image]) -> str | dict[str, Any]:
     """Return a layout as the view state keeps it: a name, or a tree with ids of images."""
     return read_layout(layout, images=images, names=config.layouts)

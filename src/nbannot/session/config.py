@@ -148,9 +148,9 @@ class Config:
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """Labels for boxes and masks: those for rectangles, then the default ones."""
+        """Labels of all kinds, each name once: those for rectangles, the default ones, for polygons, for rulers."""
         found: dict[str, Label] = {}
-        for kind in ("rectangleLabels", "defaultLabels"):
+        for kind in ("rectangleLabels", "defaultLabels", "polygonLabels", "rulerLabels"):
             for style in self.label_styles.get(kind) or ():
                 found.setdefault(style.name, style.label())
         # A parent of another kind is not among them.

@@ -13,8 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from nbannot.errors import SeveralSeriesWarning, StoreError
+from nbannot.errors import GoneError, RemoteError, SeveralSeriesWarning, StoreError
 from nbannot.formats import read
+from nbannot.formats.places import Fetched, fetched
+from nbannot.formats.remote import Held, Options, held, is_url
 from nbannot.model.image import Image, Images
 from nbannot.session.pixels import SUFFIX, read_pixels
 
@@ -35,7 +37,9 @@ class FileMark:
     modified, changed
         Times of content and of inode, ns; equal times spare hashing the file again.
     sha256
-        Of the content.
+        Of the content; empty for a file that was indexed and not read yet.
+    stamp
+        What its place says instead of times, for a file at a URL.
     """
 
     name: str
@@ -43,6 +47,7 @@ class FileMark:
     modified: int
     changed: int
     sha256: str
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +59,11 @@ class ImageReference:
     id, name, modality
         Of the `Image`.
     uri
-        A path relative to the project's or session's folder, or a ``file://`` URI; empty for an
-        image that was only in memory.
+        A path relative to the project's or session's folder, or a URL; empty for an image that was
+        only in memory.
     identity
-        "sha256:…" over the contents of all files, whatever their names; empty in memory.
+        "sha256:…" over the contents of all files, whatever their names; "index:…" for an image that was
+        indexed and not read yet; empty in memory.
     series_uid
         DICOM Series Instance UID, when there is one.
     shape
@@ -92,8 +98,11 @@ class ImageReference:
         base
             Folder that the path is made relative to when the image lies inside.
         """
-        paths = files_of(image)
         shape = (image.frames, *image.shape)
+        remote = fetched(image)
+        if remote is not None:
+            return cls._of_url(image, remote, shape)
+        paths = files_of(image)
         if not paths:
             return cls(image.id, image.name, image.modality, "", "", image.series_uid, shape, (), (), 0)
         place = _place(image, paths)
@@ -109,12 +118,41 @@ class ImageReference:
             image.series_uid, shape, marks, sources, checked,
         )  # fmt: skip
 
+    @classmethod
+    def _of_url(cls, image: Image, remote: Fetched, shape: tuple[int, int, int, int]) -> ImageReference:
+        own = {source.path for source in image.sources}
+        entries = [one for one in remote.entries if one.uri in own] or list(remote.entries)
+        sizes = [(remote.folder / e.name).stat().st_size for e in entries]  # not every place tells them
+        marks = tuple(
+            FileMark(e.name, size, 0, 0, remote.sha256[e.name], e.stamp)
+            for e, size in zip(entries, sizes, strict=True)
+        )
+        numbers = {entry.uri: n for n, entry in enumerate(entries)}
+        sources = tuple((s.sop_instance_uid, s.frame, numbers.get(s.path or "")) for s in image.sources)
+        return cls(
+            image.id, image.name, image.modality, remote.url, identity(marks), image.series_uid, shape,
+            marks, sources, time.time_ns(),
+        )  # fmt: skip
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the files are fetched from a URL."""
+        return is_url(self.uri)
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the image was indexed and not read yet: its id, shape and hashes are not known."""
+        return self.identity.startswith("index:")
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
             "id": self.id, "name": self.name, "modality": self.modality, "uri": self.uri,
             "identity": self.identity, "series_uid": self.series_uid, "shape": list(self.shape),
-            "files": [[f.name, f.size, f.modified, f.changed, f.sha256] for f in self.files],
+            "files": [
+                [f.name, f.size, f.modified, f.changed, f.sha256, *([f.stamp] if f.stamp else [])]
+                for f in self.files
+            ],
             "sources": [list(source) for source in self.sources], "checked": self.checked,
         }  # fmt: skip
 
@@ -132,6 +170,10 @@ class ImageReference:
         """Return the folder or file the image is in."""
         return as_path(self.uri, base=base)
 
+    def shown(self, base: Path) -> str:
+        """Return where the image is, for texts."""
+        return self.uri if self.is_remote else str(self.place(base))
+
     def paths(self, base: Path) -> list[Path]:
         """Return the image's files."""
         place = self.place(base)
@@ -139,16 +181,21 @@ class ImageReference:
             return [place]
         return [place / mark.name for mark in self.files]
 
-    def verified(self, base: Path, *, way_out: str) -> ImageReference:
+    def verified(self, base: Path, *, way_out: str, options: Options | None = None) -> ImageReference:
         """Return this reference with fresh marks, after looking whether the files are the same.
 
-        Files whose size and times are as before are not read again.
+        Files whose size and times are as before are not read again. Files at a URL are fetched, unless
+        they were before; ``options`` open it.
 
         Raises
         ------
         StoreError
             When a file is missing or its content differs; ``way_out`` becomes the hint.
+        RemoteError
+            When the place of the files cannot be reached or refuses.
         """
+        if self.is_remote:
+            return self._of_held(self.fetch(way_out=way_out, options=options))
         checked, marks, fresh = time.time_ns(), [], False
         for path, mark in zip(self.paths(base), self.files, strict=True):
             try:
@@ -170,7 +217,36 @@ class ImageReference:
             marks.append(now)
         return replace(self, files=tuple(marks), checked=checked) if fresh else self
 
-    def open(self, base: Path, *, way_out: str) -> Image:
+    def fetch(self, *, way_out: str, options: Options | None = None) -> Held:
+        """Return the files of a URL on the local disk, after a look whether they are the same.
+
+        Raises
+        ------
+        StoreError, RemoteError
+            As `verified`.
+        """
+        try:
+            found = held(self.uri, options, names=[mark.name for mark in self.files] or None)
+        except RemoteError as cause:
+            if not isinstance(cause, GoneError):
+                raise
+            raise StoreError(
+                f"Image {self.name!r} is not where it was. {cause.message}", hint=way_out
+            ) from cause
+        for mark in self.files:
+            if mark.sha256 and found.sha256.get(mark.name) != mark.sha256:
+                raise StoreError(
+                    f"Image {self.name!r} has changed: {mark.name} at {self.uri} is not the file that was annotated",
+                    hint=way_out,
+                )
+        return found
+
+    def _of_held(self, found: Held) -> ImageReference:
+        now = {entry.name: entry for entry in found.entries}
+        marks = tuple(replace(m, stamp=now[m.name].stamp) for m in self.files)
+        return self if marks == self.files else replace(self, files=marks, checked=time.time_ns())
+
+    def open(self, base: Path, *, way_out: str, options: Options | None = None) -> Image:
         """Return the image, with the id it had.
 
         Raises
@@ -182,12 +258,16 @@ class ImageReference:
         """
         if not self.files:
             raise StoreError(f"Image {self.name!r} was only in memory", hint=way_out)
-        found = _pick(open_paths(self.paths(base)), self)
+        files = self.fetch(way_out=way_out, options=options) if self.is_remote else None
+        paths = [files.folder / mark.name for mark in self.files] if files else self.paths(base)
+        found = _pick(open_paths(paths), self)
+        if files is not None and found is not None:
+            files.keep_for(found)
         same = found is not None and (found.frames, *found.shape) == self.shape
         uids = tuple(s.sop_instance_uid for s in found.sources) if found is not None else ()
         if found is None or not same or uids != tuple(s[0] for s in self.sources):
             raise StoreError(
-                f"Image {self.name!r} in {self.place(base)} is not read as it was: its slices differ",
+                f"Image {self.name!r} in {self.shown(base)} is not read as it was: its slices differ",
                 hint=way_out,
             )
         found.id, found.name = self.id, self.name
@@ -205,7 +285,9 @@ def open_paths(paths: Sequence[Path]) -> Image | Images:
 
 
 def files_of(image: Image) -> list[Path]:
-    """Return the files an image was read from; empty for one made in memory."""
+    """Return the files an image was read from; empty for one made in memory or fetched from a URL."""
+    if fetched(image) is not None:
+        return []
     named = {str(as_path(source.path)) for source in image.sources if source.path}
     if named:
         return sorted(Path(name) for name in named)
@@ -230,8 +312,8 @@ def as_path(uri: str, *, base: Path | None = None) -> Path:
         return Path(url2pathname(parts.path))
     if "://" in uri:
         raise StoreError(
-            f"Images at {parts.scheme}:// cannot be opened yet",
-            hint="Give a path or a file:// URL of a file on this machine.",
+            f"{parts.scheme}:// is no file on this machine",
+            hint="Give a path or a file:// URL.",
         )
     path = base / uri if base is not None else Path(uri)
     return Path(os.path.normpath(path.absolute()))

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nbannot.errors import StoreError
-from nbannot.session import Session
 from nbannot.session.images import as_path
 from nbannot.store.opening import in_folder, in_postgres
 from nbannot.store.project import Project
@@ -23,7 +22,7 @@ __all__ = ["Project", "RemoteProject", "StoredProject", "open_project"]
 def open_project(
     url: str | Path,
     *,
-    show: Callable[[Session], Any] | None = None,
+    show: Callable[..., Any] | None = None,
     author: str | None = None,
     read_only: bool = False,
     files: str | Path | None = None,
@@ -37,7 +36,7 @@ def open_project(
         A folder: a path or a ``file://`` URL; ``postgresql://user:password@host/database?project=name``; or
         ``https://…/services/nbannot`` (with ``/projects/NAME``), the service of a Hub.
     show
-        Makes what ``project.open`` returns of a session.
+        Makes what ``project.open`` returns of a session, and of ``config=`` where the project keeps one.
     author
         Who acts; the login name when missing.
     read_only
@@ -46,8 +45,9 @@ def open_project(
         Where a project in PostgreSQL keeps its files: a folder, or a URL of fsspec such as
         ``s3://bucket/prefix``. Needed once; the project remembers it.
     storage_options
-        Login and address of that storage, for fsspec; never kept. For a service ``{"token": …}``, where the
-        program runs in no notebook of its Hub.
+        Logins and addresses of that storage and of the images at URLs; by the beginning of the URL
+        (``{"s3://a/": {…}, "dicomweb+": {…}}``) where they differ. For a service ``{"token": …}``, where the
+        program runs in no notebook of its Hub. Never kept.
 
     Raises
     ------
@@ -67,6 +67,7 @@ def open_project(
     who = author or getpass.getuser()
     if scheme in ("postgresql", "postgres"):
         core = in_postgres(text, files=files, storage_options=storage_options, show=show, read_only=read_only)
+        core.options = storage_options or {}
         return StoredProject(core, author=who)
     if scheme not in ("", "file"):
         raise StoreError(
@@ -76,4 +77,6 @@ def open_project(
     if files is not None:
         raise StoreError("A project in a folder keeps its files there", hint="Leave files= away.")
     folder = as_path(str(Path(text).expanduser()) if not scheme else text)
-    return StoredProject(in_folder(folder, show=show, read_only=read_only), author=who)
+    core = in_folder(folder, show=show, read_only=read_only)
+    core.options = storage_options or {}
+    return StoredProject(core, author=who)

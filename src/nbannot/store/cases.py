@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbannot.errors import StoreError, UnknownItemError
+from nbannot.formats.remote import is_url
 from nbannot.model.codec import decode_item, encode_item
 from nbannot.model.document import Document
 from nbannot.model.image import Image
@@ -19,6 +20,7 @@ from nbannot.store import overview
 from nbannot.store.access import case_sets
 from nbannot.store.actor import Actor, case_row, plain_name
 from nbannot.store.core import Core
+from nbannot.store.files import first_read, moved_to_url, options_for
 from nbannot.store.patterns import fitting
 from nbannot.store.project import Source
 from nbannot.store.sources import discard, moved, opened, refer
@@ -98,7 +100,7 @@ class Cases:
         if self.exists(name):
             raise _taken(name)
         self._core.database.check_writable()
-        found = opened(images)
+        found = opened(images, self._core.options)
         items = [Label(entry) if isinstance(entry, str) else entry for entry in labels]
         Document(found, labels=items, author=self._actor.person)  # refuses impossible labels
         references: list[ImageReference] = []
@@ -147,16 +149,47 @@ class Cases:
         self._actor.check("case.read", case)
         row = self.row(case)
         self._actor.note("case.read", case=case)
-        images = []
+        images: list[Image] = []
         for reference in self.kept(row.id):
             call = f"project.relink({case!r}, {reference.name!r}, path)"
             hint = f"Put it back, or say where it is: {call}."
+            if reference.is_indexed:
+                images += self._first_read(row.id, reference, hint)
+                continue
             self._core.place.fetch(reference)
-            fresh = reference.verified(self._core.base, way_out=hint)
-            images.append(fresh.open(self._core.base, way_out=hint))
+            options = options_for(reference.uri, self._core.options)
+            fresh = reference.verified(self._core.base, way_out=hint, options=options)
+            images.append(fresh.open(self._core.base, way_out=hint, options=options))
             if fresh != reference and not self._core.database.read_only and not self._core.place.shared:
                 self._keep(row.id, fresh)
         return tuple(images)
+
+    def read_once(self, case: int) -> tuple[ImageReference, ...]:
+        """Return the references of a case, after reading those that were only indexed."""
+        for reference in self.kept(case):
+            if reference.is_indexed:
+                self._first_read(case, reference, "Index its place again: project.index(url).")
+        return self.kept(case)
+
+    def _first_read(self, case: int, reference: ImageReference, hint: str) -> list[Image]:
+        """Read an indexed image for the first time, and keep what is known of it from now on."""
+        found = first_read(reference, self._core.base, way_out=hint, options=self._core.options)
+        if not self._core.database.read_only:
+            table = tables().images
+
+            def work(connection: Connection) -> None:
+                query = table.select().where(table.c.case_id == case).order_by(table.c.position)
+                rows: list[dict[str, Any]] = []
+                for row in connection.execute(query):
+                    if row.image_id == reference.id:
+                        rows += [{**image_row(new), "case_id": case, "copied": False} for new, _ in found]
+                    elif row.image_id not in {new.id for new, _ in found}:
+                        rows.append(dict(row._mapping))
+                connection.execute(table.delete().where(table.c.case_id == case))
+                connection.execute(table.insert(), [{**row, "position": n} for n, row in enumerate(rows)])
+
+            self._core.database.change(work)
+        return [image for _, image in found]
 
     def relink(self, case: str, image: str, path: str | Path) -> None:
         """Tell where an image has moved to; see `StoredProject.relink`."""
@@ -170,7 +203,10 @@ class Cases:
                 hint=f"Name one by id: {', '.join(entry.id for entry in references)}.",
             )
         self._core.database.check_writable()
-        new = moved(found[0], as_path(str(path)), self._core.base)
+        if is_url(str(path)):
+            new = moved_to_url(found[0], str(path), self._core.options)
+        else:
+            new = moved(found[0], as_path(str(path)), self._core.base)
         table = tables().images
         where = (table.c.case_id == row.id) & (table.c.image_id == new.id)
         query = table.update().where(where).values(image_row(new))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
@@ -35,6 +35,8 @@ class Core:
         Number of edits from one snapshot to the next.
     close
         Gives the database back.
+    options
+        What opens URLs of images (storage_options); never kept.
     live
         What keeps the open sessions, by (actor, session id).
     images
@@ -43,9 +45,10 @@ class Core:
 
     database: Database
     place: Place
-    show: Callable[[Session], Any] | None
+    show: Callable[..., Any] | None
     every: int
     close: Callable[[], object]
+    options: Mapping[str, Any] = field(default_factory=dict)
     live: weakref.WeakValueDictionary[tuple[str, str], Kept] = field(
         default_factory=weakref.WeakValueDictionary
     )

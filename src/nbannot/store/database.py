@@ -54,6 +54,8 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """Give a connection whose view does not change."""
         with failing(self.name), self.engine.connect() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextmanager

@@ -24,6 +24,7 @@ from nbannot.store.cases import Cases, insert_case
 from nbannot.store.core import Core
 from nbannot.store.database import insert_new
 from nbannot.store.failures import failing
+from nbannot.store.files import options_for
 from nbannot.store.frames import frame
 from nbannot.store.journal import insert_edits, renamed
 from nbannot.store.tables import tables
@@ -75,7 +76,7 @@ def _write(core: Core, cases: Cases, archive: zipfile.ZipFile, *, images: bool) 
     known, blobs = tables(), set[str]()
     with core.database.reading() as connection:
         for row in _pages(connection, select(known.cases).order_by(known.cases.c.id)):
-            references = cases.kept(row.id)
+            references = cases.read_once(row.id) if images else cases.kept(row.id)
             held = {
                 "name": row.name, "labels": json.loads(row.labels), "patient": row.patient,
                 "study": row.study, "path": row.path, "data": json.loads(row.data),
@@ -119,7 +120,14 @@ def _write_images(
 ) -> None:
     for number, reference in enumerate(references):
         core.place.fetch(reference)
-        for mark, path in zip(reference.files, reference.paths(core.base), strict=True):
+        fetched = None
+        if reference.is_remote:
+            options = options_for(reference.uri, core.options)
+            fetched = reference.fetch(way_out="Export it without images.", options=options)
+        paths = (
+            [fetched.folder / one.name for one in reference.files] if fetched else reference.paths(core.base)
+        )
+        for mark, path in zip(reference.files, paths, strict=True):
             with failing(path):
                 archive.write(path, f"images/{case}/{number}/{mark.sha256}")
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbannot.errors import ReadOnlyError, StoreError
-from nbannot.session import Session
 from nbannot.store.core import SNAPSHOT_EVERY, Core
 from nbannot.store.database import Database
 from nbannot.store.engines import postgres_engine, server_of, sqlite_engine
 from nbannot.store.failures import failing
+from nbannot.store.files import options_for
 from nbannot.store.places import FolderPlace
 from nbannot.store.schema import migrate
 from nbannot.store.settings import get_setting, put_setting
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NAME = "project.sqlite"
 
-Show = Callable[[Session], Any]
+Show = Callable[..., Any]
 
 
 def in_folder(
@@ -93,7 +93,7 @@ def in_postgres(
                 f"It is not known where {server.name} keeps its files",
                 hint='Say it once: open_project(url, files="s3://bucket/prefix"), or a folder.',
             )
-        place = place_at(where, storage_options)
+        place = place_at(where, options_for(where, storage_options or {}))
         database = Database(engine, server.name, place.blobs, read_only)
         if where != known and not read_only:
             # Kept as it was meant: a folder by its whole path, a URL without options.

@@ -17,6 +17,7 @@ from nbannot.session import history as narrative
 from nbannot.session.state import State, capture, rebuild
 from nbannot.store import overview
 from nbannot.store.actor import Actor, plain_name
+from nbannot.store.associate import start_with
 from nbannot.store.cases import Cases
 from nbannot.store.core import UNDO_STEPS, Core
 from nbannot.store.journal import Journal, Lease, snapshot_row
@@ -158,10 +159,11 @@ class Sessions:
     ) -> Row[Any]:
         known = self._cases.row(case)
         document = Document(images, labels=self._cases.labels(known), author=self._actor.person)
+        view = {} if state else start_with(self._core, known.data, images, document)
         row = {
             "id": uuid4().hex, "case_id": known.id, "reader": plain_name("A reader", reader),
             "session": number, "repeat": repeat, "document_id": document.id, "created": time.time(),
-            "head": 0, "view": "{}", "status": "open", "changed": None, "submitted": None, "writer": "",
+            "head": 0, "view": json.dumps(view), "status": "open", "changed": None, "submitted": None, "writer": "",
             "writer_seen": None,
         }  # fmt: skip
         first = snapshot_row(self._core.database.blobs, str(row["id"]), state or capture(document), 0)

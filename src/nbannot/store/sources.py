@@ -6,23 +6,28 @@ import hashlib
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
-from nbannot.errors import StoreError
+from nbannot.errors import SeveralSeriesWarning, StoreError
+from nbannot.formats import read
+from nbannot.formats.places import fetched
+from nbannot.formats.remote import Options, is_url
 from nbannot.model.image import Image
 from nbannot.session import FileMark, ImageReference
 from nbannot.session.images import as_path, open_paths, uri_of
 from nbannot.session.pixels import SUFFIX, read_pixels, write_pixels
 from nbannot.store.blobs import sync_folder
 from nbannot.store.failures import failing
+from nbannot.store.files import options_for
 from nbannot.store.project import Source
 
 
-def opened(sources: Source | Sequence[Source]) -> list[Image]:
-    """Return the images of paths, ``file://`` URLs and images.
+def opened(sources: Source | Sequence[Source], options: Options) -> list[Image]:
+    """Return the images of paths, URLs and images; ``options`` open URLs.
 
     Raises
     ------
@@ -36,6 +41,12 @@ def opened(sources: Source | Sequence[Source]) -> list[Image]:
     for source in given:
         if isinstance(source, Image):
             images.append(source)
+            continue
+        if is_url(str(source)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SeveralSeriesWarning)
+                found = read(str(source), storage_options=options_for(str(source), options))
+            images += [found] if isinstance(found, Image) else list(found.values())
             continue
         path = as_path(str(source))
         if not path.exists():
@@ -74,14 +85,19 @@ def discard(references: Sequence[ImageReference], base: Path) -> None:
 
 def _copied(image: Image, base: Path) -> ImageReference:
     before = ImageReference.of(image)
+    held = fetched(image)
     folder = base / "images" / uuid4().hex[:16]
     with failing(folder):
         try:
             folder.mkdir(parents=True)
             if before.files:
-                place = folder / before.place(base).name
-                for mark, path in zip(before.files, before.paths(base), strict=True):
-                    target = place if path == before.place(base) else place / mark.name
+                paths = (
+                    before.paths(base) if held is None else [held.folder / one.name for one in before.files]
+                )
+                alone = len(paths) == 1 and (held is not None or paths[0] == before.place(base))
+                place = folder / (paths[0].name if alone else "files" if held else before.place(base).name)
+                for mark, path in zip(before.files, paths, strict=True):
+                    target = place if alone else place / mark.name
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, target)
                     _sync(target)

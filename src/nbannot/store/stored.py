@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbannot.errors import StoreError
+from nbannot.formats.progress import Progress
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.session import ImageReference, Session, SessionBuilder
 from nbannot.store import presence
 from nbannot.store.actor import Actor, plain_name
 from nbannot.store.adopt import adopt, same_images
+from nbannot.store.associate import associate
 from nbannot.store.audit import Audit
 from nbannot.store.building import build
 from nbannot.store.cases import Cases
@@ -21,6 +24,7 @@ from nbannot.store.comments import Comments
 from nbannot.store.configs import Configs
 from nbannot.store.core import Core
 from nbannot.store.exchange import export_to, merge
+from nbannot.store.index import Indexed, Indexing
 from nbannot.store.people import People
 from nbannot.store.project import Source
 from nbannot.store.results import Case, results
@@ -65,8 +69,8 @@ class StoredProject:
         return self._core.database.read_only
 
     @property
-    def show(self) -> Callable[[Session], Any] | None:
-        """What makes a view of a session; None where none was given."""
+    def show(self) -> Callable[..., Any] | None:
+        """What makes a view of a session, and of ``config=`` where the project keeps one; None without any."""
         return self._core.show
 
     def __repr__(self) -> str:
@@ -220,6 +224,75 @@ class StoredProject:
         """
         self._cases.relink(case, image, path)
 
+    def index(
+        self,
+        url: str | Path,
+        *,
+        rules: Any = None,
+        scheduler: Any = None,
+        progress: Progress | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Indexed:
+        """Make cases of what is at a place, from headers alone; again later, look only at what changed.
+
+        Parameters
+        ----------
+        url
+            A folder, file or archive; ``s3://bucket/prefix``, ``zip://folder::archive``,
+            ``dicomweb+https://host/dicom-web``.
+        rules
+            Which case a file belongs to: a regular expression over its path with groups ``case``, ``patient``,
+            ``study``, ``name``; a table; a function; a mapping with ``pattern``, ``table``, ``function`` and
+            ``labels``. By study and folder when missing. See docs/cases.md.
+        scheduler
+            "threads", "processes", or the address of a Dask scheduler ("tcp://host:8786").
+        progress
+            Called with the part that is done (0 to 1) and what is being done; what it raises stops, and what
+            was read stays.
+        storage_options
+            What opens the URL; never kept.
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not add cases.
+        FormatError, RemoteError, StoreError
+            When the place is not there, cannot be reached, or the rules cannot be used.
+        """
+        work = Indexing(self._core, self._actor, os.fspath(url), rules)
+        return work.run(scheduler, progress, storage_options or {})
+
+    def associate(self, *, dry_run: bool = False, patterns: Any = None, table: Any = None) -> pd.DataFrame:
+        """Attach segment groups, reports and layers that were indexed to their images.
+
+        By ``table``, by the series or study that a file names, by ``patterns``, by VolView's tokens ``.seg.``
+        and ``.layer.``, by folder; PET becomes a layer of the CT of its study. New sessions begin with them.
+
+        Parameters
+        ----------
+        dry_run
+            Whether only to say what would go where.
+        patterns
+            Regular expressions over the path of a file, with the path or name of its image:
+            ``{r"(.+)_mask.nii.gz$": r"\1.nii.gz"}``.
+        table
+            Rows with ``file`` and ``image``: paths, names or Series Instance UIDs.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: file, kind ("segments", "layer"), case, image, attached, why. What has another geometry
+            than its image is refused.
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not change cases.
+        StoreError
+            When patterns or table cannot be used.
+        """
+        return associate(self._core, self._actor, dry_run=dry_run, patterns=patterns, table=table)
+
     def case(self, name: str) -> Case:
         """Return one case: its readers, and what they marked.
 
@@ -260,7 +333,9 @@ class StoredProject:
                 "This project was opened without a way to show a session",
                 hint="Use project.start(case), or nbannot.open_project.",
             )
-        return self._core.show(self.start(case, reader=reader))
+        session = self.start(case, reader=reader)
+        config = self.configs.shown(case)
+        return self._core.show(session) if config is None else self._core.show(session, config=config)
 
     def start(
         self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1

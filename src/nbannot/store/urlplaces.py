@@ -136,6 +136,9 @@ class _Store:
     def __init__(self, url: str, options: dict[str, Any]) -> None:
         fsspec = need("fsspec", extra="s3")
         self._url = url
+        if urlsplit(url).scheme in ("s3", "s3a"):
+            # A bucket that is away is told after seconds, not minutes.
+            options.setdefault("config_kwargs", {"retries": {"max_attempts": 2}, "connect_timeout": 5})
         try:
             # Without listings that may be old: other programs write here too.
             self._fs, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
@@ -144,6 +147,8 @@ class _Store:
             raise StoreError(f"Files cannot be kept at {urlsplit(url).scheme}://") from cause
         except (ValueError, TypeError) as cause:
             raise StoreError(f"Files cannot be kept at {urlsplit(url).scheme}://: unknown") from cause
+        if hasattr(self._fs, "retries"):
+            self._fs.retries = 3
 
     def read(self, name: str) -> bytes:
         """Return a whole object."""

@@ -30,8 +30,10 @@ from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
 from nbannot.model.sliced import Sliceable, SlicedPixels
 from nbannot.session import Session
-from nbannot.session.arrange import Configured, Layout, Rules, begin, configure, resolve
+from nbannot.session.arrange import Configured, Layout, Rules, begin, configure, resolve, resumed, shown_before
 from nbannot.session.config import Config
+from nbannot.viewer.ahead import first_keys
+from nbannot.viewer.beside import find_beside
 from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
 from nbannot.viewer.living import Living
@@ -117,22 +119,26 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
         images = _images(shown)
         self._config = configure(config, images)
         fresh = not isinstance(shown, Document | Session) and labels is None and masks is None
+        beside = find_beside(images, self._config.io if fresh else {})
+        images += beside.new(images)
         self._document = _document(
             shown if isinstance(shown, Document | Session) else images,
             self._config.labels or None if fresh else labels,
             masks,
         )
+        beside.add_to(self._document)
         self._sending = RLock()
         self._closed = False
         self._channel: Channel | None = None
         self._spool: Spool | None = None
         kept = {} if self._session is None else self._session.view
-        view = begin(images, self._config, layout=layout, hanging=False if kept else hanging)
+        view = begin(images, self._config, layout=layout, hanging=False if shown_before(kept) else hanging)
         view["backend"] = _option("backend", backend, Backend)
-        view.update(kept)
+        view = resumed(view, kept)
         if height is not None:
             view["height"] = int(height)
         super().__init__(uid=uuid.uuid4().hex, view=view)
+        beside.draw(self.overlay)
         if window is not None:
             self.window = window
         self._spool = Spool(self._document.images)
@@ -145,6 +151,7 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
             headers=headers and self._config.headers,
             config=self._config.to_json(),
             operating=self._operating,
+            first=_First(self),
         )
         self.on_msg(self._receive)
         watch(self)
@@ -324,6 +331,8 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
     def _receive(self, _: object, content: Any, buffers: Sequence[memoryview]) -> None:
         if isinstance(content, Mapping) and content.get("type") == "module":
             name = content.get("name")
+            if name is None and self._channel is not None:
+                self._channel.prepare()
             if name is None or name in _PARTS:
                 self.send(*_module(name))
             return
@@ -353,6 +362,17 @@ class _Sender:
         viewer = self._viewer()
         if viewer is not None and viewer.comm is not None:
             viewer.send(content, buffers)
+
+
+class _First:
+    """What a new page of a viewer asks for first, without keeping the viewer alive."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = weakref.ref(viewer)
+
+    def __call__(self) -> list[str]:
+        viewer = self._viewer()
+        return [] if viewer is None else first_keys(viewer.document, viewer._plain_view())
 
 
 class _View:

@@ -1,8 +1,10 @@
 /** The dialog that defines a label: name, colour, key, code, parent, scope and what is asked about it; one edit. */
+import type { LiveRoad } from "../../channel/live";
 import type { AttributeJson, AttributeValue, EditDraft, LabelItem } from "../../model/protocol";
 import { fault } from "../../model/schema";
 import { nameProblem, putLabel, renameLabel, type Named } from "../../tools/labels";
 import { readAnswer } from "./attributes";
+import { codeFinder } from "./codefinder";
 import type { Dialogs } from "../dialog";
 import { h } from "../dom";
 import { icon } from "../icons";
@@ -159,7 +161,7 @@ function questionRow(one: Typed, remove: (row: HTMLElement) => void): { row: HTM
 }
 
 /** Fields of the label itself; `read` gives the label, or what is wrong. */
-function labelFields(label: LabelItem, named: Named): { rows: HTMLElement[]; read(): LabelItem | string } {
+function labelFields(label: LabelItem, named: Named, live: LiveRoad | undefined, signal: AbortSignal): { rows: HTMLElement[]; read(): LabelItem | string } {
   const name = input("name", label.name, { "data-nbannot-first": true });
   const color = h("input", { type: "color", value: label.color, "data-nbannot-edit": "color" });
   const key = input("key", label.key ?? "", { maxlength: "1", class: "nbannot-number" });
@@ -174,6 +176,9 @@ function labelFields(label: LabelItem, named: Named): { rows: HTMLElement[]; rea
   const scheme = input("scheme", label.code?.scheme ?? "", { list: "nbannot-schemes", placeholder: "SCT", class: "nbannot-number" });
   const schemes = h("datalist", { id: "nbannot-schemes" }, ...[...SCHEMES, ...own].map((one) => h("option", { value: one })));
   const [value, meaning] = [input("code", label.code?.value ?? ""), input("meaning", label.code?.meaning ?? "")];
+  const finder = live && codeFinder(live, signal, (code) => {
+    [scheme.value, value.value, meaning.value] = [code.scheme, code.value, code.meaning];
+  });
   const scopes = SCOPES.map((scope) => {
     const box = h("input", { type: "checkbox", "data-nbannot-edit": `scope-${scope}` });
     box.checked = label.scope.includes(scope);
@@ -182,6 +187,7 @@ function labelFields(label: LabelItem, named: Named): { rows: HTMLElement[]; rea
   const rows = [
     h("div", { class: "nbannot-edit-line" }, field("Name", name), field("Colour", color), field("Key", key)),
     h("div", { class: "nbannot-edit-line" }, field("Below", parent)),
+    ...(finder ? [finder] : []),
     h("div", { class: "nbannot-edit-line" }, field("Code: scheme", scheme), field("value", value), field("meaning", meaning), schemes),
     h("fieldset", { class: "nbannot-edit-line" }, h("legend", {}, "Said of (none ticked: all)"), ...scopes.map(({ row }) => row)),
   ];
@@ -205,7 +211,8 @@ function labelFields(label: LabelItem, named: Named): { rows: HTMLElement[]; rea
 
 /** Open the dialog; what it changes is one edit. */
 export function editLabel(scene: Scene, dialogs: Dialogs, label: LabelItem, named: Named): void {
-  const fields = labelFields(label, named);
+  const abort = new AbortController();
+  const fields = labelFields(label, named, scene.source.channel.live, abort.signal);
   let questions: ReturnType<typeof questionRow>[] = [];
   const holder = h("div", { class: "nbannot-edit-questions" });
   const problem = h("div", { class: "nbannot-form-note", role: "alert", hidden: true });
@@ -229,6 +236,7 @@ export function editLabel(scene: Scene, dialogs: Dialogs, label: LabelItem, name
   );
   label.attributes.forEach((one) => add(typedOf(one)));
   const dialog = dialogs.build("label", `Label ${label.name}`, [form]);
+  dialog.signal.addEventListener("abort", () => abort.abort());
   cancel.addEventListener("click", () => dialog.close());
   form.addEventListener("submit", (event) => {
     event.preventDefault();

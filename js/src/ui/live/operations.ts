@@ -64,6 +64,8 @@ class Operations implements OperationsPart {
   readonly #segmentRow = h("label", { class: "nbannot-live-row" }, h("span", {}, "Segment"), this.#segment);
   readonly #target = h("select", { "data-nbannot-field": "target" }, h("option", { value: "" }, "same segment"), h("option", { value: "new" }, "new label"));
   readonly #targetRow = h("label", { class: "nbannot-live-row" }, h("span", {}, "Result"), this.#target);
+  readonly #from = h("select", { "data-nbannot-field": "from" }, h("option", { value: "" }, ""), h("option", { value: "place" }, "a place to click"));
+  readonly #fromRow = h("label", { class: "nbannot-live-row" }, h("span", {}, "Start from"), this.#from);
   readonly #rules = h("input", { type: "checkbox", "data-nbannot-field": "rules" });
   readonly #rulesRow = h("label", { class: "nbannot-live-row" }, h("span", {}, "Keep to the painting rules"), this.#rules);
   readonly #fields = h("div", {});
@@ -93,7 +95,7 @@ class Operations implements OperationsPart {
     listen(close, "click", signal, () => host.close());
     this.#rules.checked = true;
     const form = h(
-      "form", { novalidate: true }, this.#own, this.#choose, this.#help, this.#segmentRow, this.#targetRow, this.#fields, this.#rulesRow,
+      "form", { novalidate: true }, this.#own, this.#choose, this.#help, this.#segmentRow, this.#targetRow, this.#fromRow, this.#fields, this.#rulesRow,
       this.#place, this.#status, this.#bar, h("div", { class: "nbannot-live-buttons" }, this.#preview, this.#apply, this.#cancel),
     );
     this.element = h(
@@ -108,6 +110,7 @@ class Operations implements OperationsPart {
     listen(this.#apply, "click", signal, () => this.#yes());
     listen(this.#cancel, "click", signal, () => this.#no());
     listen(this.#choose, "change", signal, () => this.#chosen());
+    listen(this.#from, "change", signal, () => this.#no());
     for (const control of [this.#segment, this.#target, this.#rules]) listen(control, "change", signal, () => this.#changed(control === this.#segment));
     listen(this.element, "keydown", signal, (event) => {
       // Letters typed into a field stay there; Escape first gives up what is under way.
@@ -205,6 +208,7 @@ class Operations implements OperationsPart {
     this.#no();
     this.#keep();
     this.#at = null;
+    this.#from.value = "";
     this.#drawForm();
     this.#set("idle", "");
   }
@@ -234,19 +238,20 @@ class Operations implements OperationsPart {
     const { operation } = form;
     if (form.problem) return this.#set("idle", form.problem, "error");
     this.#tool = "";
-    if (!at && needsPlace(operation, form.values)) return this.#pick();
+    const picked = needsPlace(operation, form.values, this.#from.value);
+    if (!at && picked) return this.#pick();
     const place = at ?? this.#here();
     this.#at = at;
     const { mask, value } = this.#segmentChosen() ?? { mask: null, value: null };
     const target = this.#target.value === "new" && !this.#targetRow.hidden;
     if (!mask && !(target && !operation.needs_voxels)) return this.#set("idle", "Add a label first.", "error");
-    this.#send(operation.name, place, {
+    this.#send(operation.name, picked ? place : { ...place, index: null }, {
       mask: mask?.id ?? null, segment: value, image: place.image, params: form.values,
       ...(target ? { target: "new" as const } : {}), rules: this.#restricted && this.#rules.checked,
     });
   }
 
-  #send(op: string, at: Place, more: object = {}): void {
+  #send(op: string, at: Omit<Place, "index"> & { readonly index: Place["index"] | null }, more: object = {}): void {
     this.#rid = this.host.road.nextRid();
     this.#bar.removeAttribute("value");
     this.#set("running", "Working …");
@@ -353,7 +358,9 @@ class Operations implements OperationsPart {
     };
     this.#form = new Form(operation, context, this.#kept.get(operation.name) ?? {}, () => this.#changed(false));
     this.#fields.replaceChildren(this.#form.element);
-    this.#place.hidden = operation.needs_point === "no";
+    this.#fromRow.hidden = operation.starts === "";
+    this.#from.options[0]!.textContent = operation.starts;
+    this.#place.hidden = operation.needs_point === "no" || !this.#fromRow.hidden;
     setText(this.#place, operation.needs_point === "yes" ? "It starts where you click after Preview." : "Some choices start where you click after Preview.");
   }
 
@@ -396,9 +403,10 @@ function placeOf(pane: Pane, world: readonly number[], index: readonly number[])
   return { pane: pane.id, image: pane.image.id, frame: pane.time, plane: pane.plane, world: [...world], index: [...index] };
 }
 
-/** Whether the operation, as it is filled in, starts from a place. */
-export function needsPlace(operation: OperationForm, values: Values): boolean {
+/** Whether the operation, as it is filled in, starts from a place; `from`: what is chosen where there is a choice. */
+export function needsPlace(operation: OperationForm, values: Values, from = ""): boolean {
   if (operation.needs_point === "yes") return true;
+  if (operation.starts !== "") return from === "place";
   return operation.needs_point === "depends" && ["selected", "remove"].includes(String(values["method"] ?? ""));
 }
 

@@ -20,7 +20,7 @@ const FILL = 0.9;
 
 export class Body implements VolumeBody {
   readonly #canvas = h("canvas", {
-    class: "nbannot-canvas nbannot-volume-canvas", tabindex: 0, role: "img",
+    class: "nbannot-canvas nbannot-volume-canvas", tabindex: 0, role: "img", "data-nbannot-keys": "picture",
     "aria-label": "3-D picture. Arrow keys turn it, with Shift they shift it, + and - zoom, Enter puts the crosshair on the surface in the middle.",
   });
   readonly #cross = s("path", { class: "nbannot-volume-cross" });
@@ -166,9 +166,9 @@ export class Body implements VolumeBody {
     const { host } = this;
     if (!host.settings.layers) return [];
     const out: CastLayer[] = [];
-    for (const layer of host.layers) {
+    for (const layer of host.layers.slice(-MAX_LAYERS)) {
       const field = this.#content.layers.get(`${layer.image}/${layer.frame}`);
-      if (!field || out.length === MAX_LAYERS) continue;
+      if (!field) continue;
       const toBase = layer.toBase.length === 16 ? layer.toBase : IDENTITY;
       try {
         inverted(toBase);
@@ -248,19 +248,27 @@ export class Body implements VolumeBody {
     setText(this.#text, text);
     this.#bar.element.hidden = text !== "";
     const { host } = this;
-    const note = text ? "" : !this.#content.field ? "Loading the volume…" : !this.#content.fine ? "Loading finer…" : "";
-    setText(this.#note, note);
+    const loading = !this.#content.field ? "Loading the volume…" : !this.#content.fine ? "Loading finer…" : "";
+    setText(this.#note, text ? "" : [loading, ...this.#missing()].filter((line) => line !== "").join("\n"));
     this.#note.toggleAttribute("role", false);
     const pressed = new Set(this.#open);
     if (this.#mode === "mip") pressed.add("mip");
     if (host.settings.segments) pressed.add("segments");
     if (host.settings.layers) pressed.add("layers");
     const hidden = new Set<Toggle>();
-    if (host.layers.length === 0) hidden.add("layers");
+    if (host.layers.length + host.missing.length === 0) hidden.add("layers");
     this.#bar.draw({
       presets: this.#presets, preset: this.#preset.id, mode: this.#mode,
       edited: host.settings.points !== null, pressed, hidden,
     });
+  }
+
+  /** Which visible layers are not drawn, and why. */
+  #missing(): readonly string[] {
+    const { host } = this;
+    if (!host.settings.layers) return [];
+    const below = host.layers.slice(0, -MAX_LAYERS).map((layer) => `${layer.name}: 3-D draws the upper ${MAX_LAYERS} layers.`);
+    return [...host.missing, ...below];
   }
 
   #drawOverlay(): void {

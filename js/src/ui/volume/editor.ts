@@ -5,6 +5,11 @@ import { h, listen, s, setAttribute, setText } from "../dom";
 const WIDTH = 300;
 const HEIGHT = 84;
 const MARGIN = 7;
+/** What a finger can press of a point, and what is seen of it. */
+const REACH = 12;
+const DOT = 5.5;
+
+const POINT = "[data-nbannot-point]";
 
 export interface EditorEvents {
   change(points: readonly Point[]): void;
@@ -12,7 +17,7 @@ export interface EditorEvents {
 
 export class Editor {
   readonly element: HTMLElement;
-  readonly #svg = s("svg", { class: "nbannot-transfer", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": "Opacity by value" });
+  readonly #svg = s("svg", { class: "nbannot-transfer", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": "Opacity by value", "data-nbannot-keys": "points", tabindex: -1 });
   readonly #bars = s("path", { class: "nbannot-transfer-histogram" });
   readonly #line = s("polyline", { class: "nbannot-transfer-line" });
   readonly #handles = s("g");
@@ -98,12 +103,14 @@ export class Editor {
     setAttribute(this.#line, "points", points.map(([value, opacity]) => `${this.#x(value).toFixed(1)},${this.#y(opacity).toFixed(1)}`).join(" "));
     while (this.#handles.childElementCount > points.length) this.#handles.lastElementChild!.remove();
     while (this.#handles.childElementCount < points.length) {
-      this.#handles.append(s("circle", { r: 5.5, tabindex: 0, role: "slider", "aria-valuemin": 0, "aria-valuemax": 100 }));
+      this.#handles.append(s(
+        "g", { tabindex: 0, role: "slider", "aria-valuemin": 0, "aria-valuemax": 100 },
+        s("circle", { r: REACH, class: "nbannot-transfer-reach" }), s("circle", { r: DOT }),
+      ));
     }
     points.forEach(([value, opacity, color], n) => {
       const handle = this.#handles.children[n]!;
-      setAttribute(handle, "cx", this.#x(value).toFixed(1));
-      setAttribute(handle, "cy", this.#y(opacity).toFixed(1));
+      setAttribute(handle, "transform", `translate(${this.#x(value).toFixed(1)} ${this.#y(opacity).toFixed(1)})`);
       setAttribute(handle, "fill", color);
       setAttribute(handle, "data-nbannot-point", n);
       setAttribute(handle, "aria-label", `Point ${n + 1} of ${points.length} at ${this.#number(value)}`);
@@ -132,12 +139,19 @@ export class Editor {
 
   #press(event: PointerEvent): void {
     event.stopPropagation();
-    const n = (event.target as Element).getAttribute("data-nbannot-point");
-    if (n === null) return;
-    this.#drag = this.#selected = Number(n);
+    if (!(event.target as Element).closest(POINT)) return;
+    // Where several are in reach, the nearest.
+    const n = this.#nearest(event);
+    this.#drag = this.#selected = n;
     this.#svg.setPointerCapture(event.pointerId);
-    (event.target as SVGElement).focus();
+    (this.#handles.children[n] as SVGElement).focus();
     event.preventDefault();
+  }
+
+  #nearest(event: MouseEvent): number {
+    const [value, opacity] = this.#place(event);
+    const far = this.#points.map(([x, y]) => Math.hypot(this.#x(x) - this.#x(value), this.#y(y) - this.#y(opacity)));
+    return far.indexOf(Math.min(...far));
   }
 
   #move(event: PointerEvent): void {
@@ -195,7 +209,7 @@ export class Editor {
 
   #insertAt(event: MouseEvent): void {
     event.stopPropagation();
-    if ((event.target as Element).hasAttribute("data-nbannot-point")) return;
+    if ((event.target as Element).closest(POINT)) return;
     this.#insert(...this.#place(event));
   }
 

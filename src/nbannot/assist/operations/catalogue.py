@@ -117,8 +117,8 @@ _SEEDS = (
         "fast_marching", "Fast marching", "seeds",
         "A front runs out from the segment or a place, slowly across edges, until it has gone a distance.",
         (Parameter("mm", "Distance", "number", 10.0, "mm", 0.01, 1000), _EDGE, _SIGMA),
-        seeds.fast_marching, needs_image=True, needs_point="depends", needs_voxels=False, needs_grid="yes",
-        mode="add",
+        seeds.fast_marching, needs_image=True, needs_point="depends", starts="the segment", needs_voxels=False,
+        needs_grid="yes", mode="add",
     ),
     Operation(
         "level_set", "Level set", "seeds", "The segment's surface moves to edges and becomes smooth.",
@@ -250,7 +250,7 @@ _COMBINE = (
             Parameter("axis", "Across", "choice", None, options=_AXES, help="Empty: left and right of the patient."),
             Parameter("move", "Only the mirror image", "yesno", False),
         ),
-        combine.mirror, needs_point="depends",
+        combine.mirror, needs_point="depends", starts="the middle of the image",
     ),
 )  # fmt: skip
 

@@ -130,6 +130,8 @@ class Operation:
         Whether it reads intensities, so that an image in colour cannot be used.
     needs_point
         Whether a place in the image is given: ``index`` or ``world``.
+    starts
+        What it starts from where none is given; "": some choices of its form need one, others have no use for it.
     needs_voxels
         Whether an empty segment is an error.
     needs_grid
@@ -147,6 +149,7 @@ class Operation:
     gives: Gives = "segment"
     needs_image: bool = False
     needs_point: Literal["no", "yes", "depends"] = "no"
+    starts: str = ""
     needs_voxels: bool = True
     needs_grid: Literal["no", "yes", "depends"] = "no"
     mode: Literal["replace", "add", "subtract", "intersect"] = "replace"
@@ -163,6 +166,7 @@ class Operation:
             "gives": self.gives,
             "needs_image": self.needs_image,
             "needs_point": self.needs_point,
+            "starts": self.starts,
             "needs_voxels": self.needs_voxels,
             "needs_grid": self.needs_grid,
             "mode": self.mode,

@@ -197,15 +197,23 @@ def signed(flags: Array, spacing: Sequence[float]) -> NDArray[np.float64]:
     return np.asarray(away - deep)
 
 
-def slope(values: Array, spacing: Spacing, sigma: float) -> NDArray[np.float32]:
-    """Return the length of the gradient per mm, after a Gaussian of standard deviation ``sigma`` mm."""
+def slope(
+    values: Array, spacing: Spacing, sigma: float, tell: Callable[[float], object] = lambda _part: None
+) -> NDArray[np.float32]:
+    """Return the length of the gradient per mm, after a Gaussian of standard deviation ``sigma`` mm.
+
+    ``tell(part)`` is called between the axes; what it raises ends the work.
+    """
     from scipy import ndimage
 
-    total = np.zeros(values.shape, dtype=np.float32)
     source = values.astype(np.float32)
-    if sigma > 0:
-        source = ndimage.gaussian_filter(source, [sigma / step for step in spacing], mode="nearest")
     for axis, step in enumerate(spacing):
+        tell(axis / 6)
+        if sigma > 0:
+            source = ndimage.gaussian_filter1d(source, sigma / step, axis=axis, mode="nearest")
+    total = np.zeros(values.shape, dtype=np.float32)
+    for axis, step in enumerate(spacing):
+        tell(0.5 + axis / 6)
         if values.shape[axis] > 1:
             total += np.gradient(source, step, axis=axis) ** 2
     return np.sqrt(total, out=total)

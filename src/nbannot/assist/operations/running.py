@@ -23,6 +23,13 @@ from nbannot.model.runs import Bounds, Runs
 
 Mode = Literal["replace", "add", "subtract", "intersect"]
 MODES = ("replace", "add", "subtract", "intersect")
+Overwrite = Literal["mask", "all", "none"] | Collection[str]
+
+
+def check_overwrite(overwrite: Overwrite) -> None:
+    """Raise OperationError for a text that is no rule."""
+    if isinstance(overwrite, str) and overwrite not in ("mask", "all", "none"):
+        raise OperationError(f'overwrite={overwrite!r} is not "mask", "all", "none" or a list of labels')
 
 
 class Options(TypedDict, total=False):
@@ -66,7 +73,7 @@ class Options(TypedDict, total=False):
     inside: Any
     outside: Any
     slices: tuple[int, int] | None
-    overwrite: Literal["mask", "all", "none"] | Collection[str]
+    overwrite: Overwrite
     frame: int
     index: Any
     world: Any
@@ -301,9 +308,7 @@ class _Run:
 
     def _check(self) -> None:
         entry, options = self.entry, self.options
-        overwrite = self.overwrite
-        if isinstance(overwrite, str) and overwrite not in ("mask", "all", "none"):
-            raise OperationError(f'overwrite={overwrite!r} is not "mask", "all", "none" or a list of labels')
+        check_overwrite(self.overwrite)
         where = options.get("where")
         ends = [] if where is None else [float(end) for end in where if end is not None]
         if ends != sorted(ends) or len(where or (0, 0)) != 2:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.assist.operations.grids import Array, Box, Flags, box_of, common, joined, whole, within
 from nbannot.assist.operations.job import segment_value
-from nbannot.assist.operations.running import MODES, Mode, owner
+from nbannot.assist.operations.running import MODES, Mode, Overwrite, check_overwrite, owner
 from nbannot.errors import GeometryError, LockedError, OperationError
 from nbannot.formats.contours import contours_from_mask, mask_from_contours
 from nbannot.formats.progress import Progress, following
@@ -45,6 +46,7 @@ def fill_shapes(
     lesion: str | None = None,
     into: Into | None = None,
     mode: Mode = "add",
+    overwrite: Overwrite = "mask",
     progress: Progress | None = None,
 ) -> Edit | None:
     """Give the voxels whose centres lie inside outlines to the masks of their labels; the shapes stay.
@@ -61,15 +63,14 @@ def fill_shapes(
         Outlines (polygons, freehand outlines, livewires, closed splines, ellipses, rectangles) and boxes,
         or their ids; those that are neither are left out. None: all outlines, or those of ``label`` or
         ``lesion``; boxes are only filled where they are named.
-    label
-        Name or id of a label: its outlines only.
-    lesion
-        Id of a lesion: its outlines only.
+    label, lesion
+        Name or id of a label, id of a lesion: its outlines only.
     into
         Where all goes instead: name or id of a label, a `Mask` of one segment, or (mask, segment).
     mode
-        How the voxels meet the segment: "add", "subtract", "intersect" or "replace". Other segments of the
-        same mask lose the voxels added, locked ones do not.
+        How the voxels meet the segment: "add", "subtract", "intersect" or "replace".
+    overwrite
+        Which other labels lose the voxels added, as in `Options`.
     progress
         Called with the part done (0 to 1) and a text; what it raises ends the work, and nothing is changed.
 
@@ -89,9 +90,8 @@ def fill_shapes(
     """
     with following(progress) as tell, document.lock:
         document.refresh()
-        edit = shapes_filled(
-            document, shapes, label=label, lesion=lesion, into=into, mode=mode, progress=tell
-        )
+        rules: dict[str, Any] = {"into": into, "mode": mode, "overwrite": overwrite}
+        edit = shapes_filled(document, shapes, label=label, lesion=lesion, **rules, progress=tell)
         return None if edit is None else document.apply(edit)
 
 
@@ -144,6 +144,9 @@ def outline_segments(
         return None if edit is None else document.apply(edit)
 
 
+_Changes = dict[str, tuple[Mask, Box, Array]]
+"""By the id of a mask: its box that changes, and the labels to be there."""
+
 # From outlines to voxels --------------------------------------------------------------------------
 
 
@@ -167,15 +170,17 @@ def shapes_filled(
     lesion: str | None = None,
     into: Into | None = None,
     mode: Mode = "add",
+    overwrite: Overwrite = "mask",
     progress: Progress,
 ) -> Batch | Paint | None:
     """Return the edit of `fill_shapes`, not applied."""
     if mode not in MODES:
         raise OperationError(f"mode={mode!r} is not known", hint=f"Choose one of: {', '.join(MODES)}.")
+    check_overwrite(overwrite)
     targets = _targets(document, _chosen(document, shapes, label, lesion), into)
     count, done = sum(len(one.levels) for one in targets) or 1, 0
     fresh = [one.mask for one in targets if one.fresh]
-    changes: dict[str, tuple[Mask, Box, Array]] = {}
+    changes: _Changes = {}
     for target in targets:
         inside = np.zeros(target.mask.array.shape, dtype=bool)
         for axis, n, rings in target.levels:
@@ -193,9 +198,8 @@ def shapes_filled(
         if found is None:
             continue
         box, inside = found, inside[found]
-        _, room, labels = _with_room(changes.get(target.mask.id), target.mask, box)
-        _meet(labels[within(box, room)], inside, target, mode, locked_values(document, target.mask))
-        changes[target.mask.id] = (target.mask, room, labels)
+        others = [one for one in (*document.masks, *fresh) if one.image.id == target.mask.image.id]
+        _meet(_Meeting(document, changes, others, overwrite), target, box, inside, mode)
     paints = [paint for change in changes.values() if (paint := _paint(*change)) is not None]
     if not paints:
         return None
@@ -205,27 +209,61 @@ def shapes_filled(
     return Batch((*made, *paints), "Fill outlines", tool=FILL)
 
 
-def _with_room(before: tuple[Mask, Box, Array] | None, mask: Mask, box: Box) -> tuple[Mask, Box, Array]:
-    """Return the box joined with what is changed of the mask so far, and its labels to be."""
-    if before is None:
-        return mask, box, mask.array[box].copy()
-    _, old, kept = before
-    room = joined(old, box)
-    labels = mask.array[room].copy()
-    labels[within(old, room)] = kept
-    return mask, room, labels
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """What outlines meet: the masks of their image as they will be, and who may lose voxels."""
+
+    document: Document
+    changes: _Changes
+    masks: Sequence[Mask]
+    overwrite: Overwrite
+
+    def labels(self, mask: Mask, box: Box) -> Array:
+        """Return the labels of a box as they are to be, to be changed in place."""
+        before = self.changes.get(mask.id)
+        room = box if before is None else joined(before[1], box)
+        labels = mask.array[room].copy()
+        if before is not None:
+            labels[within(before[1], room)] = before[2]
+        self.changes[mask.id] = (mask, room, labels)
+        return np.asarray(labels[within(box, room)])
+
+    def values(self, mask: Mask, target: _Target, *, locked: bool) -> list[int]:
+        """Return the other segments of a mask that may lose voxels, or that only their lock keeps from it."""
+        own = next(one.label for one in target.mask.segments if one.value == target.value)
+        fixed = locked_values(self.document, mask)
+        return [
+            one.value
+            for one in mask.segments
+            if one.label != own and (one.value in fixed) == locked and self._may_lose(mask, target, one.label)
+        ]
+
+    def _may_lose(self, mask: Mask, target: _Target, label: str) -> bool:
+        if isinstance(self.overwrite, str):
+            return self.overwrite == "all" or (self.overwrite == "mask" and mask is target.mask)
+        return label in self.overwrite
 
 
-def _meet(labels: Array, inside: Flags, target: _Target, mode: str, locked: dict[int, str]) -> None:
-    """Change the labels of a box in place."""
+def _meet(meeting: _Meeting, target: _Target, box: Box, inside: Flags, mode: str) -> None:
+    """Put what is inside of outlines into its segment, and take it from others where they may lose it."""
+    labels = meeting.labels(target.mask, box)
     own = labels == target.value
     gone = {"add": None, "subtract": own & inside}.get(mode, own & ~inside)
     if gone is not None:
         labels[gone] = 0
-    if mode in ("add", "replace"):
-        if locked:
-            inside = inside & ~np.isin(labels, list(locked))
-        labels[inside] = target.value
+    if mode not in ("add", "replace"):
+        return
+    may_lose = meeting.values(target.mask, target, locked=False)
+    added = inside & ~own & ((labels == 0) | np.isin(labels, may_lose))
+    others = [mask for mask in meeting.masks if mask is not target.mask]
+    for mask in others:
+        if fixed := meeting.values(mask, target, locked=True):
+            added &= ~np.isin(mask.array[box], fixed)
+    labels[added] = target.value
+    for mask in others:
+        if values := meeting.values(mask, target, locked=False):
+            theirs = meeting.labels(mask, box)
+            theirs[added & np.isin(theirs, values)] = 0
 
 
 def _paint(mask: Mask, box: Box, labels: Array) -> Paint | None:

@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbannot.errors import FormatError, MissingDependencyError, NbannotError, need
+from nbannot.errors import FormatError, NbannotError
 from nbannot.formats.dicom.header import BIG_ENDIAN, DEFLATED, Header
+from nbannot.formats.dicom.jpeg import has_sound_start, jpeg_frame
 from nbannot.formats.dicom.limits import coded_size
 from nbannot.formats.dicom.mosaic import band_of
 from nbannot.formats.quiet import quiet
 
 Pixels = NDArray[Any]
 
-_JPEG_12_BIT = "1.2.840.10008.1.2.4.51"
+_JPEG_8_BIT, _JPEG_12_BIT = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
+# What GDCM decodes as JPEG.
+_JPEG = (_JPEG_8_BIT, _JPEG_12_BIT, "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 _RLE = "1.2.840.10008.1.2.5"
 _DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
@@ -45,9 +48,17 @@ def unsupported(syntax: str) -> str:
         decoder = get_decoder(UID(syntax))
     except NotImplementedError:
         return f"{name} is not supported"
-    if decoder.is_available or syntax == _JPEG_12_BIT:
+    if decoder.is_available:
         return ""
     return f"no decoder for {name} is installed"
+
+
+def undecodable(path: str) -> FormatError:
+    """Return the error of pixels that no decoder understands."""
+    return FormatError(
+        f"{path} has pixels that cannot be decoded",
+        hint="The file is damaged: copy it again from its source.",
+    )
 
 
 def stored_frame(header: Header, index: int) -> Pixels:
@@ -57,14 +68,12 @@ def stored_frame(header: Header, index: int) -> Pixels:
     ------
     FormatError
         When the frame cannot be read or decoded; the file is named.
-    MissingDependencyError
-        When an optional decoder is needed.
     """
     if header.whole is not None:
         return _tile(header, header.whole, index)
     try:
         if header.is_encapsulated:
-            frame = _compressed(header, index)
+            frame = compressed_frame(header, index)
         elif _is_plain(header):
             frame = _plain(header, index)
         elif header.allocated == 1 and header.syntax != DEFLATED:
@@ -74,10 +83,7 @@ def stored_frame(header: Header, index: int) -> Pixels:
     except NbannotError:
         raise
     except Exception as cause:  # decoders raise every kind of exception on damaged data
-        raise FormatError(
-            f"{header.path} has pixels that cannot be decoded",
-            hint="The file is damaged: copy it again from its source.",
-        ) from cause
+        raise undecodable(header.path) from cause
     frame = _masked(header, frame)
     return _colored(header, frame) if header.is_color else frame
 
@@ -128,8 +134,13 @@ def _bits(header: Header, index: int) -> Pixels:
     with Path(header.path).open("rb", buffering=0) as file:
         file.seek(header.offset + start // 8)
         packed = np.frombuffer(file.read((end + 7) // 8 - start // 8), np.uint8)
-    bits = np.unpackbits(packed, bitorder="little")[start % 8 :][:size]
-    return bits.reshape(header.rows, header.columns)
+    return unpacked(packed, start % 8, size).reshape(header.rows, header.columns)
+
+
+def unpacked(data: Pixels, start: int, size: int) -> Pixels:
+    """Return `size` pixels of one bit each, the lowest bit first (PS3.5 8.1.1)."""
+    packed = np.asarray(data[start // 8 : (start + size + 7) // 8])
+    return np.unpackbits(packed, bitorder="little")[start % 8 : start % 8 + size]
 
 
 def _options(header: Header, frames: int) -> dict[str, Any]:
@@ -183,7 +194,14 @@ def _frame_size(header: Header, options: dict[str, Any]) -> int:
     return header.frame_bits // 8
 
 
-def _compressed(header: Header, index: int) -> Pixels:
+def compressed_frame(header: Header, index: int) -> Pixels:
+    """Return one compressed frame as stored numbers (rows, columns), or in colours (rows, columns, 3).
+
+    Raises
+    ------
+    FormatError
+        When its syntax is not known, or it is not of the size that its header says.
+    """
     problem = unsupported(header.syntax)
     if problem:
         raise FormatError(f"{header.path} cannot be decoded: {problem}")
@@ -196,11 +214,13 @@ def _compressed(header: Header, index: int) -> Pixels:
     _check_coded(header, stream)
     if header.syntax == _DEFLATED_FRAME:
         return _inflated(header, stream)
+    if header.syntax == _RLE and header.allocated == 1:
+        return _run_lengths_of_bits(header, stream)
     if header.syntax in _JPEG_LS and header.samples == 1:
         frame = _jpeg_ls(header, stream)
         if frame is not None:
             return frame
-    return decode_stream(header, stream)
+    return _decode_stream(header, stream)
 
 
 def _check_coded(header: Header, stream: bytes) -> None:
@@ -225,8 +245,8 @@ def _inflated(header: Header, stream: bytes) -> Pixels:
     if len(raw) < size:
         raise FormatError(f"{header.path} is cut off in its pixel data")
     if header.allocated == 1:
-        bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")
-        return bits[: header.rows * header.columns].reshape(header.rows, header.columns)
+        bits = unpacked(np.frombuffer(raw, np.uint8), 0, header.rows * header.columns)
+        return bits.reshape(header.rows, header.columns)
     kind = f"<{'i' if header.signed else 'u'}{header.allocated // 8}"
     frame = np.frombuffer(raw, kind)
     if header.samples == 1:
@@ -238,6 +258,14 @@ def _inflated(header: Header, stream: bytes) -> Pixels:
 
         return np.asarray(convert_color_space(frame, "YBR_FULL", "RGB"))
     return frame
+
+
+def _run_lengths_of_bits(header: Header, stream: bytes) -> Pixels:
+    """Decode a frame of one bit per pixel, whose bytes are one segment of RLE (PS3.5 annex G)."""
+    from pydicom.pixels.decoders.rle import _rle_decode_segment
+
+    packed = np.frombuffer(_rle_decode_segment(stream[64:]), np.uint8)
+    return unpacked(packed, 0, header.rows * header.columns).reshape(header.rows, header.columns)
 
 
 def _jpeg_ls(header: Header, stream: bytes) -> Pixels | None:
@@ -259,7 +287,7 @@ def _jpeg_ls(header: Header, stream: bytes) -> Pixels | None:
     return frame.reshape(header.rows, header.columns)
 
 
-def decode_stream(header: Header, stream: bytes) -> Pixels:
+def _decode_stream(header: Header, stream: bytes) -> Pixels:
     """Return the decoded pixels of one compressed frame."""
     from pydicom.encaps import encapsulate
     from pydicom.pixels.decoders.base import get_decoder
@@ -268,31 +296,52 @@ def decode_stream(header: Header, stream: bytes) -> Pixels:
     decoder = get_decoder(UID(header.syntax))
     source, options = encapsulate([stream], has_bot=False), _options(header, 1)
     preferred = _PREFERRED.get(header.syntax, "")
-    first = [preferred] if preferred in decoder.available_plugins else []
+    plugins = (*([preferred] if preferred in decoder.available_plugins else []), "")
+    if header.syntax in _JPEG:
+        frame = jpeg_frame(stream)
+        if not has_sound_start(stream):
+            plugins = ("pillow",)
+        elif frame is not None and frame.bits == 12 and header.syntax == _JPEG_12_BIT:
+            return _jpeg_12_bit(header, stream)
     with quiet():
-        for plugin in (*first, ""):
+        for plugin in plugins:
             try:
                 found, _ = decoder.as_array(
                     source, index=0, validate=False, decoding_plugin=plugin, **options
                 )
             except Exception:  # the next decoder may cope
-                if plugin:
+                if plugin != plugins[-1]:
                     continue
-                if header.syntax != _JPEG_12_BIT:
-                    raise
-                return _jpeg_12_bit(header, stream)
+                raise
             break
     return np.asarray(found)
 
 
 def _jpeg_12_bit(header: Header, stream: bytes) -> Pixels:
-    try:
-        codecs = need("imagecodecs", extra="codecs")
-    except MissingDependencyError as cause:
-        raise MissingDependencyError(
-            f"{header.path} holds 12-bit JPEG, for which imagecodecs is needed", hint=cause.hint
-        ) from cause
-    return np.asarray(codecs.jpeg_decode(stream)).reshape(header.rows, header.columns)
+    """Decode grey extended JPEG of 12 bits (process 4) by GDCM itself, which pydicom does not ask for it."""
+    import gdcm
+
+    fragment, fragments = gdcm.Fragment(), gdcm.SequenceOfFragments.New()
+    fragment.SetByteStringValue(stream)
+    fragments.AddFragment(fragment)
+    coded, pixels = (gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010)) for _ in range(2))
+    coded.SetValue(fragments.__ref__())
+    codec = gdcm.JPEGCodec()
+    codec.SetNumberOfDimensions(2)
+    codec.SetDimensions((header.columns, header.rows, 1))
+    codec.SetPlanarConfiguration(0)
+    grey = gdcm.PhotometricInterpretation.GetPIType("MONOCHROME2")
+    codec.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(grey))
+    # 12 bits allocated as well: the decoder for those is asked at once, and nothing goes to the terminal.
+    codec.SetPixelFormat(gdcm.PixelFormat(1, 12, 12, 11, 0))
+    if header.samples != 1 or not codec.Decode(coded, pixels):
+        raise undecodable(header.path)
+    # GDCM gives bytes as text.
+    values = pixels.GetByteValue().GetBuffer().encode("utf-8", "surrogateescape")
+    frame = np.frombuffer(values, "<u2")
+    if header.signed:
+        frame = np.right_shift(np.left_shift(frame, 4).view("<i2"), 4)
+    return frame.reshape(header.rows, header.columns)
 
 
 def _masked(header: Header, frame: Pixels) -> Pixels:

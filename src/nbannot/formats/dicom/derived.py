@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -168,12 +168,20 @@ def decimal(value: float) -> str:
     return format_number_as_ds(float(value) + 0.0)
 
 
-def keep(ds: Any, path: str, check: Callable[[str], None]) -> None:
-    """Write beside the target, let `check` read it, and only then take the name."""
+def keep(ds: Any, path: str, check: Callable[[str], None], rest: Iterable[bytes | memoryview] = ()) -> None:
+    """Write beside the target, let `check` read it, and only then take the name.
+
+    Parameters
+    ----------
+    rest
+        Encoded elements that follow those of the data set.
+    """
     partial = Path(f"{path}.{os.getpid()}.part")
     try:
         with quiet():
             ds.save_as(partial, enforce_file_format=True)
+        with partial.open("ab") as file:
+            file.writelines(rest)
         check(str(partial))
         partial.replace(path)
     finally:

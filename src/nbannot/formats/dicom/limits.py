@@ -6,14 +6,12 @@ import struct
 import zlib
 
 from nbannot.errors import FormatError
+from nbannot.formats.dicom.jpeg import jpeg_frame
 
 # A deflated file may unpack to this, or to this many times its size.
 INFLATED, RATIO = 1 << 30, 50
 _BLOCK = 1 << 20
 _META_LENGTH = b"\x02\0\0\0UL\x04\0"
-# Start-of-frame markers of the JPEG family (ITU-T T.81 table B.1, T.87 for JPEG-LS).
-_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
-_ALONE = {0x01, *range(0xD0, 0xD9)}
 
 
 def check_inflated(path: str, data: bytes) -> None:
@@ -48,18 +46,5 @@ def coded_size(stream: bytes) -> tuple[int, int] | None:
     if at >= 0 and len(stream) >= at + 24:
         width, height, left, top = struct.unpack_from(">4I", stream, at + 8)
         return height - top, width - left
-    if not stream.startswith(b"\xff\xd8"):
-        return None
-    at = 2
-    while at + 9 <= len(stream) and stream[at] == 0xFF:
-        marker = stream[at + 1]
-        if marker in _FRAMES:
-            rows, columns = struct.unpack_from(">2H", stream, at + 5)
-            return (rows, columns) if rows else None
-        if marker == 0xFF:
-            at += 1
-        elif marker in _ALONE:
-            at += 2
-        else:
-            at += 2 + max(struct.unpack_from(">H", stream, at + 2)[0], 2)
-    return None
+    frame = jpeg_frame(stream)
+    return (frame.rows, frame.columns) if frame is not None and frame.rows else None

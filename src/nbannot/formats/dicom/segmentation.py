@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -23,6 +24,7 @@ from nbannot.formats.dicom.derived import (
     sop_item,
     sources_of,
 )  # fmt: skip
+from nbannot.formats.dicom.encoding import UNDEFINED, begun, element, encoded, numbers, sequence, text
 from nbannot.formats.dicom.header import SEGMENTATIONS
 from nbannot.formats.dicom.segments import TRACKING_ID, TRACKING_UID, read_segments
 from nbannot.model.document import Document
@@ -35,6 +37,10 @@ from nbannot.model.schema import segment_key
 SegmentationType = Literal["BINARY", "FRACTIONAL", "LABELMAP"]
 Values = NDArray[Any]
 
+_CONTENT, _POSITION, _ORIENTATION = 0x00209111, 0x00209113, 0x00209116
+_SOURCES, _IDENTITY, _PER_FRAME, _PIXELS = 0x00089124, 0x0062000A, 0x52009230, 0x7FE00010
+# Lengths have 32 bits, and the last of them means none.
+_LARGEST = 0xFFFFFFFE - 1
 # What stands for 1 in FRACTIONAL segmentations.
 _HIGHEST = 255
 _SEGMENTATION = Code("113076", "DCM", "Segmentation")
@@ -138,10 +144,10 @@ def write_segmentation(
     frames = list(_labelmap(segments, target) if kind == "LABELMAP" else _frames(segments, target, kind))
     ds = derived_dataset(sources, SEGMENTATIONS[kind == "LABELMAP"], "SEG", "Segmentation")
     _describe(ds, kind, target, segments, overlap=overlap)
-    _place(ds, kind, target, sources, frames)
+    groups = _place(ds, kind, target, sources, frames)
     _refer(ds, sources)
-    _put_pixels(ds, kind, frames, compress=compress)
-    keep(ds, path, lambda written: _check(written, path, frames))
+    pixels = _pixels(ds, path, kind, frames, compress=compress)
+    keep(ds, path, lambda written: _check(written, path, frames), (groups, *pixels))
 
 
 def _segments(
@@ -294,8 +300,10 @@ def _segment_of(number: int, name: str, category: Code, kind: Code, made: Algori
     return item
 
 
-def _place(ds: Any, kind: SegmentationType, image: Image, sources: Sources, frames: Sequence[_Frame]) -> None:
-    """Set the functional groups and dimensions: which segment, where, drawn on what (PS3.3 C.7.6.16)."""
+def _place(
+    ds: Any, kind: SegmentationType, image: Image, sources: Sources, frames: Sequence[_Frame]
+) -> bytes:
+    """Set what all frames share, and return what each says: which segment, where, drawn on what (PS3.3 C.7.6.16)."""
     from pydicom import Dataset
     from pydicom.uid import generate_uid
 
@@ -319,51 +327,41 @@ def _place(ds: Any, kind: SegmentationType, image: Image, sources: Sources, fram
     identities = {number: _identity(number) for number in {frame.segment for frame in frames}}
     groups = []
     for frame in frames:
-        group = Dataset()
-        group.FrameContentSequence = [_content(frame, kind, ranks, placed=placed)]
+        parts = dict(places[frame.k])
+        parts[_CONTENT] = _content(frame, kind, ranks, placed=placed)
         if kind != "LABELMAP":
-            group.SegmentIdentificationSequence = [identities[frame.segment]]
-        for keyword, item in places[frame.k].items():
-            setattr(group, keyword, [item])
-        groups.append(group)
-    ds.PerFrameFunctionalGroupsSequence = groups
+            parts[_IDENTITY] = identities[frame.segment]
+        groups.append(b"".join(parts[tag] for tag in sorted(parts)))
     ds.NumberOfFrames = len(frames)
     _dimensions(ds, kind, placed=placed)
+    return sequence(_PER_FRAME, groups)
 
 
 def _slice_groups(
     image: Image, sources: Sources, k: int, orientation: tuple[str, ...] | None
-) -> dict[str, Any]:
-    """Return what is said about every frame on a slice."""
+) -> dict[int, bytes]:
+    """Return what is said about every frame on a slice, encoded, by tag."""
     from pydicom import Dataset
 
-    found = {"DerivationImageSequence": _derivation(sources.slices[k])}
+    found = {_SOURCES: _derivation(sources.slices[k])}
     if image.geometry.patient_space:
         position = Dataset()
         position.ImagePositionPatient = _position(image.geometry.plane(k), sources.slices[k])
-        found["PlanePositionSequence"] = position
+        found[_POSITION] = position
         if orientation is not None:
-            found["PlaneOrientationSequence"] = _orientation_item(orientation)
-    return found
+            found[_ORIENTATION] = _orientation_item(orientation)
+    return {tag: sequence(tag, [encoded(item)]) for tag, item in found.items()}
 
 
-def _identity(number: int) -> Any:
-    from pydicom import Dataset
-
-    item = Dataset()
-    item.ReferencedSegmentNumber = number
-    return item
+def _identity(number: int) -> bytes:
+    return sequence(_IDENTITY, [element(0x0062000B, "US", struct.pack("<H", number))])
 
 
-def _content(frame: _Frame, kind: SegmentationType, ranks: Mapping[int, int], *, placed: bool) -> Any:
-    from pydicom import Dataset
-
-    content = Dataset()
+def _content(frame: _Frame, kind: SegmentationType, ranks: Mapping[int, int], *, placed: bool) -> bytes:
     rank = ranks[frame.k] if placed else frame.k + 1
-    content.DimensionIndexValues = [rank] if kind == "LABELMAP" else [frame.segment, rank]
-    if not placed:
-        content.StackID, content.InStackPositionNumber = "1", frame.k + 1
-    return content
+    stack = b"" if placed else text(0x00209056, "SH", "1") + numbers(0x00209057, frame.k + 1)
+    indices = numbers(0x00209157, *((rank,) if kind == "LABELMAP" else (frame.segment, rank)))
+    return sequence(_CONTENT, [stack + indices])
 
 
 def _dimensions(ds: Any, kind: SegmentationType, *, placed: bool) -> None:
@@ -440,7 +438,10 @@ def _refer(ds: Any, sources: Sources) -> None:
     ds.ReferencedSeriesSequence = [series]
 
 
-def _put_pixels(ds: Any, kind: SegmentationType, frames: Sequence[_Frame], *, compress: bool) -> None:
+def _pixels(
+    ds: Any, path: str, kind: SegmentationType, frames: Sequence[_Frame], *, compress: bool
+) -> list[bytes | memoryview]:
+    """Say how the pixels are stored, and return the element that holds them in parts."""
     from pydicom.encaps import encapsulate
     from pydicom.pixels.encoders.base import RLELosslessEncoder
     from pydicom.uid import RLELossless
@@ -448,44 +449,47 @@ def _put_pixels(ds: Any, kind: SegmentationType, frames: Sequence[_Frame], *, co
     bits = 1 if kind == "BINARY" else frames[0].pixels.dtype.itemsize * 8
     ds.BitsAllocated = ds.BitsStored = bits
     ds.HighBit = bits - 1
-    if kind == "BINARY":
-        data = _packed(frames)
-        ds.PixelData = data + b"\0" * (len(data) % 2)
-    elif compress:
-        ds.file_meta.TransferSyntaxUID = RLELossless
-        options = {
-            "rows": ds.Rows,
-            "columns": ds.Columns,
-            "samples_per_pixel": 1,
-            "number_of_frames": 1,
-            "bits_allocated": bits,
-            "bits_stored": bits,
-            "pixel_representation": 0,
-            "photometric_interpretation": "MONOCHROME2",
-            # gdcm's encoder ends the process at odd sizes.
-            "encoding_plugin": "pylibjpeg",
-        }
-        ds.PixelData = encapsulate([RLELosslessEncoder.encode(frame.pixels, **options) for frame in frames])
-    else:
-        data = b"".join(frame.pixels.tobytes() for frame in frames)
-        ds.PixelData = data + b"\0" * (len(data) % 2)
-    ds["PixelData"].VR = "OB" if bits <= 8 else "OW"
+    vr = "OB" if bits <= 8 else "OW"
+    if kind == "BINARY" or not compress:
+        parts = _packed(frames) if kind == "BINARY" else [frame.pixels.tobytes() for frame in frames]
+        size = sum(map(len, parts))
+        if size > _LARGEST:
+            raise FormatError(
+                f"{path} would hold {size / 2**30:.1f} GiB of plain pixels, of which DICOM takes 4",
+                hint='Write segmentation_type="LABELMAP", or fewer segments at a time.',
+            )
+        return [begun(_PIXELS, vr, size + size % 2), *parts, b"\0" * (size % 2)]
+    ds.file_meta.TransferSyntaxUID = RLELossless
+    options = {
+        "rows": ds.Rows,
+        "columns": ds.Columns,
+        "samples_per_pixel": 1,
+        "number_of_frames": 1,
+        "bits_allocated": bits,
+        "bits_stored": bits,
+        "pixel_representation": 0,
+        "photometric_interpretation": "MONOCHROME2",
+        # gdcm's encoder ends the process at odd sizes.
+        "encoding_plugin": "pylibjpeg",
+    }
+    coded = encapsulate([RLELosslessEncoder.encode(frame.pixels, **options) for frame in frames])
+    return [begun(_PIXELS, "OB", UNDEFINED), coded, struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)]
 
 
-def _packed(frames: Sequence[_Frame]) -> bytes:
-    """Return the frames as one stream of bits, the lowest bit first (PS3.5 8.1.1)."""
+def _packed(frames: Sequence[_Frame]) -> list[memoryview]:
+    """Return the frames as one stream of bits in parts, the lowest bit first (PS3.5 8.1.1)."""
     parts, left = [], np.zeros(0, np.uint8)
     for frame in frames:
         whole_bytes = frame.bits()
         if whole_bytes is not None:
-            parts.append(whole_bytes.tobytes())
+            parts.append(whole_bytes.data.cast("B"))
             continue
         flat = np.concatenate((left, frame.pixels.ravel()))
         whole = flat.size // 8 * 8
-        parts.append(np.packbits(flat[:whole], bitorder="little").tobytes())
+        parts.append(np.packbits(flat[:whole], bitorder="little").data.cast("B"))
         left = flat[whole:]
-    parts.append(np.packbits(left, bitorder="little").tobytes())
-    return b"".join(parts)
+    parts.append(np.packbits(left, bitorder="little").data.cast("B"))
+    return parts
 
 
 def _check(written: str, path: str, frames: Sequence[_Frame]) -> None:

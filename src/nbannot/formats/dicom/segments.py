@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from nbannot.errors import FormatError, GeometryError
 from nbannot.formats.dicom import elements as el
 from nbannot.formats.dicom.colors import color_of
-from nbannot.formats.dicom.decode import decode_stream, unsupported
+from nbannot.formats.dicom.decode import compressed_frame, undecodable, unpacked, unsupported
 from nbannot.formats.dicom.framegroups import frame_groups
 from nbannot.formats.dicom.frames import orientation_of
 from nbannot.formats.dicom.header import (
@@ -32,9 +30,6 @@ from nbannot.model.labels import Code
 Pixels = NDArray[Any]
 Reference = tuple[str, int]
 
-_RLE = "1.2.840.10008.1.2.5"
-# Deflated Image Frame Compression (PS3.5 A.4.13).
-_DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 _BACKGROUND = ("125040", "DCM")
 # Questions about a segment whose answers are its Tracking ID and UID.
 TRACKING_ID, TRACKING_UID = "tracking id", "tracking uid"
@@ -122,22 +117,19 @@ class SegFile:
         """
         try:
             if self.header.is_encapsulated:
-                return self._compressed(index)
+                return compressed_frame(self.header, index).reshape(self.shape)
             return self._plain(index)
         except FormatError:
             raise
         except Exception as cause:  # decoders raise every kind of exception on damaged data
-            raise FormatError(
-                f"{self.header.path} has pixels that cannot be decoded",
-                hint="The file is damaged: copy it again from its source.",
-            ) from cause
+            raise undecodable(self.header.path) from cause
 
     def _plain(self, index: int) -> Pixels:
         if self._data is None:
             self._data = self._bytes()
         header, size = self.header, self.header.rows * self.header.columns
         if header.allocated == 1:
-            return _unpacked(self._data, index * size, size).reshape(self.shape)
+            return unpacked(self._data, index * size, size).reshape(self.shape)
         width = header.allocated // 8
         order = ">" if header.syntax == BIG_ENDIAN else "<"
         part = self._data[index * size * width : (index + 1) * size * width]
@@ -155,35 +147,6 @@ class SegFile:
             words = np.fromfile(header.path, ">u2", (length + 1) // 2, offset=header.offset)
             return words.astype("<u2").view(np.uint8)
         return np.memmap(header.path, np.uint8, "r", header.offset, (length,))
-
-    def _compressed(self, index: int) -> Pixels:
-        header, size = self.header, self.header.rows * self.header.columns
-        with Path(header.path).open("rb", buffering=0) as file:
-            parts = []
-            for at, length in header.parts[index]:
-                file.seek(at)
-                parts.append(file.read(length))
-        stream = b"".join(parts)
-        if header.syntax == _DEFLATED_FRAME or (header.syntax == _RLE and header.allocated == 1):
-            raw = np.frombuffer(_inflated(header.syntax, stream), np.uint8)
-            if header.allocated == 1:
-                return _unpacked(raw, 0, size).reshape(self.shape)
-            return raw[: size * header.allocated // 8].view(f"<u{header.allocated // 8}").reshape(self.shape)
-        return decode_stream(header, stream).reshape(self.shape)
-
-
-def _inflated(syntax: str, stream: bytes) -> bytes:
-    if syntax == _DEFLATED_FRAME:
-        return zlib.decompressobj(-15).decompress(stream)
-    from pydicom.pixels.decoders.rle import _rle_decode_segment
-
-    return bytes(_rle_decode_segment(stream[64:]))
-
-
-def _unpacked(data: Pixels, start: int, size: int) -> Pixels:
-    """Return `size` pixels of one bit each, the lowest bit first (PS3.5 8.1.1)."""
-    packed = np.asarray(data[start // 8 : (start + size + 7) // 8])
-    return np.unpackbits(packed, bitorder="little")[start % 8 : start % 8 + size]
 
 
 def is_segmentation(path: str) -> bool:
@@ -226,8 +189,7 @@ def read_segments(path: str) -> SegFile:
 def _problem(header: Header) -> str:
     if el.text(header.ds, 0x00209311) == "TILED_FULL" or el.first(header.ds, 0x00480008) is not None:
         return "it is of a slide, whose tiles are not read"
-    own = (_DEFLATED_FRAME,) if header.allocated > 1 else (_DEFLATED_FRAME, _RLE)
-    return unsupported(header.syntax) if header.is_encapsulated and header.syntax not in own else ""
+    return unsupported(header.syntax) if header.is_encapsulated else ""
 
 
 def code_of(item: Any) -> Code | None:

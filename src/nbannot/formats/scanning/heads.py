@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.util import find_spec
 from io import BytesIO, FileIO
 from typing import Any
 
@@ -29,12 +28,13 @@ from nbannot.formats.dicom.header import (
 from nbannot.formats.metaimage import is_metaimage
 from nbannot.formats.nrrd import is_nrrd
 from nbannot.formats.raster import is_raster
+from nbannot.formats.scanning import extent
+from nbannot.formats.scanning.extent import Box
 from nbannot.formats.scanning.pages import pages_of
 from nbannot.formats.tiff import is_tiff
 
 # Cosine from which on axes are not at right angles.
 _RIGHT = 1e-3
-_JPEG_12_BIT = "1.2.840.10008.1.2.4.51"
 # What SOP classes hold that are no plain images, by the start of their names.
 _KINDS = (
     ("Segmentation", "SEG"), ("Label Map Segmentation", "SEG"), ("Height Map Segmentation", "SEG"),
@@ -73,6 +73,10 @@ class Head:
     spacing: tuple[float, ...] = ()
     geometry: str = ""
     alone: bool = field(default=False)
+    box: Box | None = None
+    frame_of_reference: str = ""
+    refers: tuple[str, ...] = ()
+    """Series that segmentations, reports and structure sets are about."""
 
 
 def head_of(name: str, start: bytes, file: Readable, size: int) -> Head | None:
@@ -131,7 +135,7 @@ def _dicom(name: str, file: Readable, size: int) -> Head:
     except FormatError as error:
         return Head("damaged", "DICOM", problem=_reason(error, name))
     ds = start.ds
-    head = _identity(ds)
+    head = identity_of(ds)
     if len(ds) == 0:
         raise NotDicomError(name)
     try:
@@ -146,15 +150,17 @@ def _dicom(name: str, file: Readable, size: int) -> Head:
         head.kind = head.kind if head.series else "damaged"
         return head
     head.frames = found
+    head.box = extent.of_frames(found)
     head.syntax = header.syntax
-    head.unreadable = _cannot_decode(header.syntax) if header.is_encapsulated else ""
+    head.unreadable = unsupported(header.syntax) if header.is_encapsulated else ""
     plain = not header.is_encapsulated and header.syntax != DEFLATED
     if plain and size - header.offset < (header.frame_bits * header.frames + 7) // 8:
         head.problem, head.unreadable = "cut off in its pixels", "damaged"
     return head
 
 
-def _identity(ds: Any) -> Head:
+def identity_of(ds: Any) -> Head:
+    """Return what a data set says of itself: ids, kind and description, without its frames."""
     meta = getattr(ds, "file_meta", None)
     sop_class = el.text(ds, 0x00080016) or (el.text(meta, 0x00020002) if meta is not None else "")
     return Head(
@@ -169,7 +175,20 @@ def _identity(ds: Any) -> Head:
         modality=el.text(ds, 0x00080060),
         instance=el.text(ds, 0x00080018),
         syntax=el.text(meta, 0x00020010) if meta is not None else "",
+        frame_of_reference=el.text(ds, 0x00200052),
+        refers=_series_of(ds),
     )
+
+
+def _series_of(ds: Any) -> tuple[str, ...]:
+    """Return the series that an object refers to, wherever its kind names them."""
+    found = [el.text(one, 0x0020000E) for one in el.items(ds, 0x00081115)]
+    for study in el.items(ds, 0x0040A375):  # the evidence of a report
+        found += [el.text(one, 0x0020000E) for one in el.items(study, 0x00081115)]
+    for frame in el.items(ds, 0x30060010):  # a structure set
+        for study in el.items(frame, 0x30060012):
+            found += [el.text(one, 0x0020000E) for one in el.items(study, 0x30060014)]
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 @cache
@@ -194,13 +213,6 @@ def kind_of(sop_class: str, modality: str) -> str:
         }
         return by_modality.get(modality, "image")
     return "image" if "Image" in name or name.startswith("kind ") else name.lower()
-
-
-@cache
-def _cannot_decode(syntax: str) -> str:
-    if syntax == _JPEG_12_BIT and find_spec("imagecodecs") is None:
-        return "12-bit JPEG needs imagecodecs"
-    return unsupported(syntax)
 
 
 def _reason(error: FormatError, name: str) -> str:
@@ -249,6 +261,7 @@ def _nifti(start: bytes) -> Head:
         problem="" if count else "impossible axes",
         unreadable="" if count else "damaged",
         alone=True,
+        box=extent.of_nifti(start, new=new) if count else None,
     )
 
 
@@ -326,6 +339,7 @@ def _nrrd(name: str, file: Readable) -> Head:
         spacing=spacing,
         geometry=_grid(axes),
         alone=True,
+        box=extent.of_nrrd(fields, axes, shape),
     )
 
 
@@ -335,4 +349,7 @@ def _meta_image(file: Readable) -> Head:
     spacing = _numbers(fields.get("elementspacing", fields.get("elementsize", "")))
     matrix = _numbers(fields.get("transformmatrix", ""))
     axes = [matrix[n : n + 3] for n in (0, 3, 6)] if len(matrix) == 9 else []
-    return Head("image", "MetaImage", shape=sizes, spacing=spacing[:3], geometry=_grid(axes), alone=True)
+    box = extent.of_meta_image(fields, spacing[:3], sizes)
+    return Head(
+        "image", "MetaImage", shape=sizes, spacing=spacing[:3], geometry=_grid(axes), alone=True, box=box
+    )

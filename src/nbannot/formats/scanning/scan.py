@@ -14,6 +14,7 @@ from nbannot.formats.dicom.header import Readable
 from nbannot.formats.labels import FORMATS
 from nbannot.formats.progress import Progress, following
 from nbannot.formats.quiet import quiet
+from nbannot.formats.remote import is_url
 from nbannot.formats.scanning.heads import Head, head_of
 from nbannot.formats.scanning.rows import COLUMNS, Series
 from nbannot.formats.sources import PathLike, files_of_dicomdir, is_dicomdir, must_exist, start_of_file, walk
@@ -113,6 +114,8 @@ class _Table:
 
 def _kind(name: str) -> str:
     """Return "folder", "medium", "zip", "tar" or "file"."""
+    if is_url(name):
+        raise FormatError(f"{name} is not on this machine", hint="project.index(url) lists what is there.")
     must_exist(name, "path")
     if Path(name).is_dir():
         return "folder"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from nbannot.errors import FormatError, MissingDependencyError, NbannotError, NbannotWarning
+from nbannot.errors import FormatError, NbannotError, NbannotWarning
 from nbannot.formats.labels.findings import Findings
 from nbannot.formats.labels.fitting import Fitting
 from nbannot.formats.labels.flat.objects import check_same, objects_of, tell
@@ -24,7 +24,6 @@ from nbannot.model.annotations import Box
 from nbannot.model.attributes import Attributes
 from nbannot.model.document import Document
 from nbannot.model.labels import Label
-from nbannot.model.tables import Kind, table
 
 COLUMNS = ("image", "label", "x", "y", "w", "h")
 """What is written; of pixel edges."""
@@ -208,37 +207,3 @@ def write_boxes(path: str, document: Document, labels: Mapping[str, Label], *, e
     finally:
         partial.unlink(missing_ok=True)
     tell(path, lost)
-
-
-def write_table(path: str, document: Document, labels: Mapping[str, Label], *, rows: Kind = "boxes") -> None:
-    """Write a table of a document as CSV or Parquet.
-
-    Parameters
-    ----------
-    rows
-        A kind of `nbannot.table`: "boxes", "shapes", "points", "tags", "labels", "segments", "lesions", …
-
-    Raises
-    ------
-    MissingDependencyError
-        When Parquet is asked for without pyarrow.
-    """
-    frame = table(document, rows)
-    frame = frame.reset_index() if frame.index.name is not None else frame
-    partial = Path(f"{path}.{os.getpid()}.part")
-    try:
-        if path.lower().endswith(".parquet"):
-            plain = frame.map(
-                lambda cell: json.dumps(cell, default=str) if isinstance(cell, list | tuple | dict) else cell
-            )
-            try:
-                plain.to_parquet(partial)
-            except ImportError as cause:
-                raise MissingDependencyError(
-                    "Parquet needs the package pyarrow", hint="Install it, or write .csv."
-                ) from cause
-        else:
-            frame.to_csv(partial, index=False)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

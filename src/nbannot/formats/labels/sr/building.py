@@ -13,6 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nbannot.formats.dicom import encoding
 from nbannot.formats.labels.sr.concepts import RECORD_CREATOR, RECORD_GROUP, SCHEME
 from nbannot.model.labels import Code
 
@@ -21,40 +22,42 @@ Item = dict[int, bytes]
 
 _MEANING = 64
 """Characters of a code meaning (PS3.5, LO)."""
-_LONG = ("SQ", "UT", "UC", "UN")
 
 
 def item(kind: str, relation: str, concept: Code | None, children: Iterable[Item] = ()) -> Item:
     """Return an item of a value type without its value."""
-    made = {0x0040A010: _text(0x0040A010, "CS", relation), 0x0040A040: _text(0x0040A040, "CS", kind)}
+    made = {
+        0x0040A010: encoding.text(0x0040A010, "CS", relation),
+        0x0040A040: encoding.text(0x0040A040, "CS", kind),
+    }
     if concept is not None:
         made[0x0040A043] = _code(0x0040A043, concept)
     below = list(children)
     if below:
-        made[0x0040A730] = _sequence(0x0040A730, map(encoded, below))
+        made[0x0040A730] = encoding.sequence(0x0040A730, map(encoded, below))
     return made
 
 
 def group(concept: Code, template: str, children: Iterable[Item], record: str) -> Item:
     """Return a container that follows a template of DICOM, with our record in a private element."""
     made = item("CONTAINER", "CONTAINS", concept, children)
-    made[0x0040A050] = _text(0x0040A050, "CS", "SEPARATE")
-    named = _text(0x00080105, "CS", "DCMR") + _text(0x0040DB00, "CS", template)
-    made[0x0040A504] = _sequence(0x0040A504, [named])
+    made[0x0040A050] = encoding.text(0x0040A050, "CS", "SEPARATE")
+    named = encoding.text(0x00080105, "CS", "DCMR") + encoding.text(0x0040DB00, "CS", template)
+    made[0x0040A504] = encoding.sequence(0x0040A504, [named])
     block = RECORD_GROUP << 16
-    made[block | 0x0010] = _text(block | 0x0010, "LO", RECORD_CREATOR)
-    made[block | 0x1001] = _text(block | 0x1001, "UT", record)
+    made[block | 0x0010] = encoding.text(block | 0x0010, "LO", RECORD_CREATOR)
+    made[block | 0x1001] = encoding.text(block | 0x1001, "UT", record)
     return made
 
 
 def text(relation: str, concept: Code, words: str) -> Item:
     """Return a TEXT item."""
-    return item("TEXT", relation, concept) | {0x0040A160: _text(0x0040A160, "UT", words)}
+    return item("TEXT", relation, concept) | {0x0040A160: encoding.text(0x0040A160, "UT", words)}
 
 
 def uid(concept: Code, value: str) -> Item:
     """Return a UIDREF item."""
-    return item("UIDREF", "HAS OBS CONTEXT", concept) | {0x0040A124: _text(0x0040A124, "UI", value)}
+    return item("UIDREF", "HAS OBS CONTEXT", concept) | {0x0040A124: encoding.text(0x0040A124, "UI", value)}
 
 
 def coded(concept: Code, value: Code, relation: str = "CONTAINS") -> Item:
@@ -66,18 +69,20 @@ def number(concept: Code, value: float, unit: Code, children: Iterable[Item] = (
     """Return a NUM item."""
     measured = (
         _code(0x004008EA, unit)
-        + _element(0x0040A161, "FD", struct.pack("<d", value))
-        + _text(0x0040A30A, "DS", f"{value:.9g}")
+        + encoding.element(0x0040A161, "FD", struct.pack("<d", value))
+        + encoding.text(0x0040A30A, "DS", f"{value:.9g}")
     )
-    return item("NUM", "CONTAINS", concept, children) | {0x0040A300: _sequence(0x0040A300, [measured])}
+    return item("NUM", "CONTAINS", concept, children) | {
+        0x0040A300: encoding.sequence(0x0040A300, [measured])
+    }
 
 
 def image(relation: str, concept: Code | None, sop_class: str, instance: str, frame: int | None) -> Item:
     """Return an IMAGE item."""
-    refer = _text(0x00081150, "UI", sop_class) + _text(0x00081155, "UI", instance)
+    refer = encoding.text(0x00081150, "UI", sop_class) + encoding.text(0x00081155, "UI", instance)
     if frame is not None:
-        refer += _text(0x00081160, "IS", str(frame))
-    return item("IMAGE", relation, concept) | {0x00081199: _sequence(0x00081199, [refer])}
+        refer += encoding.text(0x00081160, "IS", str(frame))
+    return item("IMAGE", relation, concept) | {0x00081199: encoding.sequence(0x00081199, [refer])}
 
 
 def on_picture(relation: str, concept: Code | None, graphic: str, points: NDArray[Any], shown: Item) -> Item:
@@ -89,7 +94,7 @@ def in_world(
     relation: str, concept: Code | None, graphic: str, points: NDArray[Any], frame_of_reference: str
 ) -> Item:
     """Return an SCOORD3D item: points (n, 3), world LPS mm."""
-    placed = {0x30060024: _text(0x30060024, "UI", frame_of_reference)}
+    placed = {0x30060024: encoding.text(0x30060024, "UI", frame_of_reference)}
     return item("SCOORD3D", relation, concept) | _graphic(graphic, points) | placed
 
 
@@ -98,14 +103,9 @@ def encoded(made: Item) -> bytes:
     return b"".join(made[tag] for tag in sorted(made))
 
 
-def wrapped(content: bytes) -> bytes:
-    """Return an item of a sequence."""
-    return struct.pack("<HHI", 0xFFFE, 0xE000, len(content)) + content
-
-
 def text_element(tag: int, words: str) -> bytes:
     """Return one element of unlimited text."""
-    return _text(tag, "UT", words)
+    return encoding.text(tag, "UT", words)
 
 
 def own_code(words: str) -> Code:
@@ -126,34 +126,22 @@ def _graphic(kind: str, points: NDArray[Any]) -> Item:
     data = points.astype("<f4").tobytes()
     # What is too long for the VR is written as UN (PS3.5 6.2.2, note 2).
     vr = "FL" if len(data) < 0xFFFF else "UN"
-    return {0x00700022: _element(0x00700022, vr, data), 0x00700023: _text(0x00700023, "CS", kind)}
+    return {
+        0x00700022: encoding.element(0x00700022, vr, data),
+        0x00700023: encoding.text(0x00700023, "CS", kind),
+    }
 
 
 def _code(tag: int, code: Code) -> bytes:
-    return _sequence(tag, [_code_item(code)])
+    return encoding.sequence(tag, [_code_item(code)])
 
 
 @lru_cache(maxsize=4096)
 def _code_item(code: Code) -> bytes:
     long = len(code.value) > 16
     return (
-        (b"" if long else _text(0x00080100, "SH", code.value))
-        + _text(0x00080102, "SH", code.scheme[:16])
-        + _text(0x00080104, "LO", code.meaning.replace("\\", "/")[:_MEANING])
-        + (_text(0x00080119, "UC", code.value) if long else b"")
+        (b"" if long else encoding.text(0x00080100, "SH", code.value))
+        + encoding.text(0x00080102, "SH", code.scheme[:16])
+        + encoding.text(0x00080104, "LO", code.meaning.replace("\\", "/")[:_MEANING])
+        + (encoding.text(0x00080119, "UC", code.value) if long else b"")
     )
-
-
-def _sequence(tag: int, items: Iterable[bytes]) -> bytes:
-    return _element(tag, "SQ", b"".join(map(wrapped, items)))
-
-
-def _text(tag: int, vr: str, value: str) -> bytes:
-    data = value.encode()
-    return _element(tag, vr, data + ((b"\0" if vr == "UI" else b" ") if len(data) % 2 else b""))
-
-
-def _element(tag: int, vr: str, data: bytes) -> bytes:
-    start = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr.encode())
-    size = struct.pack("<HI", 0, len(data)) if vr in _LONG else struct.pack("<H", len(data))
-    return start + size + data

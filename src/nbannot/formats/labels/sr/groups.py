@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+from nbannot.formats.labels.sr.coded import words_of
 from nbannot.formats.labels.sr.concepts import (
     COLOR,
     DERIVATION,
@@ -101,7 +102,8 @@ class Group:
             code: Code = child.value
             self.label, self.finding = code.meaning, None if code.scheme == SCHEME else code
         elif child.kind == "CODE" and is_concept(concept, SITE) and child.value:
-            self._answer("Finding site", site_text(child))
+            sides = [one.value.meaning for one in child.of(LATERALITY) if one.kind == "CODE" and one.value]
+            self._answer("Finding site", words_of(child.value, *sides))
         elif child.kind == "TEXT" and is_concept(concept, COLOR) and _COLOR.fullmatch(str(child.value)):
             self.color = str(child.value)
         elif child.kind == "TEXT" and is_concept(concept, SHORT_LABEL) and "{" not in str(child.value):
@@ -110,7 +112,7 @@ class Group:
         elif child.kind == "NUM":
             self._take_number(child, lost)
         elif child.kind == "CODE" and child.value:
-            self._answer(child.name, child.value.meaning)
+            self._answer(words_of(concept) if concept else "", words_of(child.value))
             self._rest(child, lost)
         elif child.kind in ("TEXT", "PNAME", "DATE", "TIME", "DATETIME", "UIDREF") and child.value:
             self._answer(child.name, str(child.value))
@@ -174,10 +176,3 @@ class Group:
             placed = is_concept(part.concept, REFERENCE_POINTS)
             lost["not read: where a text was put" if placed else
                  f"not read: {part.name or part.kind} of {child.name}"] += 1  # fmt: skip
-
-
-def site_text(node: Node) -> str:
-    """Return a finding site in words, with its code: "Liver [SCT 10200004]"."""
-    code: Code = node.value
-    sides = [side.value.meaning for side in node.of(LATERALITY) if side.kind == "CODE" and side.value]
-    return f"{' '.join((*sides, code.meaning))} [{code.scheme} {code.value}]"

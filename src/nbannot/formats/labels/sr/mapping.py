@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from nbannot.formats.labels.own import record_of
 from nbannot.formats.labels.sr import building as make
 from nbannot.formats.labels.sr import concepts
 from nbannot.formats.labels.sr.building import own_code, uid_of
+from nbannot.formats.labels.sr.coded import code_in
 from nbannot.formats.labels.sr.places import source_of
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.attributes import AttributeValue
@@ -40,7 +40,6 @@ SPLINES = {"spline": "curve", "closed-spline": "polygon"}
 # A point this far from a slice, in voxels, is not on it.
 _ON_SLICE = 1e-3
 _SQUARE = 1e-6
-_SITE = re.compile(r"(?P<meaning>.+) \[(?P<scheme>\S+) (?P<value>\S+)\]")
 
 
 class Groups:
@@ -97,9 +96,7 @@ class Groups:
         ]
         sites = item.attributes.get("Finding site", ())
         for text in (sites,) if isinstance(sites, str) else sites if isinstance(sites, tuple) else ():
-            found = _SITE.fullmatch(text)
-            code = Code(found["value"], found["scheme"], found["meaning"]) if found else own_code(text)
-            about.append(make.coded(concepts.SITE, code, "HAS CONCEPT MOD"))
+            about.append(make.coded(concepts.SITE, code_in(text) or own_code(text), "HAS CONCEPT MOD"))
         return about
 
     def _answers(self, item: Item) -> list[Any]:
@@ -107,7 +104,7 @@ class Groups:
         made = []
         for name, value in item.attributes.items():
             if name != "Finding site" or not isinstance(value, str | tuple):
-                made += self._answer(own_code(name), value, item.label, name)
+                made += self._answer(code_in(name) or own_code(name), value, item.label, name)
         text = item.text if isinstance(item, Shape) else ""
         if text:
             made.append(make.text("CONTAINS", concepts.COMMENT, text))
@@ -120,6 +117,9 @@ class Groups:
         if isinstance(value, bool):
             return [make.coded(concept, concepts.YES if value else concepts.NO)]
         if isinstance(value, str):
+            code = code_in(value)
+            if code is not None:
+                return [make.coded(concept, code)]
             asked = next((one for one in self._labels[label].attributes if one.name == name), None)
             if asked is not None and asked.type in ("choice", "choices") and len(value) <= 64:
                 return [make.coded(concept, own_code(value))]

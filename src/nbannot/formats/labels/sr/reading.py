@@ -11,6 +11,7 @@ from nbannot.errors import FormatError, NbannotError
 from nbannot.formats.labels.findings import Findings
 from nbannot.formats.labels.fitting import Fitting
 from nbannot.formats.labels.own import adopt
+from nbannot.formats.labels.sr.coded import words_of
 from nbannot.formats.labels.sr.comparing import differences
 from nbannot.formats.labels.sr.concepts import EVALUATIONS, GROUP, MEASUREMENTS, REPORT, is_concept
 from nbannot.formats.labels.sr.elements import Content
@@ -123,7 +124,7 @@ class _Report:
     def evaluations(self, container: Node) -> None:
         """Read statements about the whole case."""
         for node in container.children:
-            value = node.value.meaning if node.kind == "CODE" and node.value else node.value
+            value = words_of(node.value) if node.kind == "CODE" and node.value else node.value
             if node.kind in ("CODE", "TEXT") and value:
                 label = self.findings.label(node.name, code=node.concept)
                 self._keep(Tag(label, str(value)))

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from nbannot.errors import FormatError, NbannotWarning, StoreError
+from nbannot.formats.dicom.encoding import wrapped
 from nbannot.formats.labels.findings import Findings
-from nbannot.formats.labels.sr.building import encoded, text_element, wrapped
+from nbannot.formats.labels.sr.building import encoded, text_element
 from nbannot.formats.labels.sr.concepts import SCHEME
 from nbannot.formats.labels.sr.mapping import Groups
 from nbannot.formats.labels.sr.reading import read_report

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from nbannot.errors import FormatError
+from nbannot.formats.archives import leads_out
 
 _LARGEST = 4 << 30
 _RATIO = 2000
@@ -41,10 +42,9 @@ def check_name(name: str) -> None:
     FormatError
         When it does.
     """
-    plain = name.replace("\\", "/")
-    parts = PurePosixPath(plain).parts
-    if plain.startswith("/") or ".." in parts or (len(plain) > 1 and plain[1] == ":") or "\0" in plain:
-        raise FormatError(f"the name {name!r} leads out of the archive")
+    problem = leads_out(name)
+    if problem:
+        raise FormatError(f"the member {name!r} {problem}")
 
 
 def opened(path: str) -> zipfile.ZipFile:
