@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nbannot.viewer.arrange import resumed
 
 from nbannot.errors import ConfigError, ConfigWarning, LayoutError
 from nbannot.model.document import Document
@@ -17,7 +18,6 @@ from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image, SliceSource
 from nbannot.session import Rule, Session, load_config
 from nbannot.viewer import widget
-from nbannot.viewer.arrange import resumed
 from nbannot.viewer.widget import Viewer
 
 AFFINE = np.array([[0, 0, 1.0, 0], [0, 1.0, 0, 0], [2.0, 0, 0, 0], [0, 0, 0, 1]])

@@ -11,7 +11,6 @@ from typing import Any
 
 from nbannot.deid import Policy
 from nbannot.model.image import Image
-from nbannot.session import Session
 from nbannot.store.database import Database
 from nbannot.store.keeper import Kept
 from nbannot.store.places import Place

@@ -30,7 +30,16 @@ from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
 from nbannot.model.sliced import Sliceable, SlicedPixels
 from nbannot.session import Session
-from nbannot.session.arrange import Configured, Layout, Rules, begin, configure, resolve, resumed, shown_before
+from nbannot.session.arrange import (
+    Configured,
+    Layout,
+    Rules,
+    begin,
+    configure,
+    resolve,
+    resumed,
+    shown_before,
+)
 from nbannot.session.config import Config
 from nbannot.viewer.ahead import first_keys
 from nbannot.viewer.beside import find_beside
