@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 PORT ?= 8888
+HUB_PORT ?= 8000
+DATABASE ?= sqlite
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +14,7 @@ NODE_BIN := js/node_modules/.bin
 STATIC := src/nbannot/viewer/static
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 
-.PHONY: help setup demo check test js chromium dciodvfy bench clean lint types layers pytest pytest-browser
+.PHONY: help setup demo hub check test js chromium dciodvfy postgresql bench clean lint types layers pytest pytest-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +49,14 @@ js: $(STATIC)/viewer.js ## build the browser module
 demo: setup ## open JupyterLab on the demo project (PORT=8888)
 	$(BIN)/nbannot demo --port $(PORT)
 
+deploy/node_modules/.installed: deploy/package.json deploy/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing. Debian: apt-get install nodejs npm"; exit 1; }
+	cd deploy && npm ci --silent --no-audit --no-fund
+	touch $@
+
+hub: setup deploy/node_modules/.installed ## a whole local JupyterHub with the demo project (HUB_PORT=8000 DATABASE=sqlite|postgres)
+	$(BIN)/python deploy/local_hub.py --port $(HUB_PORT) --database $(DATABASE)
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,7 +72,7 @@ layers: setup
 vitest: setup
 	cd js && node_modules/.bin/vitest run
 
-pytest: setup dciodvfy
+pytest: setup dciodvfy postgresql deploy/node_modules/.installed
 	$(BIN)/python -m pytest -q --ignore=tests/browser -n 2
 
 check: lint types layers vitest pytest ## the quick checks (no browser)
@@ -73,6 +83,10 @@ chromium:
 
 dciodvfy:
 	@command -v dciodvfy >/dev/null || ./tests/install-packages "The tests of written DICOM files need dciodvfy." dicom3tools
+
+postgresql:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || ./tests/install-packages \
+	  "The tests of shared projects need PostgreSQL; they start it themselves." postgresql
 
 # A test that fails in the run of two is run once more alone, for all to see. Status 1 is "tests failed"; anything
 # else (nothing collected, a crash, an interruption) is told as it is. Where nothing failed by name there is nothing to run.
@@ -94,5 +108,5 @@ bench: setup chromium ## measure against ipyniivue, Cornerstone3D, NiiVue and Si
 	$(BIN)/python bench $(ARGS)
 
 clean: ## remove everything that was built
-	rm -rf $(VENV) js/node_modules $(STATIC) dist build test-output demo-project .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) js/node_modules deploy/node_modules $(STATIC) dist build test-output demo-project demo-hub .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
-"""Run every benchmark: ``python bench [all | core | formats | viewer | tools] [--quick] [--gpu] [--only PART …]``.
+"""Run every benchmark: ``python bench [all | core | formats | viewer | tools | store] [--quick] [--gpu] [--only PART …]``.
 
 `core` is strokes and carriers (bench/RESULTS.md), `formats` reading and writing (bench/RESULTS-formats.md),
 `viewer` the viewer beside its peers (bench/RESULTS-viewer.md), `tools` brush, shapes, operations and history
-(bench/RESULTS-tools.md).
+(bench/RESULTS-tools.md), `store` projects with up to a million cases (bench/RESULTS-store.md).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from measure import Row, machine, markdown  # noqa: E402
 
 import formats as files  # noqa: E402
 import jupyter  # noqa: E402
+import store  # noqa: E402
 import viewer  # noqa: E402
 
 INTRO = """# Measured
@@ -62,11 +63,19 @@ def formats(*, quick: bool) -> None:
         (HERE / "RESULTS-formats.md").write_text(text, encoding="utf-8")
 
 
+def projects(*, quick: bool) -> None:
+    """Measure projects of many cases; print and keep the table."""
+    found = markdown(store.run(quick=quick))
+    if not quick:
+        text = f"# Projects of many cases, measured\n\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{found}\n"
+        (HERE / "RESULTS-store.md").write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="all", choices=["all", "core", "formats", "viewer", "tools"]
+        "what", nargs="?", default="all", choices=["all", "core", "formats", "viewer", "tools", "store"]
     )
     parser.add_argument("--quick", action="store_true", help="few repetitions, results are not kept")
     parser.add_argument("--gpu", action="store_true", help="the machine's GPU instead of software GL")
@@ -82,6 +91,8 @@ def main() -> None:
         core(quick=options.quick)
     if options.what in ("all", "formats") and not options.only:
         formats(quick=options.quick)
+    if options.what in ("all", "store") and not options.only:
+        projects(quick=options.quick)
     for name, suite in (("viewer", viewer), ("tools", tools)):
         only = [part for part in options.only if part in suite.PARTS]
         if options.what == name and options.only and not only:

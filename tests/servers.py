@@ -41,11 +41,14 @@ class Postgres:
         With its data.
     bin
         With its programs.
+    durable
+        Whether commits wait for the disk, as in real life.
     """
 
     port: int
     folder: Path
     bin: Path
+    durable: bool = False
 
     def url(
         self, database: str = "nb", *, user: str = "nb", password: str = PASSWORD, project: str = ""
@@ -71,14 +74,15 @@ class Postgres:
 
     def start(self) -> None:
         """Start it (again)."""
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
+        options += "" if self.durable else " -c fsync=off"
         options += " -c max_connections=200 -c shared_buffers=32MB"
         log = self.folder / "log"
         _as_postgres(self.bin / "pg_ctl", "-D", self.folder / "data", "-l", log, "-o", options, "-w", "start")
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
     """Start PostgreSQL with a database "nb" of the user "nb", and stop it in the end."""
     binaries = _postgres_binaries()
     folder = Path(tempfile.mkdtemp(prefix="nbannot-postgres-"))
@@ -88,7 +92,7 @@ def running_postgres() -> Iterator[Postgres]:
     secret.write_text(PASSWORD)
     if os.geteuid() == 0:
         shutil.chown(secret, "postgres", "postgres")
-    server = Postgres(free_port(), folder, binaries)
+    server = Postgres(free_port(), folder, binaries, durable)
     try:
         _as_postgres(
             binaries / "initdb", "-D", folder / "data", "-A", "scram-sha-256", "-U", "nb", "--no-sync",

@@ -67,18 +67,17 @@ def _add_serve(commands: Any) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    need("starlette", extra="hub")
-    from nbannot.hub.serve import Settings, listening, pairs, run
-
-    host, port = listening(os.environ) or ("127.0.0.1", 9210)
+    service = need("nbannot.hub.serve", extra="hub")
+    host, port = service.listening(os.environ) or ("127.0.0.1", 9210)
     given = {"database": options.database} if options.database else {}
-    settings = Settings(
-        pairs(options.project, "project"), pairs(options.files, "files"), owner=options.owner,
+    settings = service.Settings(
+        service.pairs(options.project, "project"), service.pairs(options.files, "files"), owner=options.owner,
         host=options.host or host, port=port if options.port is None else options.port,
         workers=options.workers, public_url=options.public_url, trust_proxy=options.trust_proxy,
         grace=options.grace, log_level=options.log_level, **given,
     )  # fmt: skip
-    return run(settings)
+    status: int = service.run(settings)
+    return status
 
 
 def _demo(options: argparse.Namespace) -> int:

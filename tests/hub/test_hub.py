@@ -143,9 +143,10 @@ def test_a_program_uses_its_token_in_the_header_only(world: World) -> None:
 def test_logout_ends_the_session_and_its_sockets_in_every_worker(world: World) -> None:
     browser = world.hub.enter(EXPERT)
     task = task_of(world, EXPERT)
-    with httpx.Client(headers={"X-CSRF-Token": "x"}) as stranger, pytest.raises(InvalidStatus):
-        with socket(world, stranger, task):
-            pass
+    stranger = world.hub.login(EXPERT)  # at the Hub only
+    stranger.headers["X-CSRF-Token"] = "x"
+    with pytest.raises(InvalidStatus), socket(world, stranger, task):
+        pass
     with socket(world, browser, task) as live:
         forged = browser.post(f"{world.hub.service}logout", headers={"X-CSRF-Token": "forged"})
         assert forged.status_code == 403

@@ -6,25 +6,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import MetaData, inspect
 
 from moves import phantom
 from nbannot.errors import NewerVersionError, ReadOnlyError
 from nbannot.model.annotations import Box
 from nbannot.session.pixels import write_pixels
-from nbannot.store import open_project
+from nbannot.store import StoredProject, open_project
+from nbannot.store.engines import postgres_engine, server_of, sqlite_engine
 from nbannot.store.opening import NAME
-from nbannot.store.schema import connect, upgrade
+from nbannot.store.schema import upgrade
 from nbannot.store.tables import REVISIONS, tables
+from servers import Postgres
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
 def test_migrations_make_the_tables_as_described(tmp_path: Path) -> None:
-    migrated = connect(tmp_path / "migrated", read_only=False)
+    migrated = sqlite_engine(tmp_path / "migrated", read_only=False)
     with migrated.connect().execution_options(write=True) as connection, connection.begin():
         upgrade(connection)
-    described = connect(tmp_path / "described", read_only=False)
+    described = sqlite_engine(tmp_path / "described", read_only=False)
     with described.begin() as connection:
         tables().metadata.create_all(connection)
     found = []
@@ -70,9 +72,45 @@ def test_every_old_project_opens_today(tmp_path: Path, revision: str) -> None:
         assert session.step == 4
         assert session.history()["undoes"].tolist()[-1] == 3
         assert session.view == {"layout": "mpr"}
+        if revision >= "0002":
+            check_shared(project)
         document.masks["lesion"].paint((0, 0, 0))
+        assert project.audit.verify().ok
     with closing(sqlite3.connect(tmp_path / NAME)) as database:
         assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISIONS[-1],)]
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_every_old_schema_is_brought_up_to_date_in_postgres(
+    tmp_path: Path, postgres: Postgres, revision: str
+) -> None:
+    # The rows of the fixture in tables of their time.
+    thaw(FIXTURES / f"project_{revision}", tmp_path)
+    url = postgres.url(project=f"old{revision}")
+    server = server_of(url)
+    engine = postgres_engine(server, read_only=False)
+    with engine.connect() as connection, connection.begin():
+        upgrade(connection, to=revision)
+        metadata = MetaData()
+        metadata.reflect(connection, schema=server.schema)
+        with closing(sqlite3.connect(tmp_path / NAME)) as database:
+            database.row_factory = sqlite3.Row
+            for table in metadata.sorted_tables:
+                rows = [dict(row) for row in database.execute(f"SELECT * FROM {table.name}")]
+                connection.execute(table.delete())
+                for row in rows:
+                    flags = {key: bool(row[key]) for key in ("copied", "flagged") if key in row}
+                    connection.execute(table.insert().values({**row, **flags}))
+    engine.dispose()
+    with open_project(url, files=tmp_path, author="ada") as project:
+        session = project.start("c1")
+        assert np.argwhere(session.document.masks["liver"].array).tolist() == [[0, 1, 2], [0, 1, 3]]
+        assert (session.step, session.view) == (4, {"layout": "mpr"})
+        session.document.masks["lesion"].paint((0, 0, 0))
+        assert project.cases["last_change"].notna().all()
+        if revision >= "0002":
+            check_shared(project)
+        assert project.audit.verify().ok
 
 
 def test_a_project_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -96,6 +134,16 @@ def test_an_older_project_is_not_migrated_when_reading_only(tmp_path: Path) -> N
         open_project(tmp_path, read_only=True)
 
 
+def check_shared(project: StoredProject) -> None:
+    """Check what came with the schema 0002."""
+    assert project.people.table["person"].tolist() == ["ada", "bob"]
+    (task,) = project.tasks.table().itertuples()
+    assert (task.person, task.batch, task.status, task.due.year) == ("bob", "first", "to do", 2030)
+    assert project.configs.of("c1").config.windowing == (40, 400)
+    assert project.comments.table()["place"].tolist() == [{"index": [0.0, 1.0, 2.0]}]
+    assert project.audit.verify().rows > 8
+
+
 def freeze(target: Path, place: Path) -> None:
     """Make the fixture of the newest schema: the database as SQL, and the blobs.
 
@@ -111,6 +159,11 @@ def freeze(target: Path, place: Path) -> None:
         session.document.add(Box("lesion", ((0, 1, 1.5), (2, 3, 4))))
         session.document.masks["lesion"].paint((3, 3, 3))
         session.document.undo()
+        project.people.grant("ada", "owner")
+        project.people.grant("bob", "reader", cases="c*")
+        project.tasks.assign("c1", "bob", batch="first", due="2030-01-01")
+        project.configs.set("windowing: {level: 40, width: 400}", level="case:c1")
+        project.comments.add("c1", "see here", place={"index": [0, 1, 2]})
     (target / "blobs").mkdir(parents=True)
     with closing(sqlite3.connect(place / NAME)) as database:
         (target / "project.sql").write_text("\n".join(database.iterdump()) + "\n")

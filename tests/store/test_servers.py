@@ -12,14 +12,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 import nbannot
 from moves import phantom
 from nbannot.errors import NewerVersionError, ReadOnlyError, StoreError
 from nbannot.store import StoredProject, open_project
+from nbannot.store.database import TRIES
 from nbannot.store.engines import server_of
+from nbannot.store.failures import failing
 from nbannot.store.grants import grant_statements
 from nbannot.store.urlplaces import UrlPlace, place_at
 from servers import PASSWORD, Bucket, Postgres, free_port, running_postgres, running_s3
@@ -120,8 +125,6 @@ def test_a_services_login_only_adds_to_the_log(postgres: Postgres, url: str, tmp
         project.comments.add("c1", "there")
         rows = project.audit.verify().rows
         assert rows >= 5
-    import psycopg
-
     for statement in (
         "UPDATE audit SET actor = 'ada'",
         "DELETE FROM audit",
@@ -342,3 +345,45 @@ def test_reading_only_writes_nothing(postgres: Postgres, url: str, tmp_path: Pat
 def test_nobody_listens(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be reached"):
         open_project(f"postgresql://nb:very-secret@127.0.0.1:{free_port()}/nb", files=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        (psycopg.errors.DiskFull, StoreError, "disk of there is full"),
+        (psycopg.errors.ReadOnlySqlTransaction, ReadOnlyError, "does not permit"),
+        (psycopg.errors.LockNotAvailable, StoreError, "busy with somebody else's change"),
+        (psycopg.errors.TooManyConnections, StoreError, "cannot be reached"),
+        (psycopg.errors.DataError, StoreError, "failed"),
+    ],
+)
+def test_failures_are_told_without_what_the_server_quotes(kind: Any, error: type, words: str) -> None:
+    with pytest.raises(error, match=words) as caught, failing("there"):
+        raise OperationalError("INSERT …", {}, kind("value = 'Doe, John'"))
+    assert "Doe" not in str(caught.value)
+
+
+def test_what_failed_because_of_another_change_is_done_again(url: str, tmp_path: Path) -> None:
+    tried: list[int] = []
+    with begin(url, tmp_path) as project:
+
+        def work(connection: Any) -> str:
+            tried.append(1)
+            if len(tried) < 3:
+                kind = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)[len(tried) - 1]
+                raise OperationalError("UPDATE …", {}, kind("again"))
+            connection.execute(text("UPDATE cases SET study = 'x'"))
+            return "done"
+
+        database = project._core.database
+        assert database.change(work) == "done"
+        assert project.cases["study"].tolist() == ["x"]
+
+        def never(connection: Any) -> None:
+            tried.append(1)
+            raise OperationalError("UPDATE …", {}, psycopg.errors.SerializationFailure("again"))
+
+        tried.clear()
+        with pytest.raises(StoreError, match="Do it again"):
+            database.change(never)
+        assert len(tried) == TRIES

@@ -16,6 +16,7 @@ def open_project(
     *,
     author: str | None = None,
     read_only: bool = False,
+    files: str | Path | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> StoredProject | RemoteProject:
     """Open a project, or make one where there is none; ``project.open(case)`` gives a viewer.
@@ -23,20 +24,29 @@ def open_project(
     Parameters
     ----------
     url
-        A folder: a path or a ``file://`` URL; or ``https://…/services/nbannot`` (with ``/projects/NAME``), the
-        service of a Hub.
+        A folder: a path or a ``file://`` URL; ``postgresql://user:password@host/database?project=name``; or
+        ``https://…/services/nbannot`` (with ``/projects/NAME``), the service of a Hub.
     author
-        Who edits; the login name when missing.
+        Who acts; the login name when missing.
     read_only
         Whether to leave the project as it is. A folder that may not be written is opened so.
+    files
+        Where a project in PostgreSQL keeps its files: a folder, or a URL of fsspec such as
+        ``s3://bucket/prefix``. Needed once; the project remembers it.
     storage_options
-        ``{"token": …}`` for a service, where the program runs in no notebook of its Hub.
+        Login and address of that storage, for fsspec; never kept. For a service ``{"token": …}``, where the
+        program runs in no notebook of its Hub.
 
     Raises
     ------
     StoreError
-        When the URL is of another kind, or the folder holds no project and none can be made.
+        When the URL is of another kind, the database or the files cannot be reached, or the folder holds
+        no project and none can be made.
     NewerVersionError
         When a newer nbannot made the project.
+    MissingDependencyError
+        When a package for this kind of project is not installed.
     """
-    return open_store(url, show=Viewer, author=author, read_only=read_only, storage_options=storage_options)
+    return open_store(
+        url, show=Viewer, author=author, read_only=read_only, files=files, storage_options=storage_options
+    )

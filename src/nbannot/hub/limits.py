@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from nbannot.errors import ServiceError
+
 _MANY = 10_000
+
+
+class SlowDownError(ServiceError):
+    """Somebody asks too often."""
+
+    def __init__(self, wait: float) -> None:
+        seconds = max(1, math.ceil(wait))
+        super().__init__("That were too many requests", hint=f"Try again in {seconds} s.")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)

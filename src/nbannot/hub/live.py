@@ -14,9 +14,10 @@ from starlette.websockets import WebSocket
 from nbannot.errors import NbannotError, ServiceError
 from nbannot.hub import replies
 from nbannot.hub.guard import NOTE
+from nbannot.hub.limits import SlowDownError
 from nbannot.hub.login import Visitor
 from nbannot.hub.observe import tell
-from nbannot.hub.service import Service, SlowDownError
+from nbannot.hub.service import Service
 
 PROTOCOL = "nbannot.v1"
 ROUTE = "/api/v1/projects/{project}/tasks/{task}/live"

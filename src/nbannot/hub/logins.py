@@ -124,13 +124,15 @@ def _cipher(secret: str, data: bytes) -> bytes:
 
 
 def _connect(url: str) -> Engine:
-    from sqlalchemy import create_engine, event
+    from sqlalchemy import create_engine, event, make_url
     from sqlalchemy.exc import ArgumentError
 
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg" + url.removeprefix("postgresql")
     try:
-        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        # The address of a project may be given: its logins are then kept in the same database.
+        place = make_url(url).difference_update_query(["project"])
+        engine = create_engine(place, pool_pre_ping=not url.startswith("sqlite"))
     except ArgumentError as cause:
         raise StoreError(
             "The database of the service is not understood",

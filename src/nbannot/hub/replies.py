@@ -10,9 +10,11 @@ from starlette.responses import JSONResponse
 
 from nbannot import errors
 from nbannot.errors import NbannotError
+from nbannot.hub.limits import SlowDownError
 
 # The first that fits counts, so the narrower ones come first.
 _STATUS: tuple[tuple[type[NbannotError], int], ...] = (
+    (SlowDownError, 429),
     (errors.LoginError, 401),
     (errors.UnknownItemError, 404),
     (errors.UnknownLabelError, 404),
@@ -50,7 +52,8 @@ def refusal(
 
 def of_error(error: NbannotError) -> JSONResponse:
     """Return an error of nbannot as an answer."""
-    return JSONResponse({"error": payload(error)}, status_of(error))
+    headers = {"retry-after": str(error.seconds)} if isinstance(error, SlowDownError) else None
+    return JSONResponse({"error": payload(error)}, status_of(error), headers=headers)
 
 
 def not_found() -> JSONResponse:

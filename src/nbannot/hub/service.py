@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import HTTPConnection
 
-from nbannot.errors import AccessError, LoginError, NbannotError, ServiceError, UnknownItemError
+from nbannot.errors import AccessError, LoginError, NbannotError, UnknownItemError
 from nbannot.hub.guard import NOTE
-from nbannot.hub.limits import Limits, Rate
+from nbannot.hub.limits import Limits, Rate, SlowDownError
 from nbannot.hub.login import Login, Visitor
 from nbannot.hub.observe import Metrics, tell
 from nbannot.hub.origin import Place
@@ -22,15 +21,6 @@ from nbannot.store.served import refuse
 STORE_THREADS = 12
 _SAFE = ("GET", "HEAD")
 _TOKENS = ("token", "access_token", "api_token", "authorization")
-
-
-class SlowDownError(ServiceError):
-    """Somebody asks too often."""
-
-    def __init__(self, wait: float) -> None:
-        seconds = max(1, math.ceil(wait))
-        super().__init__("That were too many requests", hint=f"Try again in {seconds} s.")
-        self.seconds = seconds
 
 
 class Service:
@@ -141,7 +131,11 @@ class Service:
 
     def _find_task(self, name: str, person: str, task: str) -> None:
         _, project = self.project(name, person)
-        if project.tasks.get(task).person != person:
+        try:
+            mine = project.tasks.get(task).person == person
+        except AccessError:
+            mine = False
+        if not mine:
             raise UnknownItemError("There is nothing here for you")
 
     async def refused(self, error: NbannotError, connection: HTTPConnection, visitor: Visitor | None) -> None:

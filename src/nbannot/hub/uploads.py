@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nbannot.errors import FormatError, NbannotError, StoreError
+from nbannot.model.codec import decode_item
 from nbannot.model.image import Image
 from nbannot.session.images import open_paths
 
@@ -110,8 +111,6 @@ def _image(folder: Path, entry: Any) -> Image:
 
 def labels_of(asked: Any) -> list[Any]:
     """Return the labels of a new case: names, or items as JSON."""
-    from nbannot.model.codec import decode_item
-
     if not isinstance(asked, list) or len(asked) > 10_000:
         raise NbannotError("The labels of a case are a list")
     return [

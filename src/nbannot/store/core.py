@@ -53,6 +53,11 @@ class Core:
     images: weakref.WeakValueDictionary[tuple[str, Policy | None, str], Image] = field(
         default_factory=weakref.WeakValueDictionary
     )
+    _locks: tuple[RLock, ...] = field(default_factory=lambda: tuple(RLock() for _ in range(64)))
+
+    def lock_of(self, person: str, case: str) -> RLock:
+        """Return the lock under which a person's sessions of a case are opened; others go on meanwhile."""
+        return self._locks[hash((person, case)) % len(self._locks)]
 
     @property
     def base(self) -> Path:

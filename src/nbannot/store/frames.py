@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbannot.errors import StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 
 def frame(rows: Iterable[Sequence[Any]], names: Sequence[str]) -> pd.DataFrame:
@@ -17,6 +19,12 @@ def frame(rows: Iterable[Sequence[Any]], names: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame([tuple(row) for row in rows], columns=pd.Index(list(names)))
+
+
+def parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield values in parts that every database takes in one query."""
+    for first in range(0, len(values), 500):
+        yield values[first : first + 500]
 
 
 def times(seconds: pd.Series[float]) -> pd.Series[pd.Timestamp]:

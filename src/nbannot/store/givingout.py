@@ -12,7 +12,7 @@ from uuid import uuid4
 from nbannot.errors import StoreError, UnknownItemError
 from nbannot.store.access import ACTIONS
 from nbannot.store.assigning import Order, Wish, plan
-from nbannot.store.frames import moment
+from nbannot.store.frames import moment, parts
 from nbannot.store.patterns import matches
 from nbannot.store.tables import tables
 
@@ -71,7 +71,8 @@ def give_out(connection: Connection, cases: str | Sequence[str], work: Work, *, 
     given = [(key, None, "") for _, key in named]
     if work.kind == "review":
         given = _readings(connection, [key for _, key in named])
-    having, load, last = _held(connection, work)
+    having = _having(connection, work, [key for _, key in named])
+    load, last = _loads(connection, work)
     numbers = list(range(len(given)))
     planned = plan(
         numbers, work.wish, having={n: having.get(given[n][:2], ()) for n in numbers}, load=load,
@@ -137,30 +138,45 @@ def _readings(connection: Connection, cases: Sequence[int]) -> list[Any]:
     """Return (case, session, reader) of each submitted reading of the cases."""
     from sqlalchemy import select
 
-    table, wanted = tables().tasks, set(cases)
+    table = tables().tasks
     query = select(table.c.case_id, table.c.session_id, table.c.person).where(
         table.c.kind == "read", table.c.status == "submitted", table.c.session_id.is_not(None)
     )
-    rows = [tuple(row) for row in connection.execute(query.order_by(table.c.case_id, table.c.person))]
-    return [row for row in rows if row[0] in wanted]
+    query = query.order_by(table.c.case_id, table.c.person)
+    found: list[Any] = []
+    for some in parts(cases):
+        found += [tuple(row) for row in connection.execute(query.where(table.c.case_id.in_(some)))]
+    return found
 
 
-def _held(connection: Connection, work: Work) -> tuple[dict[Any, list[str]], dict[str, int], dict[str, int]]:
-    """Return who has which (case, subject) already, how many each person has, and the last positions."""
-    from sqlalchemy import func, select
+def _having(connection: Connection, work: Work, cases: Sequence[int]) -> dict[Any, list[str]]:
+    """Return who has which (case, subject) already."""
+    from sqlalchemy import select
 
     table = tables().tasks
     query = select(table.c.case_id, table.c.subject_session_id, table.c.person).where(
         table.c.kind == work.kind, table.c.repeat == work.repeat, table.c.status != "rejected"
     )
     having: dict[Any, list[str]] = {}
-    load: dict[str, int] = {}
-    for case, subject, person in connection.execute(query):
-        having.setdefault((case, subject), []).append(person)
-        load[person] = load.get(person, 0) + 1
-    newest = select(table.c.person, func.max(table.c.position)).group_by(table.c.person)
-    last = {person: int(position) for person, position in connection.execute(newest)}
-    return having, load, last
+    for some in parts(cases):
+        for case, subject, person in connection.execute(query.where(table.c.case_id.in_(some))):
+            having.setdefault((case, subject), []).append(person)
+    return having
+
+
+def _loads(connection: Connection, work: Work) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many tasks of the kind each of the people has, and their last positions."""
+    from sqlalchemy import case, func, select
+
+    table = tables().tasks
+    same = (table.c.kind == work.kind) & (table.c.repeat == work.repeat) & (table.c.status != "rejected")
+    query = (
+        select(table.c.person, func.sum(case((same, 1), else_=0)), func.max(table.c.position))
+        .where(table.c.person.in_(work.people))
+        .group_by(table.c.person)
+    )
+    found = connection.execute(query).all()
+    return {row[0]: int(row[1]) for row in found}, {row[0]: int(row[2]) for row in found}
 
 
 def _row(work: Work, case: int, subject: str | None, person: str, position: int, by: str) -> dict[str, Any]:

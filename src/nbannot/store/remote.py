@@ -21,6 +21,7 @@ from nbannot.session.files import save as save_file
 from nbannot.session.images import files_of
 from nbannot.session.pixels import SUFFIX, write_pixels
 from nbannot.session.state import rebuild
+from nbannot.store.adopt import same_images
 from nbannot.store.project import Source
 from nbannot.store.remote_client import ServiceClient
 from nbannot.store.remote_images import remote_image
@@ -421,7 +422,5 @@ def _suffix(path: Path) -> str:
 
 def _same_images(images: Sequence[Image], references: Sequence[ImageReference], case: str) -> list[str]:
     """Return the case's ids of these images, by id or by content; see `nbannot.store.adopt.same_images`."""
-    from nbannot.store.adopt import same_images
-
     found = same_images(images, references, case)
     return [found[image.id] for image in images]

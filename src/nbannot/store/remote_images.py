@@ -6,16 +6,14 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nbannot.errors import StoreError
 from nbannot.model.image import Image, Pixels
 from nbannot.session.pixels import described
-
-if TYPE_CHECKING:
-    from nbannot.store.remote_client import ServiceClient
+from nbannot.store.remote_client import ServiceClient
 
 BATCH_BYTES = 4 << 20
 MOST_SLICES = 64

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbannot.errors import AccessError, LockedError, ReadOnlyError, UnknownItemError
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Edit
 from nbannot.session import Session
 from nbannot.session.state import State
-
-if TYPE_CHECKING:
-    from nbannot.store.remote_client import ServiceClient
+from nbannot.store.remote_client import ServiceClient
 
 
 class RemoteKept:

@@ -19,13 +19,12 @@ from nbannot.store.access import Decision
 from nbannot.store.audit import Verified
 from nbannot.store.configs import Resolved, resolve
 from nbannot.store.failures import failing
+from nbannot.store.remote_client import ServiceClient
 from nbannot.store.tasks import Task
 from nbannot.store.wire import table_from_json
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from nbannot.store.remote_client import ServiceClient
 
 
 class RemotePeople:

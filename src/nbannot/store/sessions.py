@@ -42,7 +42,7 @@ class Sessions:
     def start(self, case: str, reader: str, session: int | None, repeat: int) -> Session:
         """Open a session or begin it; see `StoredProject.start`."""
         self.check(case, reader)
-        with self._core.lock:
+        with self._core.lock_of(self._actor.person, case):
             row = self.find(case, reader, session, repeat)
             if row is None and session not in (None, 1):
                 raise UnknownItemError(f"Reader {reader!r} has no session {session} of {case!r}")
@@ -72,7 +72,7 @@ class Sessions:
     def open_task(self, task: Task) -> Session:
         """Open the session of one's own task, or begin it; called by `Tasks`."""
         self._actor.check(ACTION[task.kind], task.case, of=task.person)
-        with self._core.lock:
+        with self._core.lock_of(self._actor.person, task.case):
             if task.session_id is None:
                 session = self._first(task)
             else:

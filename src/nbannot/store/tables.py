@@ -230,19 +230,6 @@ def _of_work(metadata: MetaData) -> tuple[Table, Table, Table, Table]:
         Index("tasks_case", "case_id", "person"),
         Index("tasks_session", "session_id"),
     )
-    comments = Table(
-        "comments",
-        metadata,
-        Column("id", Integer, primary_key=True),
-        Column("case_id", ForeignKey("cases.id"), nullable=False),
-        Column("task_id", ForeignKey("tasks.id"), nullable=True),
-        text("author"),
-        seconds("time"),
-        text("text"),
-        text("place"),
-        text("resolved"),
-        Index("comments_case", "case_id"),
-    )
     configs = Table(
         "configs",
         metadata,
@@ -264,7 +251,25 @@ def _of_work(metadata: MetaData) -> tuple[Table, Table, Table, Table]:
         text("place"),
         seconds("seen"),
     )
-    return tasks, comments, configs, presence
+    return tasks, _of_comments(metadata), configs, presence
+
+
+def _of_comments(metadata: MetaData) -> Table:
+    from sqlalchemy import Column, ForeignKey, Index, Integer, Table
+
+    return Table(
+        "comments",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("case_id", ForeignKey("cases.id"), nullable=False),
+        Column("task_id", ForeignKey("tasks.id"), nullable=True),
+        text("author"),
+        seconds("time"),
+        text("text"),
+        text("place"),
+        text("resolved"),
+        Index("comments_case", "case_id"),
+    )
 
 
 def _of_files(metadata: MetaData) -> tuple[Table, Table]:

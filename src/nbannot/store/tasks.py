@@ -15,7 +15,7 @@ from nbannot.session import Session
 from nbannot.store.access import OPEN_TASKS, Asked, decide
 from nbannot.store.actor import Actor, plain_text
 from nbannot.store.assigning import Order
-from nbannot.store.frames import frame, times
+from nbannot.store.frames import frame, parts, times
 from nbannot.store.givingout import Work, give_out
 from nbannot.store.tables import tables
 from nbannot.store.timing import worked
@@ -155,9 +155,7 @@ class Tasks:
             query.order_by(table.c.person, table.c.position, table.c.id).limit(limit).offset(after or None)
         )
         with self._actor.database.reading() as connection:
-            found = frame([tuple(row)[: len(COLUMNS)] for row in connection.execute(query)], COLUMNS)
-        shown: dict[str, Any] = {name: times(found[name]) for name in _TIMES}
-        return found.assign(**shown, session=found["session"].astype("Int64"))
+            return _shown(connection.execute(query).all())
 
     def get(self, task: str) -> Task:
         """Return a task.
@@ -282,8 +280,11 @@ class Tasks:
 
         said = {"people": named, "kind": kind, "batch": batch, "repeat": repeat}
         new = self._actor.act("task.assign", done, detail=lambda ids: {**said, "tasks": len(ids)})
-        known = self.table(kind=kind, batch=batch)
-        return known[known["task"].isin(new)].reset_index(drop=True)
+        table, rows = tables().tasks, list[Any]()
+        with self._actor.database.reading() as connection:
+            for some in parts(new):
+                rows += connection.execute(_listed().where(table.c.id.in_(some))).all()
+        return _shown(sorted(rows, key=lambda row: (row.person, row.position)))
 
     def unassign(self, task: str, *, reason: str = "") -> None:
         """Take a task away from its person; what was read is kept.
@@ -486,6 +487,13 @@ def _listed() -> Select[Any]:
     return select(*columns, table.c.session_id, table.c.subject_session_id).select_from(joined)
 
 
+def _shown(rows: Sequence[Any]) -> pd.DataFrame:
+    """Return rows of `_listed` as a table."""
+    found = frame([tuple(row)[: len(COLUMNS)] for row in rows], COLUMNS)
+    shown: dict[str, Any] = {name: times(found[name]) for name in _TIMES}
+    return found.assign(**shown, session=found["session"].astype("Int64"))
+
+
 def _made(row: Any) -> Task:
     return Task(*row)
 
@@ -545,8 +553,7 @@ def _say(connection: Connection, task: Task, author: str, text: str) -> None:
 
 def _drop(connection: Connection, tasks: Sequence[str]) -> None:
     known = tables()
-    for first in range(0, len(tasks), 500):
-        some = tasks[first : first + 500]
+    for some in parts(tasks):
         connection.execute(
             known.comments.update().where(known.comments.c.task_id.in_(some)).values(task_id=None)
         )
