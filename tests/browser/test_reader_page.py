@@ -65,6 +65,13 @@ def clean(reader: ReaderPage) -> None:
     assert [word for word in SEEDED if word in html] == []
 
 
+def answers(service: ReaderService) -> dict[str, Any]:
+    """What the store holds of the answers to the first case."""
+    with nb.open_project(service.folder, author="boss", read_only=True) as project:
+        document = project.start(project.tasks.table("rita")["case"][0], reader="rita").document
+        return {name: value for tag in document.tags for name, value in tag.attributes.items()}
+
+
 def test_two_cases_by_keyboard_only(reader: ReaderPage, service: ReaderService) -> None:
     page = reader.page
     page.wait_for_selector("[data-nbannot-task]:focus")
@@ -152,6 +159,8 @@ def test_nothing_is_lost_offline_or_when_the_service_is_killed(
     service.start()
     reader.saving("Saved")
     page.wait_for_selector("[data-notice=road]", state="hidden")
+    reader.chosen("Finding", "benign")
+    assert answers(service) == {"Finding": "benign", "Confidence": 42}
     # Killed in the middle of work, then the page is loaded anew before anything was sent.
     service.stop()
     reader.press("Alt+a", "3")
@@ -163,8 +172,6 @@ def test_nothing_is_lost_offline_or_when_the_service_is_killed(
     reader.saving("Saved")
     reader.chosen("Finding", "suspicious")
     clean(reader)
+    assert answers(service) == {"Finding": "suspicious", "Confidence": 42}
     with nb.open_project(service.folder, author="boss") as project:
-        case = project.tasks.table("rita")["case"][0]
-        (tag,) = project.start(case, reader="rita").document.tags
-        assert dict(tag.attributes) == {"Finding": "suspicious", "Confidence": 42}
         assert project.audit.verify().ok

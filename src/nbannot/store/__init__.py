@@ -42,8 +42,7 @@ def open_project(
     read_only
         Whether to leave the project as it is. A folder that may not be written is opened so.
     files
-        Where a project in PostgreSQL keeps its files: a folder, or a URL of fsspec such as
-        ``s3://bucket/prefix``. Needed once; the project remembers it.
+        Where a project in PostgreSQL keeps its files: a folder or ``s3://bucket/prefix``. Needed once.
     storage_options
         Logins and addresses of that storage and of the images at URLs; by the beginning of the URL
         (``{"s3://a/": {…}, "dicomweb+": {…}}``) where they differ. For a service ``{"token": …}``, where the

@@ -210,7 +210,7 @@ class RemoteProject:
             When copy is False, the name is taken, an image is missing, or nothing can be written.
         """
         self._check_writable()
-        found = opened(images)
+        found = opened(images, {})
         if not copy:
             raise StoreError(
                 "The service does not see the files of this machine",
