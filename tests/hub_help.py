@@ -59,7 +59,8 @@ class LocalHub:
     def start(self) -> None:
         folder = self.folder
         folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "deploy" / "jupyterhub_config.py")]
+        python = os.environ.get("NBANNOT_TEST_HUB_PYTHON", sys.executable)  # of another Hub version
+        command = [python, "-m", "jupyterhub", "-f", str(ROOT / "deploy" / "jupyterhub_config.py")]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=folder, env=self.environment, stdout=log, stderr=log, start_new_session=True

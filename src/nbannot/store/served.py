@@ -241,5 +241,6 @@ class SessionParts:
 def _by(edit: Edit, person: str) -> Edit:
     """Return the edit as made by a person, whatever it says."""
     if isinstance(edit, Batch):
-        edit = replace(edit, edits=tuple(_by(part, person) for part in edit.edits))
+        # Parts that name nobody are their batch's.
+        edit = replace(edit, edits=tuple(_by(part, person) if part.author else part for part in edit.edits))
     return edit if edit.author == person else replace(edit, author=person)
