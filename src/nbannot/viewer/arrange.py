@@ -18,6 +18,9 @@ Layout = str | Mapping[str, Any] | Sequence[Any]
 Configured = Config | Mapping[str, Any] | str | Path | Literal[False] | None
 Rules = Sequence[Rule | Mapping[str, Any]] | str | Path | Literal[False] | None
 
+OF_PANES = ("panes", "turns", "maximized")
+"""What was turned, put into a pane or shown alone: it belongs to the panes of one layout."""
+
 _SHOWN = 8
 
 
@@ -67,7 +70,7 @@ def begin(images: Sequence[Image], config: Config, *, layout: Layout, hanging: R
     ConfigError
         When a rule is not understood.
     """
-    explicit = not (isinstance(layout, str) and layout == "auto")
+    explicit = not _is_auto(layout)
     view: dict[str, Any] = {"layout": resolve(layout, config, images)}
     if not explicit and config.layout is not None:
         view["layout"] = config.layout
@@ -91,6 +94,22 @@ def begin(images: Sequence[Image], config: Config, *, layout: Layout, hanging: R
             asked[key] = {**view[key], **asked[key]}
     _warn(found.problems)
     return {**view, **asked}
+
+
+def over(kept: Mapping[str, Any], asked: Mapping[str, Any], *, layout: Layout) -> dict[str, Any]:
+    """Return the view state that a session kept with what was asked for: a layout, a backend."""
+    gone = set()
+    if not _is_auto(layout):
+        gone.add("layout")
+        if kept.get("layout") != asked["layout"]:
+            gone.update(OF_PANES)
+    if asked["backend"] != "auto":
+        gone.add("backend")
+    return {**asked, **{key: value for key, value in kept.items() if key not in gone}}
+
+
+def _is_auto(layout: Layout) -> bool:
+    return isinstance(layout, str) and layout == "auto"
 
 
 def resolve(layout: Any, config: Config, images: Sequence[Image]) -> str | dict[str, Any]:

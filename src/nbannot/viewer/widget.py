@@ -32,7 +32,7 @@ from nbannot.model.sliced import Sliceable, SlicedPixels
 from nbannot.session import Session
 from nbannot.session.config import Config
 from nbannot.viewer.ahead import first_keys
-from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, resolve
+from nbannot.viewer.arrange import Configured, Layout, Rules, begin, configure, over, resolve
 from nbannot.viewer.beside import find_beside
 from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch
@@ -67,8 +67,8 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
     masks
         Masks of a new document; None makes one empty mask per label.
     layout
-        "auto" (what the configuration and the hanging rules say; else three planes for volumes,
-        one view for pictures), a preset such as "mpr", "four-up" or "compare-1x2", the name of a
+        "auto" (a session's own; what the configuration and the hanging rules say; else three planes for
+        volumes, one view for pictures), a preset such as "mpr", "four-up" or "compare-1x2", the name of a
         layout of the configuration, rows of planes (``[["axial", ("coronal", image)]]``), or a tree.
     window
         `Window`, (centre, width) or the name of one of the image's windows.
@@ -84,7 +84,8 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
         else a file, a folder, a dict or a `Config`. What is wrong in it is told by a warning.
     hanging
         Hanging rules (`Rule`s, dicts, or a YAML file); None takes the configuration's, then the
-        built-in ones; False takes none. A session is shown as it was left.
+        built-in ones; False takes none. A session is shown as it was left, but for
+        what is asked for here by ``layout``, ``window``, ``backend`` and ``height``.
 
     Raises
     ------
@@ -134,7 +135,7 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
         kept = {} if self._session is None else self._session.view
         view = begin(images, self._config, layout=layout, hanging=False if kept else hanging)
         view["backend"] = _option("backend", backend, Backend)
-        view.update(kept)
+        view = over(kept, view, layout=layout)
         if height is not None:
             view["height"] = int(height)
         super().__init__(uid=uuid.uuid4().hex, view=view)
