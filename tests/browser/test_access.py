@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from browser.conftest import ROOT, clear
 from browser.lab import Lab, Server
@@ -149,6 +149,19 @@ def test_every_control_has_a_name_and_the_size_of_a_finger(shown: Lab) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def hold(element: Locator) -> None:
+    """Focus an element for good: JupyterLab takes the focus once where its cell becomes the active one."""
+    element.focus()
+    element.evaluate(
+        """element => new Promise(done => {
+          const settled = () => element.closest('.jp-Cell').classList.contains('jp-mod-active')
+            ? requestAnimationFrame(() => setTimeout(done)) : requestAnimationFrame(settled);
+          requestAnimationFrame(settled);
+        })"""
+    )
+    element.focus()
+
+
 def tabbed_through(page: Page, within: str) -> list[str]:
     """Press Tab through what is there; return what it does not reach."""
     wanted = dict(page.evaluate("within => access.reachable(within)", within))
@@ -171,15 +184,15 @@ def test_every_control_is_reached_by_keyboard_with_a_visible_focus(shown: Lab) -
     root = page.locator("[data-nbannot-root]")
     page.mouse.move(5, 5)
     for name in ("operations", "the history"):
-        root.focus()
+        hold(root)
         page.keyboard.press(PARTS[name][0])
         page.locator(PARTS[name][1]).first.wait_for()
-    root.focus()
+    hold(root)
     assert tabbed_through(page, "[data-nbannot-root]") == []
     # In a dialog Tab goes round, and Escape gives the focus back.
     for name in ("the header", "about the image", "the picture"):
         keys, there, end = PARTS[name]
-        root.focus()
+        hold(root)
         page.keyboard.press(keys)
         page.locator(there).first.wait_for()
         assert tabbed_through(page, "[data-nbannot-dialog]") == [], name
@@ -188,11 +201,73 @@ def test_every_control_is_reached_by_keyboard_with_a_visible_focus(shown: Lab) -
         assert page.evaluate(
             "() => document.querySelector('[data-nbannot-root]').contains(document.activeElement)"
         )
+    label_editor(page)
     page.keyboard.press("l")
     for name in volume_open(page):
         if name != "the 3-D view":
-            root.focus()
+            hold(root)
             assert tabbed_through(page, '[data-nbannot-view="volume"]') == [], name
+
+
+def label_editor(page: Page) -> None:
+    """The label editor opens, is gone through, changed and left by keyboard; the focus is where it was."""
+    button = page.locator('[data-nbannot-action="label.edit"]').first
+    dialog = page.locator('[data-nbannot-dialog="label"]')
+    focused = "button => document.activeElement === button"
+
+    def opened() -> None:
+        # Tab goes from the name to the button, which is there while its row has the focus.
+        hold(page.locator("[data-nbannot-label] .nbannot-name").first)
+        page.keyboard.press("Tab")
+        assert button.evaluate(focused)
+        page.keyboard.press("Enter")
+        dialog.locator('[data-nbannot-edit="group"] option').nth(1).wait_for(state="attached")
+
+    opened()
+    assert page.evaluate("() => document.activeElement.dataset.nbannotEdit") == "name", "the name comes first"
+    dialog.locator('[data-nbannot-edit="find"]').fill("liver")
+    dialog.locator('[data-nbannot-edit="found"] option').first.wait_for(state="attached")
+    assert tabbed_through(page, '[data-nbannot-dialog="label"]') == []
+    order = page.evaluate(
+        """() => { const all = [...document.querySelectorAll('[data-nbannot-dialog] :is(button, input, select)')]
+          .filter(e => e.checkVisibility()); all.at(-1).focus(); return all.length; }"""
+    )
+    assert order > 20
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.title") == "Close (Esc)", "Tab goes round"
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("() => document.activeElement.textContent") == "Cancel"
+    # Escape closes it from any kind of field and changes nothing.
+    for field in ("name", "find", "found", "parent", "type"):
+        if not dialog.count():
+            opened()
+        if field == "found":
+            dialog.locator('[data-nbannot-edit="find"]').fill("liver")
+        dialog.locator(f'[data-nbannot-edit="{field}"]').first.focus()
+        page.keyboard.press("Escape")
+        dialog.wait_for(state="detached")
+        assert button.evaluate(focused), f"the focus goes back from {field}"
+    # Questions are added and removed, and the label is saved, without a mouse.
+    opened()
+    rows = dialog.locator("[data-nbannot-question]")
+    count = rows.count()
+    dialog.locator('[data-nbannot-edit="add"]').focus()
+    page.keyboard.press("Enter")
+    assert rows.count() == count + 1
+    assert rows.last.locator('[data-nbannot-edit="question"]').evaluate(focused), (
+        "the new question has the focus"
+    )
+    rows.last.locator("button").focus()
+    page.keyboard.press("Enter")
+    assert rows.count() == count
+    assert dialog.locator('[data-nbannot-edit="add"]').evaluate(focused)
+    dialog.locator('[data-nbannot-edit="name"]').focus()
+    page.keyboard.press("End")
+    page.keyboard.type("s")
+    page.keyboard.press("Enter")
+    dialog.wait_for(state="detached")
+    page.locator("[data-nbannot-label]").first.get_by_text("livers").wait_for()
+    assert button.evaluate(focused), "the focus goes back to the label that was saved"
 
 
 def test_menus_open_move_and_close_by_keyboard(shown: Lab) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from pydicom.uid import generate_uid
 
 from browser.lab import Lab
+from browser.test_pictures import keep, settled
 from browser.test_smaller import Array, drawn, expected
 from browser.test_viewer import ask
 
@@ -68,23 +69,26 @@ def test_a_radiograph_of_30_million_pixels(lab: Lab, shared_data: Path) -> None:
 FOUR = """
 import json, nbannot as nb
 images = nb.read({folder!r})
-viewer = nb.Viewer(images, height=700, backend="cpu")
+viewer = nb.Viewer(images, height=720, backend="cpu")
+viewer.view = {{**viewer.view, "panel": False, "thumbnails": False}}
 viewer
 """
 
 
 def test_four_mammograms_hang_right(lab: Lab, shared_data: Path, tmp_path: Path) -> None:
     file = pydicom.dcmread(shared_data / "mg" / "MG1_J2KI.dcm")
-    file.Modality = "MG"
+    file.Modality = "MG"  # an MLO view of a left breast, named and mirrored four ways
     for number, (side, view) in enumerate((("L", "MLO"), ("R", "CC"), ("L", "CC"), ("R", "MLO"))):
         file.Laterality, file.ViewPosition, file.SeriesNumber = side, view, number
+        file.SeriesDescription = f"{side} {view}"
         file.SeriesInstanceUID, file.SOPInstanceUID = generate_uid(), generate_uid()
         file.file_meta.MediaStorageSOPInstanceUID = file.SOPInstanceUID
         file.save_as(tmp_path / f"{side}{view}.dcm")
+    lab.page.set_viewport_size({"width": 1100, "height": 900})
     lab.open_notebook([FOUR.format(folder=str(tmp_path)), "0"])
     lab.run_cell(0)
-    root = lab.output(0).locator('[data-nbannot-root][data-nbannot-complete="true"]').first
-    root.wait_for(timeout=60_000)
+    root = settled(lab)
+    keep(lab, root, "mammograms")
     panes = root.locator("[data-nbannot-view]")
     expect(panes).to_have_count(4)
     lab.still()
@@ -110,3 +114,18 @@ def test_four_mammograms_hang_right(lab: Lab, shared_data: Path, tmp_path: Path)
         assert right.shape == left.shape
         assert left.max() > 100
         assert np.abs(right[:, ::-1] - left).mean() < 1, "the same file, mirrored"
+    # Fitted, each has its chest wall at the inner edge of its pane, and that stays so after a look at details.
+    assert [touches(lab, panes.nth(at)) for at in order] == ["right", "left"] * 2
+    panes.nth(order[2]).hover()
+    lab.page.keyboard.press("+")
+    lab.until(lambda: ask(lab, "len(viewer.view['zoom'])") == 4, "all four are enlarged")
+    lab.page.keyboard.press("f")
+    lab.until(lambda: ask(lab, "len(viewer.view['zoom']) + len(viewer.view['pan'])") == 0, "all four fit")
+    lab.still()
+    assert [touches(lab, panes.nth(at)) for at in order] == ["right", "left"] * 2
+
+
+def touches(lab: Lab, pane: Locator) -> str:
+    """The edges of its pane that a picture reaches across."""
+    filled = (lab.canvas_pixels(pane.locator("canvas").first)[..., 3] == 255).any(axis=0)
+    return " ".join(name for name, there in (("left", filled[0]), ("right", filled[-1])) if there)

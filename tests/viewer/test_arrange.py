@@ -147,6 +147,22 @@ def test_a_session_is_shown_as_it_was_left(images: list[Image], show: Any) -> No
     assert show(document).view["layers"]
 
 
+def test_what_is_asked_for_wins_over_what_a_session_kept(images: list[Image], show: Any) -> None:
+    kept = {
+        "layout": "coronal", "backend": "webgl2", "zoom": {"axial": 0.5}, "maximized": "coronal",
+        "turns": {"coronal": {"quarter": 1, "flip": False}}, "panes": {"coronal": {"image": "pt"}},
+    }  # fmt: skip
+    session = Session.of(Document(images), view=kept)
+    assert show(session, layout="coronal").view == kept
+    viewer = show(session, layout=[[("axial", "the ct"), ("axial", images[1])]], backend="cpu")
+    assert viewer.view == {"layout": CELLS, "backend": "cpu", "zoom": {"axial": 0.5}}
+    assert session.view == viewer.view, "and the session keeps that"
+    assert show(session).planes == CELLS
+    assert show(session, layout="axial").planes == "axial"
+    with pytest.raises(LayoutError):
+        show(session, layout="nowhere")
+
+
 def test_planes_take_trees_and_images(images: list[Image], show: Any) -> None:
     viewer = show(images, hanging=False)
     viewer.view = {

@@ -20,7 +20,7 @@ from nbannot.host.panes import Cell, arrange, cells
 from nbannot.model.annotations import Box
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
-from nbannot.model.image import Image
+from nbannot.model.image import Image, Window
 from nbannot.model.masks import Mask
 from nbannot.viewer.pen import show_number
 from nbannot.viewer.picture import Picture, bar, draw
@@ -359,3 +359,54 @@ def test_a_sheared_grid_is_shown_without_distortion(id: str) -> None:
 def shown_with(shown: Pane, center: float, width: float) -> Pane:
     view = {**shown.view, "windows": {shown.image.id: [center, width]}}
     return Scene(shown.scene.document, view).pane(shown.spec.id, shown.width, shown.height)
+
+
+def breast(side: str, view: str, columns: int, rows: int) -> Image:
+    """A bright breast of half the picture's width, its chest wall at the file's left edge for both sides."""
+    values = np.zeros((1, rows, columns), dtype=np.uint16)
+    values[:, :, : columns // 2] = 1000
+    directions = ("A", side if view == "CC" else "F")
+    return Image(
+        values, Stack.picture((rows, columns)), id=side + view, modality="MG", windows=[Window(500, 1000)],
+        laterality=side, view_position=view, orientation_labels=directions,
+    )  # fmt: skip
+
+
+def test_mammograms_meet_at_the_chest_wall_in_one_scale() -> None:
+    views = [("R", "CC", 50, 80), ("L", "CC", 50, 60), ("R", "MLO", 40, 80), ("L", "MLO", 50, 80)]
+    document = Document([breast(*one) for one in views])
+    ids = [[a + b for a, b, *_ in views[n : n + 2]] for n in (0, 2)]
+    rows = [{"row": [{"plane": "acquisition", "image": id, "id": id} for id in row]} for row in ids]
+    view: dict[str, Any] = {"layout": {"column": rows}, "interpolate": False}
+    half = 400
+    out = draw(document, view, width=2 * half + 2, height=2 * half + 2, scale_bar=False).array[..., 0] > 100
+    # All 80 rows fill 400 px, so that one pixel of the image is 5 of the picture in all four.
+    for top, (right, left) in ((0, (25, 25)), (half + 2, (20, 25))):
+        middle = out[top + half // 2 - 30]  # where no letters are
+        assert np.flatnonzero(middle[:half]).tolist() == list(range(half - 5 * right, half))
+        assert np.flatnonzero(middle[half + 2 :]).tolist() == list(range(5 * left))
+    short = out[: half + 2, half + 2 + 20]
+    assert short[:half].sum() == 60 * 5, "the smaller picture has the scale of the others"
+    # What the user did stays: one in the middle; and one that is alone is there anyway.
+    moved = draw(document, {**view, "pan": {"RCC": (0, 0)}}, width=802, height=802, scale_bar=False)
+    ends = np.flatnonzero(moved.array[170, :half, 0] > 100)[[0, -1]]
+    assert ends.tolist() == [200, 200 + 124]
+    alone = draw(document, view, pane="RCC", width=400, height=400, scale_bar=False).array[170, :, 0] > 100
+    assert np.flatnonzero(alone)[[0, -1]].tolist() == [200, 324]
+
+
+@pytest.mark.parametrize(
+    ("side", "view", "given", "turn"),
+    [
+        ("L", "MLO", ("A", "FR"), (0, False)),
+        ("R", "MLO", ("A", "FL"), (0, True)),
+        ("R", "CC", ("P", "R"), (2, True)),
+        ("L", "CC", ("P", "L"), (2, False)),
+    ],
+)
+def test_mammograms_are_hung_as_in_the_viewer(
+    side: str, view: str, given: tuple[str, str], turn: tuple[int, bool]
+) -> None:
+    image = Image(np.zeros((1, 4, 4), np.uint8), Stack.picture((4, 4)), modality="MG", laterality=side,
+                  view_position=view, orientation_labels=given)  # fmt: skip
+    assert pane(image, {}, "acquisition").turn == turn

@@ -1,5 +1,6 @@
 /** What lies over the viewer until it is closed: the focus goes there and comes back. */
 import { h, listen } from "./dom";
+import { giveBack } from "./focus";
 import { icon } from "./icons";
 
 export interface Dialog {
@@ -59,8 +60,7 @@ export class Dialogs {
     const focused = open.element.contains(this.root.ownerDocument.activeElement);
     open.abort.abort();
     open.element.remove();
-    const back = open.back instanceof HTMLElement && open.back.isConnected ? open.back : this.root;
-    if (focused) back.focus({ preventScroll: true });
+    if (focused) giveBack(this.root, open.back);
     return true;
   }
 

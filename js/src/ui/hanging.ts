@@ -8,6 +8,11 @@ const MAMMOGRAMS = new Set(["MG", "CR", "DX", "RG", "SC", "OT", "XC"]);
 const FROM_ABOVE = /^(CC|XCC|FB$)/;
 const FROM_THE_SIDE = /^(MLO|ML|LM|LMO|SIO|ISO|AT)$/;
 
+/** Whether an image is a mammogram, by its modality or by its view. */
+export function isBreast({ modality, view_position: view = "" }: ImageJson): boolean {
+  return modality === "MG" || (MAMMOGRAMS.has(modality) && (FROM_ABOVE.test(view) || FROM_THE_SIDE.test(view)));
+}
+
 /**
  * The turn of an image that hangs as breasts do: the right one left on the screen with its chest wall to the
  * right, the left one the other way round; heads up, and in views from above the outer side up.
@@ -15,8 +20,7 @@ const FROM_THE_SIDE = /^(MLO|ML|LM|LMO|SIO|ISO|AT)$/;
 export function hungTurn(image: ImageJson): Turn {
   const { laterality: side, view_position: view = "", orientation_labels: given } = image;
   const above = FROM_ABOVE.test(view);
-  const breast = image.modality === "MG" || (MAMMOGRAMS.has(image.modality) && (above || FROM_THE_SIDE.test(view)));
-  if (!breast || !side || !given || image.shape[0] !== 1) return NO_TURN;
+  if (!isBreast(image) || !side || !given || image.shape[0] !== 1) return NO_TURN;
   const right = side === "R" ? "P" : "A";
   const down = above ? opposite(side) : "F";
   const across = points(given[0], opposite(right));

@@ -6,6 +6,7 @@ import type { Dialogs } from "./dialog";
 import { typeName } from "./rename";
 import { h, listen, setAttribute } from "./dom";
 import { icon } from "./icons";
+import { focusOn } from "./focus";
 import { editLabel } from "./formsmodule";
 import { stylePopup } from "./maskstyle";
 import { attachMenu, attachPopup, openMenuAt, type MenuItem } from "./menu";
@@ -152,7 +153,8 @@ export class LabelList {
     if (wanted.length === 0) this.#list.replaceChildren(labels.length === 0 ? this.#empty : h("p", {}, "No label matches."));
     else if (wanted.length !== children.length || wanted.some((one, n) => children[n] !== one)) {
       this.#list.replaceChildren(...wanted);
-      if (focused) this.element.querySelector<HTMLElement>(`[data-nbannot-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+      const again = focused ? this.element.querySelector<HTMLElement>(`[data-nbannot-focus="${CSS.escape(focused)}"]`) : null;
+      if (again) focusOn(again);
     }
   }
 

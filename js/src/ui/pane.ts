@@ -4,7 +4,7 @@ import type { EditDraft, ImageJson, LabelItem, MaskItem, BoxItem, ShapeItem } fr
 import type { SliceStore } from "../model/masks";
 import { movePoint, type Matrix } from "../model/transform";
 import type { Keymap } from "../commands/keymap";
-import type { Arrangement, PaneSpec } from "../layout";
+import type { Arrangement, Cell, PaneSpec } from "../layout";
 import type { SegmentStyle } from "../render/renderer";
 import { nearest } from "../render/plane";
 import { without, type ViewStore } from "../state/store";
@@ -54,6 +54,10 @@ export interface PaneOwner {
   planesOf(pane: Pane): readonly Frame[];
   moveCursor(pane: Pane, world: Vec3, link: "slice" | "cursor"): void;
   hungTurn(image: ImageJson): Turn;
+  /** The edge where a pane meets the chest wall of the other breast (-1 left, 1 right; 0: it meets none). */
+  chestWall(pane: Pane): -1 | 0 | 1;
+  /** The panes that are fitted in one scale with this one, itself among them. */
+  scaledWith(pane: Pane): readonly Pane[];
   window(image: ImageJson): Window;
   setWindow(image: ImageJson, window: Window): void;
   readonly labels: readonly LabelItem[];
@@ -89,12 +93,14 @@ export interface PaneOwner {
 }
 
 export class Pane implements ToolHost {
-  #size: Pair = [1, 1];
+  #cell: Cell;
   #frame: { readonly key: readonly unknown[]; readonly frame: Frame } | null = null;
 
   readonly seats = new Seats();
 
-  constructor(readonly scene: PaneOwner, readonly id: string) {}
+  constructor(readonly scene: PaneOwner, readonly id: string) {
+    this.#cell = { pane: id, x: 0, y: 0, width: 1, height: 1 };
+  }
 
   get view(): ViewStore {
     return this.scene.view;
@@ -301,21 +307,30 @@ export class Pane implements ToolHost {
 
   // Camera --------------------------------------------------------------------------------------
 
-  setSize(width: number, height: number): void {
-    this.#size = [width, height];
+  /** Where the pane lies on the screen, CSS px. */
+  place(cell: Cell): void {
+    this.#cell = cell;
+  }
+
+  get cell(): Cell {
+    return this.#cell;
   }
 
   get size(): Pair {
-    return this.#size;
+    return [this.#cell.width, this.#cell.height];
   }
 
+  /** Zoom and pan of the user; else the whole picture in the middle, or with its chest wall at that of the other breast. */
   get camera(): Camera {
     const { zoom, pan } = this.view.value;
-    return { mmPerPx: zoom[this.id] ?? this.fitScale, pan: pan[this.id] ?? [0, 0] };
+    const mmPerPx = zoom[this.id] ?? Math.max(...this.scene.scaledWith(this).map((one) => one.#fitScale));
+    const wall = this.scene.chestWall(this);
+    const across = wall === 0 ? 0 : (wall * (this.frame.extent[0] - this.#cell.width * mmPerPx)) / 2;
+    return { mmPerPx, pan: pan[this.id] ?? [across, 0] };
   }
 
-  get fitScale(): number {
-    const [width, height] = this.#size;
+  get #fitScale(): number {
+    const { width, height } = this.#cell;
     const { extent } = this.frame;
     return Math.max(extent[0] / width, extent[1] / height) || 1;
   }
@@ -343,12 +358,12 @@ export class Pane implements ToolHost {
 
   /** One pixel of the image on one pixel of the screen, exactly below it: nothing is interpolated. */
   fullSize(ratio: number): void {
-    this.setCamera(pixelForPixel(this.frame, this.camera.pan, this.#size, ratio));
+    this.setCamera(pixelForPixel(this.frame, this.camera.pan, this.size, ratio));
   }
 
   /** Zoom about the crosshair where it is in view, else about the middle. */
   zoom(factor: number): void {
-    const [width, height] = this.#size;
+    const [width, height] = this.size;
     const { camera } = this;
     const point = this.frame.toPlane(this.cursor);
     const inView =
@@ -490,10 +505,11 @@ function firstPlane(geometry: GridGeometry): number {
 
 /**
  * The camera of another pane when this one's becomes `camera`: the same middle and size where a way leads
- * there; else both move by as much of their own size.
+ * there; else both move by as much of their own size, breasts that meet mirrored.
  */
 function sameCamera(pane: Pane, other: Pane, camera: Camera): Camera {
-  const way = pane.scene.spaces.between(pane.image, other.image);
+  const walls = [pane, other].map((one) => pane.scene.chestWall(one)) as [number, number];
+  const way = walls[0] * walls[1] < 0 ? null : pane.scene.spaces.between(pane.image, other.image);
   if (way) {
     // Over a stack the way through the world says nothing: its planes may all lie in one place.
     const same = !isGrid(pane.geometry) || !isGrid(other.geometry);
@@ -502,7 +518,9 @@ function sameCamera(pane: Pane, other: Pane, camera: Camera): Camera {
   }
   const { mmPerPx, pan } = other.camera;
   const ratio = mmPerPx / pane.camera.mmPerPx;
-  const step = (n: 0 | 1): number => pan[n] + (camera.pan[n] - pane.camera.pan[n]) * ratio;
-  return { mmPerPx: camera.mmPerPx * ratio, pan: [step(0), step(1)] };
+  // Breasts that meet are each other's mirror image, and move so.
+  const across = walls[0] * walls[1] < 0 ? -ratio : ratio;
+  const step = (n: 0 | 1, by: number): number => pan[n] + (camera.pan[n] - pane.camera.pan[n]) * by;
+  return { mmPerPx: camera.mmPerPx * ratio, pan: [step(0, across), step(1, ratio)] };
 }
 

@@ -12,6 +12,7 @@ import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type F
 import type { BoxDraft, Drawing, MaskVoxels, ToastAction, Typing, Window } from "../tools/tool";
 import { withDefaults } from "../tools/defaults";
 import { follow, type Lead } from "./follow";
+import { meets, scaledWith, type Wall } from "./chestwall";
 import { hungTurn } from "./hanging";
 import { fellowsOf, movedCursors } from "./links";
 import { Pane, type PaneOwner, type Pick } from "./pane";
@@ -292,6 +293,14 @@ export class Scene implements PaneOwner {
   /** How a picture is hung when nobody turned it. */
   hungTurn(image: ImageJson): Turn {
     return hungTurn(image);
+  }
+
+  chestWall(pane: Pane): Wall {
+    return meets(pane, this.panes);
+  }
+
+  scaledWith(pane: Pane): readonly Pane[] {
+    return scaledWith(pane, this.panes);
   }
 
   // Windows -------------------------------------------------------------------------------------

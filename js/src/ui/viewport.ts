@@ -96,7 +96,7 @@ export class Viewport implements PaneView {
     style.height = `${cell.height}px`;
     this.#width = cell.width;
     this.#height = cell.height;
-    this.pane.setSize(cell.width, cell.height);
+    this.pane.place(cell);
     this.dirty = true;
   }
 

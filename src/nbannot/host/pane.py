@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.host import drawing
+from nbannot.host.chestwall import hung_turn, meets
 from nbannot.host.colormaps import colormap
 from nbannot.host.drawing import Look, Rgb, SegmentStyle, Slab
 from nbannot.host.frames import Frame, camera_axes, free_axes, free_frame, rotate, slice_frame, view_axes
-from nbannot.host.panes import Arrangement, PaneSpec, arrange
+from nbannot.host.panes import Arrangement, Cell, PaneSpec, arrange
 from nbannot.host.spaces import Spaces, bounds, has_planes, overlap
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry, Stack
@@ -65,6 +66,14 @@ class Scene:
         spec = next(one for one in self.arrangement.panes if one.id == id)
         return Pane(self, spec, width, height)
 
+    def place(self, cells: Sequence[Cell]) -> list[Pane]:
+        """Return the panes that lie in some cells (CSS px); they know of each other."""
+        specs = {one.id: one for one in self.arrangement.panes}
+        panes: list[Pane] = []
+        for cell in cells:
+            panes.append(Pane(self, specs[cell.pane], cell.width, cell.height, (cell.x, cell.y), panes))
+        return panes
+
 
 @dataclass(frozen=True)
 class Pane:
@@ -74,6 +83,14 @@ class Pane:
     spec: PaneSpec
     width: int
     height: int
+    corner: tuple[int, int] = (0, 0)
+    panes: Sequence[Pane] = field(default=(), repr=False, compare=False)
+    """The panes on the screen, itself among them."""
+
+    @property
+    def cell(self) -> Cell:
+        """Where the pane lies."""
+        return Cell(self.spec.id, *self.corner, self.width, self.height)
 
     @property
     def view(self) -> View:
@@ -120,7 +137,7 @@ class Pane:
         stored = self.view.get("turns", {}).get(self.spec.id)
         if stored is not None:
             return int(stored.get("quarter", 0)) % 4, bool(stored.get("flip", False))
-        return 0, _hung_flipped(self.image)
+        return hung_turn(self.image)
 
     @property
     def number(self) -> int:
@@ -159,13 +176,24 @@ class Pane:
 
     @property
     def camera(self) -> Camera:
-        """Zoom and pan."""
-        across, along = self.frame.extent
-        fit = max(across / self.width, along / self.height) or 1.0
+        """Zoom and pan; a fitted breast has its chest wall at that of the other one beside it, in its scale."""
         if self.plane == "volume":
-            return Camera(fit / (self.view.get("volume", {}).get("zoom") or 1), (0.0, 0.0))
-        x, y = self.view.get("pan", {}).get(self.spec.id, (0.0, 0.0))
-        return Camera(float(self.view.get("zoom", {}).get(self.spec.id, fit)), (float(x), float(y)))
+            return Camera(self._fit / (self.view.get("volume", {}).get("zoom") or 1), (0.0, 0.0))
+        wall, fit = meets(self, self.panes), self._fit
+        if wall:
+            unit = self.image.geometry.unit
+            fit = max(
+                one._fit for one in self.panes if one.image.geometry.unit == unit and meets(one, self.panes)
+            )
+        mm_per_px = float(self.view.get("zoom", {}).get(self.spec.id, fit))
+        middle = (wall * (self.frame.extent[0] - self.width * mm_per_px) / 2, 0.0)
+        x, y = self.view.get("pan", {}).get(self.spec.id, middle)
+        return Camera(mm_per_px, (float(x), float(y)))
+
+    @property
+    def _fit(self) -> float:
+        across, along = self.frame.extent
+        return max(across / self.width, along / self.height) or 1.0
 
     # Pixels --------------------------------------------------------------------------------------
 
@@ -369,15 +397,6 @@ def _first_plane(geometry: Stack) -> int:
     last = geometry.shape[0] - 1
     still = np.array_equal(geometry.plane(0).origin, geometry.plane(last).origin)
     return 0 if still else (last + 1) // 2
-
-
-def _hung_flipped(image: Image) -> bool:
-    """Whether a mammogram is hung mirrored: the right breast at the left, chest walls towards each other."""
-    row = (image.orientation_labels or ("",))[0]
-    side = image.laterality
-    if image.modality != "MG" or not side or image.shape[0] != 1:
-        return False
-    return row.startswith("A" if side == "R" else "P")
 
 
 def _grid_rotation(geometry: Geometry) -> NDArray[np.float64]:

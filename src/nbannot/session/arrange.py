@@ -18,6 +18,9 @@ Layout = str | Mapping[str, Any] | Sequence[Any]
 Configured = Config | Mapping[str, Any] | str | Path | Literal[False] | None
 Rules = Sequence[Rule | Mapping[str, Any]] | str | Path | Literal[False] | None
 
+OF_PANES = ("panes", "turns", "maximized")
+"""What was turned, put into a pane or shown alone: it belongs to the panes of one layout."""
+
 _SHOWN = 8
 
 
@@ -67,7 +70,7 @@ def begin(images: Sequence[Image], config: Config, *, layout: Layout, hanging: R
     ConfigError
         When a rule is not understood.
     """
-    explicit = not (isinstance(layout, str) and layout == "auto")
+    explicit = not _is_auto(layout)
     view: dict[str, Any] = {"layout": resolve(layout, config, images)}
     if not explicit and config.layout is not None:
         view["layout"] = config.layout
@@ -93,14 +96,15 @@ def begin(images: Sequence[Image], config: Config, *, layout: Layout, hanging: R
     return {**view, **asked}
 
 
-def resumed(view: dict[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a session was shown over how a viewer begins.
+def resumed(view: dict[str, Any], kept: Mapping[str, Any], *, layout: Layout = "auto") -> dict[str, Any]:
+    """Return how a session was shown over how a viewer begins, but for what was asked for: a layout, a backend.
 
     A session that was never shown may know its layers, from the association of its case: the rules'
     own come before them, and the first image that has some is shown.
     """
     if shown_before(kept):
-        return {**view, **kept}
+        gone = _replaced(view, kept, layout)
+        return {**view, **{key: value for key, value in kept.items() if key not in gone}}
     layers = {**kept.get("layers", {}), **view.get("layers", {})}
     if not layers:
         return view
@@ -110,6 +114,21 @@ def resumed(view: dict[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
 def shown_before(kept: Mapping[str, Any]) -> bool:
     """Whether a viewer has shown a session: then it goes on as it was, and no rule counts."""
     return bool(set(kept) - {"layers"})
+
+
+def _replaced(view: Mapping[str, Any], kept: Mapping[str, Any], layout: Layout) -> set[str]:
+    gone = set()
+    if not _is_auto(layout):
+        gone.add("layout")
+        if kept.get("layout") != view["layout"]:
+            gone.update(OF_PANES)
+    if view.get("backend", "auto") != "auto":
+        gone.add("backend")
+    return gone
+
+
+def _is_auto(layout: Layout) -> bool:
+    return isinstance(layout, str) and layout == "auto"
 
 
 def resolve(layout: Any, config: Config, images: Sequence[Image]) -> str | dict[str, Any]:

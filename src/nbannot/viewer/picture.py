@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbannot.errors import ViewerError
+from nbannot.host.chestwall import turned_labels
 from nbannot.host.drawing import shown_lut, shown_unit, window_of
 from nbannot.host.frames import letters, opposite
 from nbannot.host.pane import Pane, Scene, rgb
@@ -123,14 +124,13 @@ def draw(
     only = (only if only in ids else None) or (ids[0] if len(ids) == 1 else None)
     height = height or _height(scene, only, width)
     found = cells(scene.arrangement, width, height, only=only)
-    panes = [None if cell.pane == INFO else scene.pane(cell.pane, cell.width, cell.height) for cell in found]
+    found = [cell for cell in found if cell.pane != INFO]
+    panes = scene.place(found)
     if not allow_burned_in:
-        _refuse_burned_in([one for one in panes if one is not None])
+        _refuse_burned_in(panes)
     array = np.full((round(height * ratio), round(width * ratio), 3), BETWEEN, dtype=np.uint8)
     scales = set()
     for cell, one in zip(found, panes, strict=True):
-        if one is None:
-            continue
         picture = _finished(one, ratio, labels, scale_bar)
         top, left = round(cell.y * ratio), round(cell.x * ratio)
         part = array[top : top + picture.shape[0], left : left + picture.shape[1]]
@@ -193,7 +193,7 @@ def _words(pen: Pen, pane: Pane) -> None:
             pen.text((width - 7, height - 6), _window_text(pane, pane.image), "rd")
     axes, given = frame.axes, pane.image.orientation_labels
     if pane.plane == "acquisition" and given:
-        right, down = _turned_labels(given, *pane.turn)
+        right, down = turned_labels(given, *pane.turn)
     elif patient:
         right, down = letters(axes.right), letters(axes.down)
     else:
@@ -202,13 +202,6 @@ def _words(pen: Pen, pane: Pane) -> None:
     pen.text((width - 7, height / 2), right, "rm", AMBER, 13)
     pen.text((width / 2, 6), opposite(down), "ma", AMBER, 13)
     pen.text((width / 2, height - 6), down, "md", AMBER, 13)
-
-
-def _turned_labels(given: tuple[str, str], quarter: int, flip: bool) -> tuple[str, str]:
-    right, down = (opposite(given[0]) if flip else given[0]), given[1]
-    for _ in range(quarter):
-        right, down = opposite(down), right
-    return right, down
 
 
 def _note(pane: Pane) -> str:

@@ -76,8 +76,8 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
     masks
         Masks of a new document; None makes one empty mask per label.
     layout
-        "auto" (what the configuration and the hanging rules say; else three planes for volumes,
-        one view for pictures), a preset such as "mpr", "four-up" or "compare-1x2", the name of a
+        "auto" (a session's own; what the configuration and the hanging rules say; else three planes for
+        volumes, one view for pictures), a preset such as "mpr", "four-up" or "compare-1x2", the name of a
         layout of the configuration, rows of planes (``[["axial", ("coronal", image)]]``), or a tree.
     window
         `Window`, (centre, width) or the name of one of the image's windows.
@@ -93,7 +93,8 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
         else a file, a folder, a dict or a `Config`. What is wrong in it is told by a warning.
     hanging
         Hanging rules (`Rule`s, dicts, or a YAML file); None takes the configuration's, then the
-        built-in ones; False takes none. A session is shown as it was left.
+        built-in ones; False takes none. A session is shown as it was left, but for
+        what is asked for here by ``layout``, ``window``, ``backend`` and ``height``.
 
     Raises
     ------
@@ -143,7 +144,7 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
         kept = {} if self._session is None else self._session.view
         view = begin(images, self._config, layout=layout, hanging=False if shown_before(kept) else hanging)
         view["backend"] = _option("backend", backend, Backend)
-        view = resumed(view, kept)
+        view = resumed(view, kept, layout=layout)
         if height is not None:
             view["height"] = int(height)
         super().__init__(uid=uuid.uuid4().hex, view=view)
