@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nbannot.viewer.arrange import resumed
 
 from nbannot.errors import ConfigError, ConfigWarning, LayoutError
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image, SliceSource
 from nbannot.session import Rule, Session, load_config
+from nbannot.session.arrange import resumed
 from nbannot.viewer import widget
 from nbannot.viewer.widget import Viewer
 

@@ -18,7 +18,7 @@ from nbannot.hub.outbox import Outbox
 from nbannot.hub.seat import GONE, TAKEN_OVER, Guest, Seat
 from nbannot.hub.telling import why_not
 from nbannot.session import Session
-from nbannot.session.arrange import begin
+from nbannot.session.arrange import begin, resumed, shown_before
 from nbannot.session.config import Config
 from nbannot.store.wire import pack, unpack
 
@@ -163,9 +163,10 @@ class Rooms:
                 room.close(TAKEN_OVER, "The case was opened and changed elsewhere.")
                 room = None
             if room is None:
-                if not session.view:
+                if not shown_before(session.view):
                     images = [original_of(image) for image in session.document.images]
-                    session.view = begin(images, config, layout="auto", hanging=None)
+                    view = begin(images, config, layout="auto", hanging=None)
+                    session.view = resumed(view, session.view)
                 room = self._rooms[key] = Room(session, config)
             seat = room.sit(guest, outbox)
         try:
