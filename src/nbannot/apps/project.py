@@ -6,9 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nbannot.store import StoredProject
+from nbannot.session import Session
+from nbannot.store import Project, StoredProject
 from nbannot.store import open_project as open_store
+from nbannot.store.access import main_role
 from nbannot.viewer import Viewer
+
+
+class NotebookViews:
+    """Viewers, work lists and panels of a project, as widgets."""
+
+    def viewer(self, project: Project, session: Session) -> Viewer:
+        """Return a viewer that begins as the project's configuration says."""
+        role = main_role(project.people.roles())
+        config = None if session.case is None else project.configs.of(session.case, role=role).config
+        return Viewer(session, config=config)
 
 
 def open_project(
@@ -46,5 +58,10 @@ def open_project(
         When a package for this kind of project is not installed.
     """
     return open_store(
-        url, show=Viewer, author=author, read_only=read_only, files=files, storage_options=storage_options
+        url,
+        show=NotebookViews(),
+        author=author,
+        read_only=read_only,
+        files=files,
+        storage_options=storage_options,
     )

@@ -35,6 +35,7 @@ from nbannot.session.reading import (
     Reader,
     Shortcut,
     WindowPreset,
+    read_about,
     read_colormaps,
     read_disabled,
     read_headers,
@@ -55,7 +56,7 @@ NAMES = (".nbannot.yaml", ".volview_config.yaml")
 
 KEYS = (
     "layouts", "layout", "labels", "shortcuts", "windowing", "windowPresets", "colormaps", "links",
-    "disabledViewTypes", "hanging", "headers", "io",
+    "disabledViewTypes", "hanging", "headers", "io", "about",
 )  # fmt: skip
 UNUSED = ("processing", "dataBrowser")
 """Keys of VolView that are allowed and have no meaning here."""
@@ -92,6 +93,8 @@ class Config:
         Whether viewers show the headers of files, which name the patient.
     io
         How files are written and found.
+    about
+        What people are told: title, description, thumbnail (name of a case).
     problems
         What was left out because it is wrong.
     files
@@ -110,6 +113,7 @@ class Config:
     hanging: tuple[Rule, ...] = ()
     headers: bool = True
     io: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()
     _node: Node = field(default_factory=dict, repr=False, compare=False)
@@ -397,6 +401,7 @@ _READERS: dict[str, tuple[str, Callable[[Reader, Node | Leaf, str], Any]]] = {
     "links": ("links", read_links),
     "headers": ("headers", read_headers),
     "io": ("io", read_io),
+    "about": ("about", read_about),
 }
 
 

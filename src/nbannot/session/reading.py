@@ -12,6 +12,7 @@ from nbannot.session.merge import Leaf, Node, first_leaf, plain
 from nbannot.session.problems import Misfit, Problem, join, nearest, shown
 
 LINKS = ("slice", "cursor", "camera", "window")
+ABOUT = ("title", "description", "thumbnail")
 IO = ("segmentGroupSaveFormat", "segmentGroupExtension", "layerExtension")
 SAVE_FORMATS = ("hdf5", "iwi.cbor", "mha", "nii", "nii.gz", "nrrd", "seg.nrrd", "vti", "vtk")
 
@@ -217,6 +218,13 @@ def read_headers(reader: Reader, node: Node | Leaf, key: str) -> bool:
     hint = "Write true or false; until then they are hidden."
     reader.report(node, key, "This is neither true nor false", hint)
     return False
+
+
+def read_about(reader: Reader, node: Node | Leaf, key: str) -> dict[str, str]:
+    """Return what people are told about a project."""
+    parts = reader.mapping(node, key, ABOUT)
+    texts = {name: reader.text(part, join(key, name)) for name, part in parts.items()}
+    return {name: text for name, text in texts.items() if text}
 
 
 def read_io(reader: Reader, node: Node | Leaf, key: str) -> dict[str, str]:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from nbannot.errors import StoreError
-from nbannot.session import Session
 from nbannot.session.images import as_path
 from nbannot.store.opening import in_folder, in_postgres
 from nbannot.store.project import Project
+from nbannot.store.shown import Views
 from nbannot.store.stored import StoredProject
 
-__all__ = ["Project", "StoredProject", "open_project"]
+__all__ = ["Project", "StoredProject", "Views", "open_project"]
 
 
 def open_project(
     url: str | Path,
     *,
-    show: Callable[[Session], Any] | None = None,
+    show: Views | None = None,
     author: str | None = None,
     read_only: bool = False,
     files: str | Path | None = None,
@@ -35,7 +35,7 @@ def open_project(
     url
         A folder: a path or a ``file://`` URL; or ``postgresql://user:password@host/database?project=name``.
     show
-        Makes what ``project.open`` returns of a session.
+        Makes what ``project.open``, ``worklist`` and ``panel`` return.
     author
         Who acts; the login name when missing.
     read_only

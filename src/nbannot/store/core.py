@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
-from typing import Any
 
-from nbannot.session import Session
 from nbannot.store.database import Database
 from nbannot.store.keeper import Kept
 from nbannot.store.places import Place
+from nbannot.store.shown import Views
 
 SNAPSHOT_EVERY = 200
 # Steps that can be undone right after opening.
@@ -28,7 +27,7 @@ class Core:
     database, place
         Rows and files.
     show
-        Makes what ``open`` returns of a session; None leaves ``start`` only.
+        Makes views of the project; None leaves ``start`` only.
     every
         Number of edits from one snapshot to the next.
     close
@@ -39,7 +38,7 @@ class Core:
 
     database: Database
     place: Place
-    show: Callable[[Session], Any] | None
+    show: Views | None
     every: int
     close: Callable[[], object]
     live: weakref.WeakValueDictionary[tuple[str, str], Kept] = field(

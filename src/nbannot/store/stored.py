@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from nbannot.store.people import People
 from nbannot.store.project import Source
 from nbannot.store.results import Case, results
 from nbannot.store.sessions import Sessions
+from nbannot.store.shown import Shown, Views
 from nbannot.store.tables import tables
 from nbannot.store.tasks import Tasks
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class StoredProject:
+class StoredProject(Shown):
     """A project in a database; made by `open_project`.
 
     Parameters
@@ -65,8 +66,8 @@ class StoredProject:
         return self._core.database.read_only
 
     @property
-    def show(self) -> Callable[[Session], Any] | None:
-        """What makes a view of a session; None where none was given."""
+    def show(self) -> Views | None:
+        """What makes views of the project; None where none was given."""
         return self._core.show
 
     def __repr__(self) -> str:
@@ -246,21 +247,6 @@ class StoredProject:
         return results(self._actor, self._cases, self._sessions, case=case, names=names)
 
     # Sessions.
-
-    def open(self, case: str, *, reader: str | None = None) -> Any:
-        """Start a session and show it: what ``show`` of `open_project` makes of it.
-
-        Raises
-        ------
-        StoreError
-            As `start`.
-        """
-        if self._core.show is None:
-            raise StoreError(
-                "This project was opened without a way to show a session",
-                hint="Use project.start(case), or nbannot.open_project.",
-            )
-        return self._core.show(self.start(case, reader=reader))
 
     def start(
         self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1
