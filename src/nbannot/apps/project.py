@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nbannot.apps.worklist import Worklist
 from nbannot.session import Session
 from nbannot.store import Project, StoredProject
 from nbannot.store import open_project as open_store
@@ -20,7 +21,12 @@ class NotebookViews:
         """Return a viewer that begins as the project's configuration says."""
         role = main_role(project.people.roles())
         config = None if session.case is None else project.configs.of(session.case, role=role).config
-        return Viewer(session, config=config)
+        headers = session.case is None or bool(project.people.allowed("case.headers", session.case))
+        return Viewer(session, config=config, headers=headers)
+
+    def worklist(self, project: Project, *, mine: bool, thumbnails: bool) -> Worklist:
+        """Return a list of tasks with a viewer beside it."""
+        return Worklist(project, mine=mine, thumbnails=thumbnails, view=self.viewer)
 
 
 def open_project(
