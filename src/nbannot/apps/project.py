@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nbannot.apps.panel import Panel
 from nbannot.apps.worklist import Worklist
 from nbannot.session import Session
 from nbannot.store import Project, StoredProject
@@ -27,6 +28,10 @@ class NotebookViews:
     def worklist(self, project: Project, *, mine: bool, thumbnails: bool) -> Worklist:
         """Return a list of tasks with a viewer beside it."""
         return Worklist(project, mine=mine, thumbnails=thumbnails, view=self.viewer)
+
+    def panel(self, project: Project) -> Panel:
+        """Return what sets a project up."""
+        return Panel(project)
 
 
 def open_project(

@@ -55,6 +55,11 @@ class Row:
         return self.status in OPEN_TASKS
 
     @property
+    def waits(self) -> bool:
+        """Whether the one who looks has something to do: with one's own task, or somebody's reading."""
+        return self.open if self.mine else self.status == "submitted"
+
+    @property
     def late(self) -> bool:
         """Whether it is overdue."""
         return self.open and self.due is not None and self.due < time.time()

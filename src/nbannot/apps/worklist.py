@@ -76,7 +76,7 @@ class Worklist(ipywidgets.VBox):
         super().__init__([head, body])
         self.add_class("nbannot-worklist")
         self._reload()
-        first = next((row for row in self._rows if not row.done), next(iter(self._rows), None))
+        first = next((row for row in self._rows if row.waits), next(iter(self._rows), None))
         if first is None:
             self._tell("You have no tasks here." if mine else "There are no tasks.")
         else:
@@ -193,10 +193,10 @@ class Worklist(ipywidgets.VBox):
         self._step(-1)
 
     def next_undone(self) -> None:
-        """Open the next task that is not done, from the beginning after the last."""
+        """Open the next task that waits for one: to be read, or to be judged."""
         at = next((n for n, row in enumerate(self._rows) if row.task == self._now), -1)
         around = [*self._rows[at + 1 :], *self._rows[: at + 1]]
-        found = next((row for row in around if not row.done), None)
+        found = next((row for row in around if row.waits), None)
         if found is None:
             self._tell("All is done.")
         elif found.task == self._now:
@@ -279,7 +279,7 @@ class Worklist(ipywidgets.VBox):
     def _went_on(self) -> None:
         self._said()
         self._reload()
-        if all(row.done for row in self._rows):
+        if not any(row.waits for row in self._rows):
             self.go(self._now or "")
             self._tell("All is done.")
         else:
