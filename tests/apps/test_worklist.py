@@ -196,11 +196,19 @@ def test_thumbnails_are_made_when_they_are_asked_for(
     assert b"tEXt" not in sent[0]
 
 
+def within(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from within(child)
+
+
 def test_traits_hold_nothing_of_cases_or_people(listed: Worklist) -> None:
     listed.comment("Mrs Miller has a lesion")
     say(listed, type="draft", text="half a sentence")
-    models = ipywidgets.Widget.get_manager_state(drop_defaults=False)["state"].values()
-    kept = [{k: v for k, v in one["state"].items() if k not in ("_esm", "_css")} for one in models]
+    kept = [
+        {name: value for name, value in widget.get_state().items() if name not in ("_esm", "_css")}
+        for widget in within(listed)
+    ]
     assert len(kept) > 10
     text = json.dumps(kept, default=str)
     assert "Next undone" in text

@@ -27,6 +27,18 @@ REVIEW = """
 reviewed = project.acting_as("rev").worklist(mine=False)
 reviewed
 """
+PANEL = """
+panel = project.panel()
+panel
+"""
+ABOUT = """
+for name, value in dict(title="Livers of the pilot", description="Mark every lesion.", thumbnail="secret-1").items():
+    panel.sections["about"].rows[0][name].widget.value = value
+row = panel.sections["labels"].add({"name": "lesion", "color": "#ff0000"})
+panel.sections["labels"].add({"name": "quality", "scope": "case"})
+panel.sections["questions"].add({"label": "quality", "name": "grade", "type": "choice", "options": "good, bad"})
+panel.sections["questions"].add({"label": "qality", "name": "why", "type": "text"})
+"""
 
 
 def ready(lab: Lab, cell: int, case: str) -> Locator:
@@ -42,7 +54,7 @@ def ask(lab: Lab, expression: str) -> Any:
 
 
 def test_a_list_is_worked_through_by_keyboard(lab: Lab, shared_data: Path) -> None:
-    lab.open_notebook([CELL.format(image=str(shared_data / CT)), REVIEW, "0"])
+    lab.open_notebook([CELL.format(image=str(shared_data / CT)), REVIEW, PANEL, "0"])
     lab.run_cell(0)
     root = ready(lab, 0, "secret-1")
     lab.until(lambda: root.locator(".nbannot-board-picture img").count() == 3, "three small pictures")
@@ -85,6 +97,20 @@ def test_a_list_is_worked_through_by_keyboard(lab: Lab, shared_data: Path) -> No
     lab.page.keyboard.press("Control+Shift+Enter")
     second.locator('[data-nbannot-status="accepted"]').wait_for()
     assert ask(lab, "project.tasks.table(case='secret-2')['status'].tolist()") == ["accepted"]
+
+    lab.run_cell(2)
+    panel = lab.output(2)
+    lab.run_python(ABOUT)
+    panel.locator(".nbannot-board-picture img").wait_for()
+    panel.get_by_role("button", name="Save", exact=True).click()
+    panel.get_by_role("alert").filter(has_text="no label of this name").wait_for()
+    panel.get_by_text("Nothing is saved: 1 to put right.").wait_for()
+    panel.scroll_into_view_if_needed()
+    panel.screenshot(path=lab.out / "panel.png")
+    panel.get_by_role("tab", name="Project").click()
+    panel.screenshot(path=lab.out / "panel-project.png")
+    panel.get_by_role("tab", name="YAML").click()
+    assert "title: Livers of the pilot" in panel.locator("textarea:visible").input_value()
     lab.save()
     saved = (lab.server.root / "test.ipynb").read_text()
     widgets = json.dumps(json.loads(saved)["metadata"].get("widgets", {}))

@@ -11,7 +11,7 @@ import ipywidgets
 Make = Callable[[], ipywidgets.Widget]
 
 
-class Field(ipywidgets.VBox):
+class Field(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A named field and, below it, what is wrong with it.
 
     Parameters
@@ -48,7 +48,7 @@ class Field(ipywidgets.VBox):
         self._problem.layout.display = "" if text else "none"
 
 
-class Rows(ipywidgets.VBox):
+class Rows(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Any number of rows with the same fields.
 
     Parameters

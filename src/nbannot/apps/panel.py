@@ -37,7 +37,7 @@ _ANSWERS = {
 }
 
 
-class Panel(ipywidgets.VBox):
+class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Sets a project up; made by ``project.panel()``.
 
     Parameters

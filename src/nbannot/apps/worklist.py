@@ -33,7 +33,7 @@ BUTTONS = {
 KEPT_PICTURES = 500
 
 
-class Worklist(ipywidgets.VBox):
+class Worklist(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """The tasks of a project with the viewer of one case; made by ``project.worklist()``.
 
     Parameters

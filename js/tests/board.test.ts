@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { keyOf } from "./keys";
+import { keyOf } from "../src/board/keys";
 
 const none = { altKey: false, ctrlKey: false, metaKey: false, shiftKey: false };
 
