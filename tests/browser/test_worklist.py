@@ -108,10 +108,5 @@ def test_a_list_is_worked_through_by_keyboard(lab: Lab, shared_data: Path) -> No
     panel.scroll_into_view_if_needed()
     panel.screenshot(path=lab.out / "panel.png")
     panel.get_by_role("tab", name="Project").click()
-    panel.screenshot(path=lab.out / "panel-project.png")
     panel.get_by_role("tab", name="YAML").click()
     assert "title: Livers of the pilot" in panel.locator("textarea:visible").input_value()
-    lab.save()
-    saved = (lab.server.root / "test.ipynb").read_text()
-    widgets = json.dumps(json.loads(saved)["metadata"].get("widgets", {}))
-    assert "secret" not in widgets and "strange" not in saved

@@ -29,6 +29,7 @@ class Field(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._problem = ipywidgets.HTML()
         self._problem.layout.display = "none"
         self._text = ""
+        widget.tooltip = title  # its name, for those who hear it
         widget.observe(lambda _: changed(), "value")
         super().__init__([ipywidgets.Label(title), widget, self._problem], layout={"flex": "0 1 auto"})
 
@@ -77,7 +78,9 @@ class Rows(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._fields, self._titles, self._changed = dict(fields), titles, changed
         self.rows: list[dict[str, Field]] = []
         self._lines = ipywidgets.VBox()
-        self.button = ipywidgets.Button(description=add, icon="plus", layout={"width": "auto"})
+        self.button = ipywidgets.Button(
+            description=add, icon="plus", layout={"width": "auto", "align_self": "flex-start"}
+        )
         self.button.on_click(lambda _: self.add())
         heading = ipywidgets.HTML(f"<b>{escape(title)}</b>")
         super().__init__([heading, self._lines, *([self.button] if add else [])])
