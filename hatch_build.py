@@ -15,7 +15,15 @@ class RequireBrowserModule(BuildHookInterface):
         static = Path(self.root, "src", "nbannot", "viewer", "static")
         missing = [
             name
-            for name in ("viewer.js", "loader.js", "volume3d.js", "forms.js", "viewer.css")
+            for name in (
+                "viewer.js",
+                "loader.js",
+                "volume3d.js",
+                "forms.js",
+                "viewer.css",
+                "board.js",
+                "board.css",
+            )
             if not (static / name).is_file()
         ]
         if missing:

@@ -12,6 +12,7 @@ const target = resolve(here, "../src/nbannot/viewer/static");
 // The loader once for each widget; the viewer once for each page; the others once for each page that wants them.
 const LIMITS = {
   "loader.js": 5 * 1024, "page.js": 48 * 1024, "viewer.js": 460 * 1024, "volume3d.js": 60 * 1024, "forms.js": 40 * 1024, "live.js": 60 * 1024,
+  "board.js": 10 * 1024,
 };
 const watch = process.argv.includes("--watch");
 
@@ -84,6 +85,8 @@ const outputs = [
   { entry: "src/page.ts", file: "page.js", options: { format: "esm", platform: "browser" } },
   { entry: "src/page/page.css", file: "page.css", options: {} },
   { entry: "src/viewer.css", file: "viewer.css", options: {} },
+  { entry: "src/board.ts", file: "board.js", options: { format: "esm", platform: "browser" } },
+  { entry: "src/board.css", file: "board.css", options: {} },
 ];
 
 for (const { entry } of outputs) {

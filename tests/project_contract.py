@@ -38,6 +38,19 @@ def opened(path: Path) -> Image:
     return image
 
 
+class Said:
+    """Views that say what they were asked for."""
+
+    def viewer(self, project: Project, session: Session) -> Any:
+        return "viewer", session
+
+    def worklist(self, project: Project, *, mine: bool, thumbnails: bool) -> Any:
+        return "worklist", project, mine, thumbnails
+
+    def panel(self, project: Project) -> Any:
+        return "panel", project
+
+
 class ProjectContract(ABC):
     """Inherit, and say how a project is opened."""
 
@@ -258,13 +271,38 @@ class ProjectContract(ABC):
         assert again.view == {"layout": "axial"}
 
     def test_opening_shows_what_show_makes(self, place: Path) -> None:
-        project = self.open(place, show=lambda session: ("shown", session))
+        project = self.open(place, show=Said())
         project.add_case("c1", images=phantom(), copy=True)
         shown, session = project.open("c1")
-        assert shown == "shown"
+        assert shown == "viewer"
         assert session is project.start("c1")
-        with pytest.raises(StoreError, match=r"project\.start"):
-            self.open(place).open("c1")
+        assert project.worklist(mine=False) == ("worklist", project, False, True)
+        assert project.panel() == ("panel", project)
+        for showing in (
+            lambda: self.open(place).open("c1"),
+            self.open(place).worklist,
+            self.open(place).panel,
+        ):
+            with pytest.raises(StoreError, match=r"project\.start"):
+                showing()
+
+    def test_a_session_begins_with_what_the_configuration_says(self, place: Path) -> None:
+        project = self.open(place)
+        tumour = phantom(uid="image-2", name="seg")
+        tumour.array[...] = np.arange(tumour.array.size).reshape(tumour.array.shape) % 3
+        project.add_case("c1", images=[phantom(), tumour], copy=True, labels=["liver"])
+        project.configs.set(
+            "about: {title: Livers}\n"
+            "labels: {defaultLabels: {lesion: {color: '#ff0000'}, liver: {color: '#00ff00'}}}\n"
+            "hanging: [{when: {count: [1, null]}, layers: [{image: {name: seg}, over: {name: ct},"
+            " mask: {1: lesion}}]}]\n"
+        )
+        assert project.configs.of("c1").config.about == {"title": "Livers"}
+        document = project.start("c1").document
+        assert {label.name for label in document.labels} == {"liver", "lesion", "seg 2"}
+        assert {one.label for one in document.masks["seg"].segments} == {"lesion", "seg 2"}
+        assert (document.masks["seg"].array == tumour.array).all()
+        assert project.case("c1").mask(project.author, "lesion").sum() == (tumour.array == 1).sum()
 
     # Sessions from elsewhere.
 

@@ -6,9 +6,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nbannot.store import RemoteProject, StoredProject
+from nbannot.apps.panel import Panel
+from nbannot.apps.worklist import Worklist
+from nbannot.session import Session
+from nbannot.store import Project, RemoteProject, StoredProject
 from nbannot.store import open_project as open_store
+from nbannot.store.access import main_role
 from nbannot.viewer import Viewer
+
+
+class NotebookViews:
+    """Viewers, work lists and panels of a project, as widgets."""
+
+    def viewer(self, project: Project, session: Session) -> Viewer:
+        """Return a viewer that begins as the project's configuration says."""
+        role = main_role(project.people.roles())
+        kept = None if session.case is None else project.configs.of(session.case, role=role)
+        # Where the project keeps nothing, the viewer looks for files beside the images itself.
+        config = kept.config if kept is not None and kept.origins else None
+        headers = session.case is None or bool(project.people.allowed("case.headers", session.case))
+        return Viewer(session, config=config, headers=headers)
+
+    def worklist(self, project: Project, *, mine: bool, thumbnails: bool) -> Worklist:
+        """Return a list of tasks with a viewer beside it."""
+        return Worklist(project, mine=mine, thumbnails=thumbnails, view=self.viewer)
+
+    def panel(self, project: Project) -> Panel:
+        """Return what sets a project up."""
+        return Panel(project)
 
 
 def open_project(
@@ -48,5 +73,10 @@ def open_project(
         When a package for this kind of project is not installed.
     """
     return open_store(
-        url, show=Viewer, author=author, read_only=read_only, files=files, storage_options=storage_options
+        url,
+        show=NotebookViews(),
+        author=author,
+        read_only=read_only,
+        files=files,
+        storage_options=storage_options,
     )

@@ -36,6 +36,7 @@ from nbannot.session.reading import (
     ReaderRules,
     Shortcut,
     WindowPreset,
+    read_about,
     read_colormaps,
     read_disabled,
     read_headers,
@@ -57,7 +58,7 @@ NAMES = (".nbannot.yaml", ".volview_config.yaml")
 
 KEYS = (
     "layouts", "layout", "labels", "shortcuts", "windowing", "windowPresets", "colormaps", "links",
-    "disabledViewTypes", "hanging", "headers", "io", "reader",
+    "disabledViewTypes", "hanging", "headers", "io", "reader", "about",
 )  # fmt: skip
 UNUSED = ("processing", "dataBrowser")
 """Keys of VolView that are allowed and have no meaning here."""
@@ -96,6 +97,8 @@ class Config:
         How files are written and found.
     reader
         What readers from outside see of the images, and which tools they have.
+    about
+        What people are told: title, description, thumbnail (name of a case).
     problems
         What was left out because it is wrong.
     files
@@ -115,6 +118,7 @@ class Config:
     headers: bool = True
     io: Mapping[str, str] = field(default_factory=dict)
     reader: ReaderRules = field(default_factory=ReaderRules)
+    about: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()
     _node: Node = field(default_factory=dict, repr=False, compare=False)
@@ -403,6 +407,7 @@ _READERS: dict[str, tuple[str, Callable[[Reader, Node | Leaf, str], Any]]] = {
     "headers": ("headers", read_headers),
     "io": ("io", read_io),
     "reader": ("reader", read_reader),
+    "about": ("about", read_about),
 }
 
 

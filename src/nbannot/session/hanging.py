@@ -24,8 +24,12 @@ WINDOWS: Mapping[str, tuple[float, float]] = {
 """Customary windows of CT by name: (centre, width) in HU."""
 
 _RULE = ("name", "when", "layout", "image", "window", "colormap", "layers", "links", "turns")
-_LAYER = ("image", "over", "colormap", "opacity", "window", "lower", "visible")
+_LAYER = ("image", "over", "colormap", "opacity", "window", "lower", "visible", "mask")
 _OPPOSITE = {"A": "P", "P": "A", "L": "R", "R": "L", "H": "F", "F": "H"}
+
+
+AsMask = bool | str | Mapping[int, str] | None
+"""Whether a layer becomes a mask of new sessions: of which label, or which labels its values are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Layer:
     window: Any
     lower: float | None
     visible: bool
+    mask: AsMask = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,14 @@ class Hanging:
         Changes of the viewer's state: layout (with ids of images), image, windows, …
     problems
         What could not be followed.
+    masks
+        (image, image it lies over, label) of the layers that become masks.
     """
 
     rule: Rule
     view: dict[str, Any]
     problems: tuple[Problem, ...] = ()
+    masks: tuple[tuple[Image, Image, AsMask], ...] = ()
 
 
 class Rule:
@@ -79,7 +87,8 @@ class Rule:
         A name, or names by modality, for the same images.
     layers
         Images over others: ``{"image": {…}, "over"?: {…}, "colormap"?, "opacity"?, "window"?,
-        "lower"?, "visible"?}``.
+        "lower"?, "visible"?, "mask"?}``; with ``mask`` (true, a label, or
+        labels by value) it is not drawn: new sessions of a project begin with it as a mask.
     links
         Which views move together: ``{"slice", "cursor", "camera", "window"}``.
     turns
@@ -175,12 +184,13 @@ class Rule:
             for one in marked
             if (window := self._window_of(one, self._window, presets, problems)) is not None
         }
-        if not self._stack(seen, main, view, windows, presets, problems):
+        masks: list[tuple[Image, Image, AsMask]] = []
+        if not self._stack(seen, main, view, windows, presets, problems, masks):
             return None
         colormaps = {one.image.id: name for one in marked if (name := _for(self._colormap, one)) is not None}
         given = {"windows": windows, "colormaps": colormaps, "links": dict(self._links)}
         view.update({key: value for key, value in given.items() if value})
-        return Hanging(self, view, tuple(problems))
+        return Hanging(self, view, tuple(problems), tuple(masks))
 
     def _place(self, seen: Sequence[Seen], view: dict[str, Any]) -> bool:
         """Fill the layout with images; False when one is missing."""
@@ -212,7 +222,7 @@ class Rule:
 
     def _stack(
         self, seen: Sequence[Seen], main: Seen, view: dict[str, Any], windows: dict[str, list[float]],
-        presets: Iterable[WindowPreset], problems: list[Problem],
+        presets: Iterable[WindowPreset], problems: list[Problem], masks: list[tuple[Image, Image, AsMask]],
     ) -> bool:  # fmt: skip
         """Put the layers over their bases; False when an image is missing or lies elsewhere."""
         stacks: dict[str, list[dict[str, Any]]] = {}
@@ -221,6 +231,9 @@ class Rule:
             base = main if layer.over is None else layer.over.one(seen)
             if top is None or base is None or top.image is base.image or _apart(top.image, base.image):
                 return False
+            if layer.mask:
+                masks.append((top.image, base.image, layer.mask))
+                continue
             stacks.setdefault(base.image.id, []).append({
                 "image": top.image.id, "colormap": layer.colormap, "opacity": layer.opacity,
                 "visible": layer.visible, "lower": layer.lower,
@@ -393,7 +406,20 @@ def _layer(value: Any, key: str) -> Layer:
         _by_modality(value.get("window"), join(key, "window"), _window),
         None if lower is None else float(lower),
         visible,
+        _as_mask(value.get("mask"), join(key, "mask")),
     )
+
+
+def _as_mask(value: Any, key: str) -> AsMask:
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and value.strip()):
+        return value
+    good = isinstance(value, Mapping) and all(
+        str(number).isdigit() and isinstance(label, str) and label.strip() for number, label in value.items()
+    )
+    if not good:
+        hint = "Write true, the name of a label, or names by value: {1: liver, 2: lesion}."
+        raise Misfit(f"mask is {shown(value)}", hint=hint, key=key, value=value)
+    return {int(number): label for number, label in value.items()}
 
 
 def _by_modality(value: Any, key: str, read: Any) -> Any:

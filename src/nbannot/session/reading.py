@@ -14,6 +14,7 @@ from nbannot.session.merge import Leaf, Node, first_leaf, plain
 from nbannot.session.problems import Misfit, Problem, join, nearest, shown
 
 LINKS = ("slice", "cursor", "camera", "window")
+ABOUT = ("title", "description", "thumbnail")
 IO = ("segmentGroupSaveFormat", "segmentGroupExtension", "layerExtension")
 SAVE_FORMATS = ("hdf5", "iwi.cbor", "mha", "nii", "nii.gz", "nrrd", "seg.nrrd", "vti", "vtk")
 
@@ -254,6 +255,13 @@ def read_reader(reader: Reader, node: Node | Leaf, key: str) -> ReaderRules:
     except ConfigError as error:
         reader.report(node, key, error.message, f"{error.hint} Until then readers see no images.")
         return ReaderRules(None)
+
+
+def read_about(reader: Reader, node: Node | Leaf, key: str) -> dict[str, str]:
+    """Return what people are told about a project."""
+    parts = reader.mapping(node, key, ABOUT)
+    texts = {name: reader.text(part, join(key, name)) for name, part in parts.items()}
+    return {name: text for name, text in texts.items() if text}
 
 
 def read_io(reader: Reader, node: Node | Leaf, key: str) -> dict[str, str]:

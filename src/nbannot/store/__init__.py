@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,15 +14,16 @@ from nbannot.session.images import as_path
 from nbannot.store.opening import in_folder, in_postgres
 from nbannot.store.project import Project
 from nbannot.store.remote import RemoteProject
+from nbannot.store.shown import Views
 from nbannot.store.stored import StoredProject
 
-__all__ = ["Project", "RemoteProject", "StoredProject", "open_project"]
+__all__ = ["Project", "RemoteProject", "StoredProject", "Views", "open_project"]
 
 
 def open_project(
     url: str | Path,
     *,
-    show: Callable[..., Any] | None = None,
+    show: Views | None = None,
     author: str | None = None,
     read_only: bool = False,
     files: str | Path | None = None,
@@ -36,7 +37,7 @@ def open_project(
         A folder: a path or a ``file://`` URL; ``postgresql://user:password@host/database?project=name``; or
         ``https://…/services/nbannot`` (with ``/projects/NAME``), the service of a Hub.
     show
-        Makes what ``project.open`` returns of a session, and of ``config=`` where the project keeps one.
+        Makes what ``project.open``, ``worklist`` and ``panel`` return.
     author
         Who acts; the login name when missing.
     read_only

@@ -152,6 +152,11 @@ def case_sets(connection: Connection, person: str, action: str) -> Sequence[str]
     return tuple(row.cases for row in rows if ACTIONS[action].get(row.role) == "any")
 
 
+def main_role(roles: Sequence[str]) -> str:
+    """Return the role of a person that configurations go by: the first in `ROLES`; "" for none."""
+    return next((role for role in ROLES if role in roles), "")
+
+
 def check_role(role: str) -> Role:
     """Return a role, or say which there are.
 

@@ -140,23 +140,6 @@ class Configs:
         with self._actor.database.reading() as connection:
             return list(_levels(connection, case, row.path, role).values())
 
-    def shown(self, case: str) -> Config | None:
-        """Return what applies to a case for the one who acts; None where the project keeps nothing for it.
-
-        Then a viewer looks for files beside the images itself.
-        """
-        from sqlalchemy import select
-
-        table = tables().configs
-        with self._actor.database.reading() as connection:
-            if connection.execute(select(table.c.id).limit(1)).first() is None:
-                return None
-            members = tables().members
-            query = select(members.c.role).where(members.c.person == self._actor.person)
-            held = set(connection.execute(query).scalars())
-        role = next((one for one in ROLES if one in held), "" if held else "owner")
-        return self.of(case, role=role).config
-
     def _beside(self, case: int) -> Path | None:
         """Return the folder of a case's first image, where it is one of this machine."""
         try:

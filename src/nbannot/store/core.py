@@ -14,6 +14,7 @@ from nbannot.model.image import Image
 from nbannot.store.database import Database
 from nbannot.store.keeper import Kept
 from nbannot.store.places import Place
+from nbannot.store.shown import Views
 
 SNAPSHOT_EVERY = 200
 # Steps that can be undone right after opening.
@@ -29,7 +30,7 @@ class Core:
     database, place
         Rows and files.
     show
-        Makes what ``open`` returns of a session; None leaves ``start`` only.
+        Makes views of the project; None leaves ``start`` only.
     every
         Number of edits from one snapshot to the next.
     close
@@ -44,7 +45,7 @@ class Core:
 
     database: Database
     place: Place
-    show: Callable[..., Any] | None
+    show: Views | None
     every: int
     close: Callable[[], object]
     options: Mapping[str, Any] = field(default_factory=dict)

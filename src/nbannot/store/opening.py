@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from nbannot.store.files import options_for
 from nbannot.store.places import FolderPlace
 from nbannot.store.schema import migrate
 from nbannot.store.settings import get_setting, put_setting
+from nbannot.store.shown import Views
 from nbannot.store.urlplaces import place_at
 
 if TYPE_CHECKING:
@@ -28,11 +29,9 @@ if TYPE_CHECKING:
 
 NAME = "project.sqlite"
 
-Show = Callable[..., Any]
-
 
 def in_folder(
-    folder: Path, *, show: Show | None = None, read_only: bool = False, every: int = SNAPSHOT_EVERY
+    folder: Path, *, show: Views | None = None, read_only: bool = False, every: int = SNAPSHOT_EVERY
 ) -> Core:
     """Open the project in a folder, or make it.
 
@@ -67,7 +66,7 @@ def in_postgres(
     *,
     files: str | Path | None = None,
     storage_options: Mapping[str, Any] | None = None,
-    show: Show | None = None,
+    show: Views | None = None,
     read_only: bool = False,
     every: int = SNAPSHOT_EVERY,
 ) -> Core:

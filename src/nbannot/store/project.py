@@ -119,6 +119,14 @@ class Project(Protocol):
         """Start a session and show it."""
         ...
 
+    def worklist(self, *, mine: bool = True, thumbnails: bool = True) -> Any:
+        """Return a widget of tasks, with the viewer of one case beside them."""
+        ...
+
+    def panel(self) -> Any:
+        """Return a widget in which an owner sets the project up."""
+        ...
+
     def save(self, session: Session, *, case: str | None = None) -> None:
         """Keep the whole state of a session now."""
         ...

@@ -34,6 +34,7 @@ from nbannot.store.remote_parts import (
     RemotePeople,
     RemoteTasks,
 )  # fmt: skip
+from nbannot.store.shown import Shown, Views
 from nbannot.store.sources import opened
 from nbannot.store.wire import table_from_json
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class RemoteProject:
+class RemoteProject(Shown):
     """A project at the service; made by `open_project`.
 
     Every edit is kept at the service before it takes effect. Slices come when they are looked at.
@@ -75,7 +76,7 @@ class RemoteProject:
         *,
         token: str | None = None,
         author: str | None = None,
-        show: Callable[[Session], Any] | None = None,
+        show: Views | None = None,
         read_only: bool = False,
     ) -> None:
         self._client = ServiceClient(url, token)
@@ -88,9 +89,14 @@ class RemoteProject:
                 hint="Leave author= away: the service knows who you are.",
             )
         self._choose([str(entry["name"]) for entry in me["projects"]])
-        self.show, self.read_only = show, read_only
+        self._show, self.read_only = show, read_only
         self._live: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionary()
         self._lock = RLock()
+
+    @property
+    def show(self) -> Views | None:
+        """What makes views of the project; None where none was given."""
+        return self._show
 
     def _choose(self, names: Sequence[str]) -> None:
         client = self._client
@@ -306,15 +312,6 @@ class RemoteProject:
             )
             self._live.pop(told["key"], None)
             return self._resumed(told)
-
-    def open(self, case: str, *, reader: str | None = None) -> Any:
-        """Start a session and show it: what ``show`` of `open_project` makes of it."""
-        if self.show is None:
-            raise StoreError(
-                "This project was opened without a way to show a session",
-                hint="Use project.start(case), or nbannot.open_project.",
-            )
-        return self.show(self.start(case, reader=reader))
 
     def save(self, session: Session, *, case: str | None = None) -> None:
         """Keep the whole state of a session now; one from elsewhere becomes a new session of the case.

@@ -117,7 +117,7 @@ def results(
     actor: Actor, cases: Cases, sessions: Sessions, *, case: str | None = None, names: bool = True
 ) -> pd.DataFrame:
     """Return the tidy table; see `StoredProject.results`."""
-    from sqlalchemy import select
+    from sqlalchemy import func, select
 
     known = tables()
     sees_all = bool(actor.may("session.read", case, of=""))
@@ -140,8 +140,12 @@ def results(
         query = query.where(known.sessions.c.reader == actor.person)
     with actor.database.reading() as connection:
         found = connection.execute(query).all()
-    pseudonyms: dict[str, str] = {}
-    numbers = {name: f"Case {n}" for n, name in enumerate(dict.fromkeys(row[0] for row in found), 1)}
+        first = func.min(known.sessions.c.created)
+        everybody = select(known.sessions.c.reader).group_by(known.sessions.c.reader).order_by(first)
+        # The same in every table, whatever it is about.
+        pseudonyms = {
+            reader: f"Reader {n}" for n, reader in enumerate(connection.execute(everybody).scalars(), 1)
+        }
     rows: list[tuple[Any, ...]] = []
     images: tuple[str, tuple[Image, ...]] = ("", ())
     for name, key, session, reader, number, repeat, status, task, stage in found:
@@ -150,8 +154,8 @@ def results(
         document = sessions.copy(session, images[1])
         files = {one.id: one.uri for one in cases.kept(key)} if names else {}
         places = {one.id: n for n, one in enumerate(images[1], start=1)}
-        who = reader if names else pseudonyms.setdefault(reader, f"Reader {len(pseudonyms) + 1}")
-        head = (name if names else numbers[name], who, number, repeat, task or "", stage or status)
+        who = reader if names else pseudonyms[reader]
+        head = (name if names else f"Case {key}", who, number, repeat, task or "", stage or status)
         for image, *said in _said(document):
             shown = image if names else f"Image {places[image]}"
             rows.append((*head, shown, *said, files.get(image, "")))

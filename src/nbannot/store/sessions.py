@@ -14,14 +14,18 @@ from nbannot.model.edits import Edit
 from nbannot.model.image import Image
 from nbannot.session import Session
 from nbannot.session import history as narrative
+from nbannot.session.asmasks import add_masks
 from nbannot.session.state import State, capture, rebuild
 from nbannot.store import overview
+from nbannot.store.access import main_role
 from nbannot.store.actor import Actor, plain_name
 from nbannot.store.associate import start_with
 from nbannot.store.cases import Cases
+from nbannot.store.configs import Configs
 from nbannot.store.core import UNDO_STEPS, Core
 from nbannot.store.journal import Journal, Lease, snapshot_row
 from nbannot.store.keeper import Kept
+from nbannot.store.people import People
 from nbannot.store.seen import Seen
 from nbannot.store.tables import tables
 from nbannot.store.tasks import ACTION, Task
@@ -147,9 +151,19 @@ class Sessions:
 
     def _unkept(self, case: str, images: Sequence[Image]) -> Session:
         row = self._cases.row(case)
-        document = Document(images, labels=self._cases.labels(row), author=self._actor.person)
+        document = self._fresh(case, row, images)
         document.journal = self._refuse
         return Session(document, references=self._cases.kept(row.id))
+
+    def _fresh(self, case: str, row: Row[Any], images: Sequence[Image]) -> Document:
+        """Return a document with the labels of a case, and the labels and masks of its configuration."""
+        role = main_role(People(self._actor).roles())
+        config = Configs(self._actor, self._cases).of(case, role=role).config
+        own = {label.name: label for label in self._cases.labels(row)}
+        labels = {**{label.name: label for label in config.labels}, **own}
+        document = Document(images, labels=list(labels.values()), author=self._actor.person)
+        add_masks(document, config)
+        return document
 
     def _refuse(self, edit: Edit, revision: int) -> None:
         self._core.database.check_writable()
@@ -158,7 +172,7 @@ class Sessions:
         self, case: str, reader: str, number: int, repeat: int, images: Sequence[Image], state: State | None
     ) -> Row[Any]:
         known = self._cases.row(case)
-        document = Document(images, labels=self._cases.labels(known), author=self._actor.person)
+        document = Document(images, author=self._actor.person) if state else self._fresh(case, known, images)
         view = {} if state else start_with(self._core, known.data, images, document)
         row = {
             "id": uuid4().hex, "case_id": known.id, "reader": plain_name("A reader", reader),

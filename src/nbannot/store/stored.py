@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from nbannot.store.people import People
 from nbannot.store.project import Source
 from nbannot.store.results import Case, results
 from nbannot.store.sessions import Sessions
+from nbannot.store.shown import Shown, Views
 from nbannot.store.tables import tables
 from nbannot.store.tasks import Tasks
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class StoredProject:
+class StoredProject(Shown):
     """A project in a database; made by `open_project`.
 
     Parameters
@@ -69,8 +70,8 @@ class StoredProject:
         return self._core.database.read_only
 
     @property
-    def show(self) -> Callable[..., Any] | None:
-        """What makes a view of a session, and of ``config=`` where the project keeps one; None without any."""
+    def show(self) -> Views | None:
+        """What makes views of the project; None where none was given."""
         return self._core.show
 
     def __repr__(self) -> str:
@@ -319,23 +320,6 @@ class StoredProject:
         return results(self._actor, self._cases, self._sessions, case=case, names=names)
 
     # Sessions.
-
-    def open(self, case: str, *, reader: str | None = None) -> Any:
-        """Start a session and show it: what ``show`` of `open_project` makes of it.
-
-        Raises
-        ------
-        StoreError
-            As `start`.
-        """
-        if self._core.show is None:
-            raise StoreError(
-                "This project was opened without a way to show a session",
-                hint="Use project.start(case), or nbannot.open_project.",
-            )
-        session = self.start(case, reader=reader)
-        config = self.configs.shown(case)
-        return self._core.show(session) if config is None else self._core.show(session, config=config)
 
     def start(
         self, case: str, *, reader: str | None = None, session: int | None = None, repeat: int = 1

@@ -123,8 +123,8 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
         config: Configured = None,
         hanging: Rules = None,
     ) -> None:
-        _bundle("viewer.js")
-        _bundle("loader.js")
+        bundle("viewer.js")
+        bundle("loader.js")
         self._session = shown if isinstance(shown, Session) else None
         images = _images(shown)
         self._config = configure(config, images)
@@ -175,11 +175,11 @@ class Viewer(Comparing, Living, anywidget.AnyWidget):
 
     @property
     def _esm(self) -> str:
-        return _bundle("loader.js")
+        return bundle("loader.js")
 
     @property
     def _css(self) -> str:
-        return _bundle("viewer.css")
+        return bundle("viewer.css")
 
     def __repr__(self) -> str:
         count = len(self._document.images)
@@ -402,7 +402,7 @@ def _module(name: str | None) -> tuple[dict[str, str], list[bytes]]:
     Each page asks once: the loader for the viewer, which is far larger than the loader, and the
     viewer by name for a part that few need.
     """
-    module = _bundle(f"{name or 'viewer'}.js").encode()
+    module = bundle(f"{name or 'viewer'}.js").encode()
     answer = {"type": "module", "hash": hashlib.sha256(module).hexdigest()[:16]}
     if name is not None:
         answer["name"] = name
@@ -410,7 +410,14 @@ def _module(name: str | None) -> tuple[dict[str, str], list[bytes]]:
     return answer, [gzip.compress(module, 6, mtime=0)]
 
 
-def _bundle(name: str) -> str:
+def bundle(name: str) -> str:
+    """Return a file that `make js` built.
+
+    Raises
+    ------
+    ViewerError
+        When it is not there.
+    """
     try:
         return (STATIC / name).read_text(encoding="utf-8")
     except OSError as cause:
