@@ -226,11 +226,12 @@ function boxShape(box: BoxItem, pane: Pane, screen: Screen, color: string, selec
   const outline = corners.map((corner) => corner.map(fixed).join(",")).join(" ");
   const [left, top, right, bottom] = ([[Math.min, 0], [Math.min, 1], [Math.max, 0], [Math.max, 1]] as const)
     .map(([end, n]) => end(...corners.map((corner) => corner[n]))) as [number, number, number, number];
+  const size = selected ? pane.scene.statistics.size(box, pane) : "";
   const group = s(
     "g", { class: `nbannot-box${selected ? " nbannot-selected" : ""}`, stroke: color, "data-nbannot-box": box.id },
     s("polygon", { points: outline, class: "nbannot-box-shadow" }),
     s("polygon", { points: outline }),
-    s("text", { x: fixed(left), y: fixed(top - 5), fill: color }, box.label),
+    s("text", { x: fixed(left), y: fixed(top - 5), fill: color }, `${box.label} ${size}`.trim()),
   );
   if (selected && frame.axis !== null) {
     const roomy = Math.min(right - left, bottom - top) >= EDGE_HANDLES;
