@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { Vec3 } from "../src/model/geometry";
 import { box, boxOutline, boxPoint, boxShown, HANDLES, hitBox, middleOf, resizeBox } from "../src/tools/box";
 import { moveBox, ordered } from "../src/tools/group";
-import { sliceFrame } from "../src/tools/frame";
-import { boxItem, fakeHost, GRIDS, label, plain, pointAt, random, VIEWS, type Fake } from "./tools_help";
+import { boxAround, boxSection } from "../src/tools/boxsection";
+import { freeFrame, sliceFrame, turnAbout, type Pair } from "../src/tools/frame";
+import { shapeTools } from "../src/tools/shapes";
+import { boxItem, fakeHost, grid, GRIDS, label, overPlane, plain, pointAt, random, VIEWS, type Fake } from "./tools_help";
 
 const flat = [[3, 2, 4], [3, 8, 12]] as const;
 const solid = [[2, 2, 4], [5, 8, 12]] as const;
@@ -36,9 +38,9 @@ describe.each(GRIDS)("box handles on a %s grid", (_, geometry) => {
     for (const handle of HANDLES) {
       const plane = boxPoint(solid, frame, handle);
       const pointer = { ...pointAt(frame, frame.toIndex(plane)), mmPerPx: 0.01 };
-      expect(hitBox(pointer, [item], "box")?.handle).toEqual(handle);
+      expect(hitBox(pointer, [item], "box", geometry)?.handle).toEqual(handle);
     }
-    expect(boxOutline(solid, frame)).toHaveLength(4);
+    expect(boxOutline(solid, frame, geometry)).toHaveLength(4);
   });
 });
 
@@ -49,15 +51,15 @@ describe("hitting", () => {
 
   it("takes the outline of any box, the inside of the selected one, and nothing else", () => {
     const inside = { ...pointAt(frame, [3, 5, 8]), mmPerPx: 0.02 };
-    expect(hitBox(inside, [other, item], null)).toBeNull();
-    expect(hitBox(inside, [other, item], "box")).toMatchObject({ box: { id: "box" }, handle: null });
+    expect(hitBox(inside, [other, item], null, plain)).toBeNull();
+    expect(hitBox(inside, [other, item], "box", plain)).toMatchObject({ box: { id: "box" }, handle: null });
     const edge = { ...pointAt(frame, [3, 2, 6]), mmPerPx: 0.02 };
-    expect(hitBox(edge, [other, item], null)).toMatchObject({ box: { id: "box" }, handle: null });
+    expect(hitBox(edge, [other, item], null, plain)).toMatchObject({ box: { id: "box" }, handle: null });
   });
 
   it("shows a flat box on its slice, a solid one on all of its slices", () => {
     const on = (index: Parameters<typeof boxItem>[0], slice: number, more = {}): boolean =>
-      boxShown(boxItem(index, more), sliceFrame(plain, "axial", slice), "img", 0);
+      boxShown(boxItem(index, more), sliceFrame(plain, "axial", slice), "img", 0, plain);
     expect([2, 3, 4].map((slice) => on(flat, slice))).toEqual([false, true, false]);
     expect([1, 2, 5, 6].map((slice) => on(solid, slice))).toEqual([false, true, true, false]);
     expect(on(flat, 3, { image: "another" })).toBe(false);
@@ -121,4 +123,82 @@ describe("the box tool", () => {
 it("orders corners and finds the middle", () => {
   expect(ordered([[5, 2, 9], [1, 4, 3]])).toEqual([[1, 2, 3], [5, 4, 9]]);
   expect(middleOf([[1, 2, 3], [3, 4, 6]])).toEqual([2, 3, 4.5]);
+});
+
+/** Tilted by 45 degrees about x, through the middle of voxel (4, 6, 8): right is x, down is y and z alike. */
+const tilted = freeFrame(plain, "axial", turnAbout([1, 0, 0], Math.PI / 4), plain.toWorld([4, 6, 8]));
+/** Voxels of 1 mm. */
+const cube = grid([[0, 0, 1], [0, 1, 0], [1, 0, 0]], [0, 0, 0], [10, 10, 10]);
+/** The plane x + y + z = sum. */
+const slanted = (sum: number): typeof tilted =>
+  freeFrame(cube, "axial", turnAbout([-1, 1, 0], Math.acos(1 / Math.sqrt(3))), [sum / 3, sum / 3, sum / 3]);
+const at = (index: Vec3): Pair => tilted.toPlane(plain.toWorld(index));
+const sides = (corners: readonly Pair[]): number[] => corners.map(([x, y], n) => {
+  const [x2, y2] = corners[(n + 1) % corners.length]!;
+  return Math.hypot(x2 - x, y2 - y);
+});
+
+describe("boxes on turned planes", () => {
+  const centre = at([4, 6, 8]);
+  /** Half of the rectangle: 4 voxels along i, 1.5 along j and 0.4 along k. */
+  const [half, tall] = [2, 1.2 * Math.SQRT2];
+  const corner = (right: number, down: number): Pair => [centre[0] + right * half, centre[1] + down * tall];
+  const thin = [[3.5, 4.5, 4], [4.5, 7.5, 12]];
+
+  function dragOver(fake: Fake, from: Pair, to: Pair, tool = box): void {
+    const gesture = tool.begin(overPlane(tilted, from), fake);
+    gesture?.move(overPlane(tilted, to));
+    gesture?.end(overPlane(tilted, to));
+  }
+
+  it("are those of the rectangle's corners, at least one voxel thick, from whichever corner it is drawn", () => {
+    for (const [right, down] of [[1, 1], [-1, 1], [1, -1], [-1, -1]] as const) {
+      const fake = fakeHost(plain, [label("liver")], []);
+      dragOver(fake, corner(right, down), corner(-right, -down));
+      expect(fake.edits).toMatchObject([{ kind: "put", item: { type: "box", label: "liver", image: "img", index: thin } }]);
+      expect(fake.toasts).toEqual([]);
+      expect(fake.selected).not.toBeNull();
+    }
+  });
+
+  it("are cut at the border of the image, where they keep their voxel, and are none outside", () => {
+    const from = at([4, 6, 8]);
+    expect(boxAround(from, [from[0] + 100, from[1] + 100], tilted, plain)).toEqual([[4, 6, 8], [8.5, 13.5, 16.5]]);
+    expect(boxAround([from[0] + 4.2, from[1]], [from[0] + 100, from[1] + tall], tilted, plain)).toEqual([[3.7, 6, 15.5], [4.7, 7.5, 16.5]]);
+    expect(boxAround([from[0] + 50, from[1]], [from[0] + 100, from[1] + 1], tilted, plain)).toBeNull();
+  });
+
+  it("show the section: the rectangle drawn, a flat box as its slice", () => {
+    const found = boxSection(thin as never, tilted, plain);
+    const wanted = [corner(-1, -1), corner(1, -1), corner(1, 1), corner(-1, 1)];
+    expect(found).toHaveLength(4);
+    found.flat().forEach((value, n) => expect(value).toBeCloseTo(wanted.flat()[n]!, 9));
+    // Slice 4 reaches 1.5 mm up and down, so sqrt(2) times that along the plane.
+    const slice = boxSection([[4, 0, 4], [4, 13, 12]], tilted, plain);
+    expect(sides(slice).map((side) => Math.round(side * 1e6) / 1e6)).toEqual([4, 4.242641, 4, 4.242641]);
+  });
+
+  it("show three, four, five or six corners", () => {
+    const index = [[0, 0, 0], [2, 2, 2]] as const;
+    const corners = (sum: number): number => boxSection(index, slanted(sum), cube).length;
+    expect([-0.1, 1, 3, 5, 6.1].map(corners)).toEqual([0, 3, 6, 3, 0]);
+    expect(boxSection([[0, 0, 0], [2, 2, 4]], slanted(3), cube)).toHaveLength(5);
+    for (const side of sides(boxSection(index, slanted(3), cube))) expect(side).toBeCloseTo(Math.SQRT2, 9);
+    for (const side of sides(boxSection(index, slanted(1), cube))) expect(side).toBeCloseTo(Math.SQRT2, 9);
+  });
+
+  it("are taken by their section and moved as a whole; handles are for slices", () => {
+    const fake = fakeHost(plain, [label("liver")], []);
+    const old = boxItem(thin as never);
+    fake.boxes = [old];
+    fake.selected = "box";
+    expect(hitBox(overPlane(tilted, corner(1, 1)), [old], "box", plain)).toMatchObject({ handle: null });
+    expect(hitBox(overPlane(tilted, [centre[0] + 9, centre[1]]), [old], "box", plain)).toBeNull();
+    dragOver(fake, centre, [centre[0] + 1, centre[1] + 0.8 * Math.SQRT2]);
+    expect(fake.edits).toMatchObject([{ kind: "put", old, item: { id: "box", index: [[3.77, 5.5, 6], [4.77, 8.5, 14]] } }]);
+    dragOver(fake, centre, [centre[0] - 1, centre[1]], shapeTools.select);
+    expect(fake.edits[1]).toMatchObject({ item: { index: [[3.5, 4.5, 2], [4.5, 7.5, 10]] } });
+    const slice = sliceFrame(plain, "axial", 4);
+    expect(hitBox(pointAt(slice, [4, 7.5, 12]), [old], "box", plain)).toMatchObject({ handle: { u: 1, v: 1 } });
+  });
 });

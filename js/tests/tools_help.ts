@@ -17,7 +17,7 @@ export function random(seed: number): () => number {
   };
 }
 
-const grid = (columns: readonly [Vec3, Vec3, Vec3], origin: Vec3, shape: Vec3): GridGeometry =>
+export const grid = (columns: readonly [Vec3, Vec3, Vec3], origin: Vec3, shape: Vec3): GridGeometry =>
   new GridGeometry({
     kind: "grid",
     shape,

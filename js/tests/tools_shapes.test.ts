@@ -498,7 +498,13 @@ describe("livewire", () => {
     // Anchors find the edge within 5 pixels, but where Shift is held or no edge is near; a double click stays one anchor.
     const beside = (angle: number, off: number): Pair => [(150 + off) * Math.cos(angle), (150 + off) * Math.sin(angle)];
     const anchors = [[0, 4], [1.5, -4], [3, 4], [4.5, 3]] as const;
+    // A press on the outline that is there would take it instead.
+    Object.assign(fake, { shapes: [], selection: [] });
     for (const [angle, off] of anchors) press(fake, "livewire", frame, beside(angle, off), beside(angle, off), more);
+    // Each anchor is shown where it went: on the edge, not where it was clicked.
+    const shown = fake.drawing!.anchors.map((one) => frame.toPlane(one));
+    expect(shown).toHaveLength(anchors.length);
+    for (const at of shown) expect(Math.abs(Math.hypot(...at) - 150)).toBeLessThan(2);
     press(fake, "livewire", frame, beside(4.5, 3), beside(4.5, 3), more);
     expect(fake.drawing).toBeNull();
     const snapped = flat(made(fake), frame);
@@ -507,7 +513,7 @@ describe("livewire", () => {
       expect(Math.min(...snapped.map((p) => far(p, beside(angle, 0))))).toBeLessThan(3);
       expect(Math.min(...snapped.map((p) => far(p, beside(angle, off))))).toBeGreaterThan(1.5);
     }
-    fake.shapes = [];
+    Object.assign(fake, { shapes: [], selection: [] });
     for (const [angle, off] of anchors) press(fake, "livewire", frame, beside(angle, off), beside(angle, off), { ...more, shift: true });
     press(fake, "livewire", frame, beside(0, 4), beside(0, 4), { ...more, shift: true });
     const exact = flat(made(fake), frame);

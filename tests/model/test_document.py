@@ -26,7 +26,7 @@ from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image
 from nbannot.model.labels import Label, LabelSet
 from nbannot.model.masks import Mask, MaskInfo, Segment
-from nbannot.model.runs import Runs
+from nbannot.model.runs import Runs, is_tidy, pieces_of, table_of, voxels_of
 from nbannot.model.tables import apply_table, table
 
 SHAPE = (4, 6, 5)
@@ -412,3 +412,57 @@ def test_another_document_is_added_as_one_step() -> None:
     assert int(here.masks["liver (2)"].array.sum()) == 2
     with pytest.raises(EditError, match="does not have"):
         Document(Image(np.zeros((1, 1, 1), np.int16), Geometry(np.eye(4), (1, 1, 1)))).add(there)
+
+
+class Interrupted(np.ndarray):
+    """An array that is interrupted when it is written for the n-th time."""
+
+    left = 0
+
+    def __setitem__(self, where, value) -> None:  # type: ignore[no-untyped-def]
+        type(self).left -= 1
+        if type(self).left == 0:
+            raise KeyboardInterrupt
+        super().__setitem__(where, value)
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_an_interrupt_while_voxels_are_written_leaves_all_of_them(at: int, monkeypatch) -> None:
+    monkeypatch.setattr("nbannot.model.masks.PIECE", 100)
+    image = Image(np.zeros((4, 20, 30), dtype=np.int16), Geometry(np.eye(4), (4, 20, 30)))
+    mask = Mask("m", image, segments=["a", "b"])
+    document = Document(image, masks=[mask])
+    mask[1:3, 5:15, :] = 1
+    before, revision, recorded = mask.array.copy(), document.revision, mask.fingerprint()
+    flat = np.arange(4 * 20 * 30)
+    runs = Runs.of_voxels(flat, before.ravel(), np.full(flat.size, 2))
+    paint = Paint(mask.id, ((0, 0, 0), (4, 20, 30)), runs)
+    whole = mask.array
+    mask.array = whole.view(Interrupted)
+    Interrupted.left = at
+    with pytest.raises(KeyboardInterrupt):
+        document.apply(paint)
+    mask.array = whole
+    assert np.array_equal(whole, before)
+    assert (document.revision, mask.fingerprint(), mask.pending()) == (revision, recorded, None)
+    document.apply(paint)
+    assert (whole == 2).all()
+    document.undo()
+    assert np.array_equal(whole, before)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(0, 2), st.integers(0, 2))),
+    st.integers(1, 7),
+)
+def test_runs_in_pieces_are_the_same_voxels(rows, most: int) -> None:
+    at, table = 0, []
+    for gap, length, old, new in rows:
+        table.append((at + gap, length, old, new))
+        at += gap + length
+    runs = np.array(table, dtype=np.int64).reshape(-1, 4)
+    pieces = list(pieces_of(runs, most))
+    assert all(piece[:, 1].sum() < 2 * most for piece in pieces)
+    joined = [np.concatenate(column) for column in zip(*map(voxels_of, pieces), strict=True)]
+    assert all(np.array_equal(a, b) for a, b in zip(joined, voxels_of(runs), strict=True))
+    assert is_tidy(runs) == np.array_equal(table_of(*voxels_of(runs)), runs)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import nbannot as nb
 from nbannot.errors import ConfigError, EditError
 from nbannot.formats.codes import code_groups
+from nbannot.model.codec import decode_item, encode_item
 from nbannot.model.labels import Code
 from nbannot.session import load_config
 
@@ -214,3 +215,40 @@ def test_a_configuration_has_the_same_labels() -> None:
     assert (nodule.parent, nodule.scope, nodule.attributes[0].type) == ("lung", ("lesion",), "yesno")
     assert lung.color == "#ff0000" and wrong.parent == ""
     assert [one.key for one in config.problems] == ["labels.defaultLabels.wrong.parent"]
+
+
+@pytest.mark.parametrize(
+    "text", ["SCT:10200004", "SCT 10200004", " sct : 10200004 ", "SCT:10200004 Liver", "SCT 10200004 |Liver|"]
+)
+def test_a_code_is_written_as_one_text(text: str) -> None:
+    meaning = "Liver" if "Liver" in text else "organ"
+    label = nb.Label("organ", code=text)  # type: ignore[arg-type]
+    assert label.code == Code("10200004", "SCT", meaning)
+    assert decode_item(encode_item(label)) == label
+    # DICOM's dictionary knows what it means.
+    assert nb.code(text) == nb.code("SCT", "10200004") == Code("10200004", "SCT", "Liver")
+
+
+def test_texts_that_are_no_codes_are_refused() -> None:
+    for text in ("10200004", "", "SCT", "SCT:", "liver of somebody", "SNOMED:1"):
+        with pytest.raises(EditError):
+            nb.Label("liver", code=text)  # type: ignore[arg-type]
+    with pytest.raises(EditError, match="is a int") as caught:
+        nb.Label("liver", code=10200004)  # type: ignore[arg-type]
+    assert "SCT:10200004" in str(caught.value.hint)
+    with pytest.raises(EditError, match="no code"):
+        nb.code("RADLEX:RID58")
+    assert nb.code("RADLEX:RID58 liver") == Code("RID58", "RADLEX", "liver")
+
+
+def test_files_write_codes_as_one_text(tmp_path: Path) -> None:
+    file = tmp_path / "organs.yaml"
+    file.write_text("labels: {liver: {code: SCT:10200004}, own: {code: 99LOCAL 17 Thing}}")
+    found = nb.LabelSet.read(file)
+    assert [label.code for label in found.values()] == [
+        Code("10200004", "SCT", "Liver"),
+        Code("17", "99LOCAL", "Thing"),
+    ]
+    file.write_text("labels: {liver: {code: 10200004}}")
+    with pytest.raises(ConfigError, match="no scheme"):
+        nb.LabelSet.read(file)

@@ -1,10 +1,11 @@
-/** Boxes: draw one flat on the shown slice, move and resize it by handles in any view. */
+/** Boxes: draw one flat on the shown slice, or through a turned plane; move it in any view, resize it by handles on slices. */
 import { withAxis, type Axis, type GridGeometry, type Vec3 } from "../model/geometry";
 import type { BoxItem, IndexBox } from "../model/protocol";
-import type { Pair, SliceFrame } from "./frame";
+import { boxAround, boxSection } from "./boxsection";
+import type { Frame, Pair, SliceFrame } from "./frame";
 import { dragTogether, moveBox, ordered, whyFixed } from "./group";
 import { obstacle } from "./labels";
-import { freshId, onSlice, TURNED, type Gesture, type Pointer, type SlicePointer, type Tool, type ToolHost } from "./tool";
+import { freshId, type Gesture, type Pointer, type Tool, type ToolHost } from "./tool";
 
 /** Which sides of the box a handle moves along u and v: -1 low, 0 neither, 1 high. */
 export interface Handle {
@@ -17,10 +18,11 @@ export const HANDLES: readonly Handle[] = [
   { u: 1, v: 1 }, { u: 0, v: 1 }, { u: -1, v: 1 }, { u: -1, v: 0 },
 ];
 
-/** Whether a box crosses the shown slice (half a voxel counts) in the shown frame. */
-export function boxShown(box: BoxItem, frame: SliceFrame, image: string, time: number): boolean {
+/** Whether a box crosses the shown plane (half a voxel counts) in the shown frame. */
+export function boxShown(box: BoxItem, frame: Frame, image: string, time: number, geometry: GridGeometry): boolean {
   if (box.image !== "" && box.image !== image) return false;
   if (box.frame !== null && box.frame !== time) return false;
+  if (frame.axis === null) return boxSection(box.index, frame, geometry).length > 0;
   const [low, high] = ordered(box.index);
   const { axis, slice } = frame;
   return slice >= low[axis] - 0.5 - 1e-6 && slice <= high[axis] + 0.5 + 1e-6;
@@ -38,8 +40,9 @@ export function boxPoint(index: IndexBox, frame: SliceFrame, handle: Handle): Pa
   return frame.fromIndex(corner);
 }
 
-/** The four corners in drawing order, plane mm. */
-export function boxOutline(index: IndexBox, frame: SliceFrame): readonly Pair[] {
+/** Its corners in drawing order, plane mm: four on a slice, those of the section on a turned plane. */
+export function boxOutline(index: IndexBox, frame: Frame, geometry: GridGeometry): readonly Pair[] {
+  if (frame.axis === null) return boxSection(index, frame, geometry);
   return HANDLES.filter(({ u, v }) => u !== 0 && v !== 0).map((one) => boxPoint(index, frame, one));
 }
 
@@ -97,42 +100,48 @@ function shortSide([a, b, c]: readonly Pair[]): number {
   return Math.min(Math.hypot(b![0] - a![0], b![1] - a![1]), Math.hypot(c![0] - b![0], c![1] - b![1]));
 }
 
-/** What lies under the pointer: a handle of the selected box, an outline, or the selected box's inside. */
+/** The handle of a box nearest to a place of the slice, and how far it is (mm). */
+function nearest(index: IndexBox, frame: SliceFrame, [x, y]: Pair): { readonly handle: Handle; readonly far: number } {
+  return HANDLES.map((handle) => {
+    const [hx, hy] = boxPoint(index, frame, handle);
+    const corner = handle.u !== 0 && handle.v !== 0 ? 0 : 1e-6;
+    return { handle, far: Math.hypot(hx - x, hy - y) + corner };
+  }).sort((a, b) => a.far - b.far)[0]!;
+}
+
+/** What lies under the pointer: a handle of the selected box (on slices), an outline, or the selected box's inside. */
 export function hitBox(
-  pointer: SlicePointer, boxes: readonly BoxItem[], selected: string | null,
+  pointer: Pointer, boxes: readonly BoxItem[], selected: string | null, geometry: GridGeometry,
 ): Hit | null {
+  const { frame } = pointer;
   const reach = (pointer.touch ? 16 : 8) * pointer.mmPerPx;
   const chosen = boxes.find((box) => box.id === selected);
   if (chosen) {
-    const corners = boxOutline(chosen.index, pointer.frame);
+    const corners = boxOutline(chosen.index, frame, geometry);
     const within = inside(pointer.plane, corners);
     // In a small box the handles leave room to take hold of the box itself.
     const grip = within ? Math.min(reach, 0.25 * shortSide(corners)) : reach;
-    const near = HANDLES.map((handle) => {
-      const [x, y] = boxPoint(chosen.index, pointer.frame, handle);
-      const corner = handle.u !== 0 && handle.v !== 0 ? 0 : 1e-6;
-      return { handle, far: Math.hypot(x - pointer.plane[0], y - pointer.plane[1]) + corner };
-    }).sort((a, b) => a.far - b.far)[0]!;
-    if (near.far <= grip) return { box: chosen, handle: near.handle };
+    const near = frame.axis === null ? null : nearest(chosen.index, frame, pointer.plane);
+    if (near && near.far <= grip) return { box: chosen, handle: near.handle };
     if (within) return { box: chosen, handle: null };
   }
   const edge = boxes
-    .map((box) => ({ box, far: edgeDistance(pointer.plane, boxOutline(box.index, pointer.frame)) }))
+    .map((box) => ({ box, far: edgeDistance(pointer.plane, boxOutline(box.index, frame, geometry)) }))
     .filter(({ far }) => far <= reach)
     .sort((a, b) => a.far - b.far)[0];
   return edge ? { box: edge.box, handle: null } : null;
 }
 
-export function shownBoxes(pointer: SlicePointer, host: ToolHost): BoxItem[] {
+export function shownBoxes(pointer: Pointer, host: ToolHost): BoxItem[] {
   const { hidden, overlay } = host.view.value;
   if (!overlay) return [];
   const unseen = new Set(host.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
   return host.boxes.filter(
-    (box) => !unseen.has(box.label) && !hidden.includes(box.id) && boxShown(box, pointer.frame, host.image.id, host.time),
+    (box) => !unseen.has(box.label) && !hidden.includes(box.id) && boxShown(box, pointer.frame, host.image.id, host.time, host.geometry),
   );
 }
 
-function change(box: BoxItem, hit: Hit, pointer: SlicePointer, host: ToolHost): Gesture {
+function change(box: BoxItem, hit: Hit, pointer: Pointer, host: ToolHost): Gesture {
   const start = box.index;
   const from = pointer.index;
   const { frame } = pointer;
@@ -140,7 +149,7 @@ function change(box: BoxItem, hit: Hit, pointer: SlicePointer, host: ToolHost): 
   return {
     move(p) {
       const by: Vec3 = [p.index[0] - from[0], p.index[1] - from[1], p.index[2] - from[2]];
-      latest = hit.handle
+      latest = hit.handle && frame.axis !== null
         ? resizeBox(start, frame, hit.handle, frame.toIndex(p.plane), host.geometry)
         : moveBox(start, by, host.geometry);
       host.draft({ item: { ...box, index: latest }, old: box });
@@ -154,7 +163,7 @@ function change(box: BoxItem, hit: Hit, pointer: SlicePointer, host: ToolHost): 
   };
 }
 
-function draw(pointer: SlicePointer, host: ToolHost): Gesture | null {
+function draw(pointer: Pointer, host: ToolHost): Gesture | null {
   const label = host.activeLabel();
   if (!label) return null;
   const why = obstacle(host, label);
@@ -166,18 +175,29 @@ function draw(pointer: SlicePointer, host: ToolHost): Gesture | null {
   const start = clampIndex(pointer.index, host.geometry);
   const id = freshId();
   const time = host.image.frames > 1 ? host.time : null;
-  const make = (p: Pointer): BoxItem => ({
-    type: "box", label: label.name, index: ordered([start, clampIndex(frame.toIndex(p.plane), host.geometry)]),
+  const span = (p: Pointer): IndexBox | null => frame.axis === null
+    ? boxAround(pointer.plane, p.plane, frame, host.geometry)
+    : ordered([start, clampIndex(frame.toIndex(p.plane), host.geometry)]);
+  const item = (index: IndexBox): BoxItem => ({
+    type: "box", label: label.name, index,
     id, image: host.image.id, frame: time, name: "", lesion: "", attributes: {}, status: "", locked: false,
   });
   const large = (p: Pointer): boolean =>
     Math.min(Math.abs(p.px[0] - pointer.px[0]), Math.abs(p.px[1] - pointer.px[1])) >= 3;
+  const made = (p: Pointer): BoxItem | null => {
+    const index = large(p) ? span(p) : null;
+    return index && item(index);
+  };
   return {
-    move: (p) => host.draft(large(p) ? { item: make(p), old: null } : null),
+    move(p) {
+      const box = made(p);
+      host.draft(box && { item: box, old: null });
+    },
     end(p) {
       host.draft(null);
-      if (!large(p)) return;
-      host.apply({ kind: "put", item: make(p), tool: "box" });
+      const box = made(p);
+      if (!box) return;
+      host.apply({ kind: "put", item: box, tool: "box" });
       host.selected = id;
     },
     cancel: () => host.draft(null),
@@ -187,11 +207,7 @@ function draw(pointer: SlicePointer, host: ToolHost): Gesture | null {
 export const box: Tool = {
   name: "box",
   begin(pointer, host) {
-    if (!onSlice(pointer)) {
-      host.toast(TURNED);
-      return null;
-    }
-    const hit = hitBox(pointer, shownBoxes(pointer, host), host.selected);
+    const hit = hitBox(pointer, shownBoxes(pointer, host), host.selected, host.geometry);
     if (!hit) {
       host.selected = null;
       return draw(pointer, host);
@@ -210,7 +226,7 @@ export const box: Tool = {
     return null;
   },
   cursor(pointer, host) {
-    const hit = pointer && onSlice(pointer) && hitBox(pointer, shownBoxes(pointer, host), host.selected);
+    const hit = pointer && hitBox(pointer, shownBoxes(pointer, host), host.selected, host.geometry);
     if (!hit) return "crosshair";
     if (!hit.handle) return "move";
     const across = hit.handle.u !== 0 && hit.handle.v !== 0;

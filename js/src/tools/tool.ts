@@ -85,6 +85,8 @@ export interface BoxDraft {
 /** A shape that takes several presses to draw, between them. */
 export interface Drawing {
   readonly tool: ToolName;
+  /** Points of a plane that were placed, world; shown until the shape has handles of its own. */
+  readonly anchors: readonly Vec3[];
   press(pointer: Pointer, host: ToolHost): Gesture | null;
   hover(pointer: Pointer, host: ToolHost): void;
   /** Done as it is: Enter or a double click. */

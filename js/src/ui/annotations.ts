@@ -6,7 +6,7 @@ import {
 } from "../tools/annotations";
 import { hitBox, shownBoxes } from "../tools/box";
 import { hitShape } from "../tools/shapes/hit";
-import { onSlice, type Pointer } from "../tools/tool";
+import type { Pointer } from "../tools/tool";
 import { fillBetween, fillShapes, isFilled, isOutline } from "./between";
 import { h, listen, setAttribute, setText } from "./dom";
 import { icon } from "./icons";
@@ -44,9 +44,7 @@ function placed(scene: Scene, item: Annotation): ReturnType<typeof placeOf> {
 
 /** The drawn annotation under the pointer. */
 export function annotationUnder(pane: Pane, pointer: Pointer): Drawn | null {
-  const shape = hitShape(pointer, pane)?.item;
-  if (shape || !onSlice(pointer)) return shape ?? null;
-  return hitBox(pointer, shownBoxes(pointer, pane), pane.selected)?.box ?? null;
+  return hitShape(pointer, pane)?.item ?? hitBox(pointer, shownBoxes(pointer, pane), pane.selected, pane.geometry)?.box ?? null;
 }
 
 /** Show an annotation: its image, its slice, its frame. */

@@ -2,7 +2,7 @@
 import type { BoxItem } from "../model/protocol";
 import type { Plane } from "../state/parts";
 import { boxOutline, boxPoint, boxShown, HANDLES } from "../tools/box";
-import type { Pair, SliceFrame } from "../tools/frame";
+import type { Pair } from "../tools/frame";
 import { handles, type PlaneLine } from "../tools/rotate";
 import type { Pointer } from "../tools/tool";
 import { BrushMarks } from "./brushmarks";
@@ -33,8 +33,6 @@ const EDGE_HANDLES = 40;
 export { fromPx, toPx, type Screen } from "./screen";
 
 const fixed = (x: number): string => x.toFixed(1);
-const points = (screen: Screen, corners: readonly Pair[]): string =>
-  corners.map((corner) => toPx(screen, corner).map(fixed).join(",")).join(" ");
 
 const CORNERS = ["title", "note", "left", "right"] as const;
 const EDGES = ["w", "e", "n", "s"] as const;
@@ -151,14 +149,15 @@ export class Overlay {
     const colors = new Map(pane.labels.map((one) => [one.name, one.color]));
     const unseen = new Set(pane.labels.filter((one) => hidden.includes(one.id)).map((one) => one.name));
     const { frame } = screen;
-    const shown = overlay && frame.axis !== null
-      ? pane.boxes.filter((box) => !unseen.has(box.label) && !hidden.includes(box.id) && boxShown(box, frame, pane.image.id, pane.time))
+    const shown = overlay
+      ? pane.boxes.filter((box) => !unseen.has(box.label) && !hidden.includes(box.id) && boxShown(box, frame, pane.image.id, pane.time, pane.geometry))
       : [];
-    const key = JSON.stringify([shown, [...colors], pane.selection, tool, screen.frame.slice, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
+    const place = frame.axis === null ? [frame.centre, frame.right, frame.down] : frame.slice;
+    const key = JSON.stringify([shown, [...colors], pane.selection, tool, place, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
     if (key === this.#boxKey) return;
     this.#boxKey = key;
     this.#boxes.replaceChildren(
-      ...shown.map((box) => boxShape(box, screen as SliceScreen, colors.get(box.label) ?? "#ffffff", pane.selection.includes(box.id))),
+      ...shown.map((box) => boxShape(box, pane, screen, colors.get(box.label) ?? "#ffffff", pane.selection.includes(box.id))),
     );
   }
 
@@ -200,11 +199,6 @@ export class Overlay {
   }
 }
 
-/** A screen over a slice of the grid. */
-interface SliceScreen extends Screen {
-  readonly frame: SliceFrame;
-}
-
 /** "MIP 20 mm" */
 function slabText(pane: Pane): string {
   const slab = pane.view.value.slabs[pane.id];
@@ -226,21 +220,24 @@ function linePath({ from, to }: ReferenceLine, screen: Screen): string {
   return `M${toPx(screen, from).map(fixed).join(" ")}L${toPx(screen, to).map(fixed).join(" ")}`;
 }
 
-function boxShape(box: BoxItem, screen: SliceScreen, color: string, selected: boolean): SVGGElement {
-  const outline = points(screen, boxOutline(box.index, screen.frame));
-  const [x, y] = toPx(screen, boxPoint(box.index, screen.frame, { u: -1, v: -1 }));
-  const [x2, y2] = toPx(screen, boxPoint(box.index, screen.frame, { u: 1, v: 1 }));
+function boxShape(box: BoxItem, pane: Pane, screen: Screen, color: string, selected: boolean): SVGGElement {
+  const { frame } = screen;
+  const corners = boxOutline(box.index, frame, pane.geometry).map((corner) => toPx(screen, corner));
+  const outline = corners.map((corner) => corner.map(fixed).join(",")).join(" ");
+  const [left, top, right, bottom] = ([[Math.min, 0], [Math.min, 1], [Math.max, 0], [Math.max, 1]] as const)
+    .map(([end, n]) => end(...corners.map((corner) => corner[n]))) as [number, number, number, number];
+  const size = selected ? pane.scene.statistics.size(box, pane) : "";
   const group = s(
     "g", { class: `nbannot-box${selected ? " nbannot-selected" : ""}`, stroke: color, "data-nbannot-box": box.id },
     s("polygon", { points: outline, class: "nbannot-box-shadow" }),
     s("polygon", { points: outline }),
-    s("text", { x: fixed(Math.min(x, x2)), y: fixed(Math.min(y, y2) - 5), fill: color }, box.label),
+    s("text", { x: fixed(left), y: fixed(top - 5), fill: color }, `${box.label} ${size}`.trim()),
   );
-  if (selected) {
-    const roomy = Math.min(Math.abs(x2 - x), Math.abs(y2 - y)) >= EDGE_HANDLES;
+  if (selected && frame.axis !== null) {
+    const roomy = Math.min(right - left, bottom - top) >= EDGE_HANDLES;
     for (const handle of HANDLES) {
       if (!roomy && (handle.u === 0 || handle.v === 0)) continue;
-      const [cx, cy] = toPx(screen, boxPoint(box.index, screen.frame, handle));
+      const [cx, cy] = toPx(screen, boxPoint(box.index, frame, handle));
       group.append(s("rect", { x: fixed(cx - 3.5), y: fixed(cy - 3.5), width: 7, height: 7, fill: color }));
     }
   }

@@ -204,7 +204,10 @@ export class ShapeLayer {
     this.#drawRest(pane, screen, shown.filter(({ item }) => !chosen.has(item.id)), row);
     const live = shown.filter(({ item }) => chosen.has(item.id)).map(row);
     this.#live.draw(live, live.flatMap((one) => textsOf(one, pane, screen)), true);
-    this.#drawHandles(live.filter(({ item }) => pane.selection.includes(item.id) && pane.drawing === null), pane, mmPerPx);
+    const { drawing } = pane;
+    if (drawing === null) return this.#drawHandles(handlesOf(live.filter(({ item }) => pane.selection.includes(item.id)), pane, mmPerPx), mmPerPx);
+    const sketch = live.find(({ item, seat }) => item.id === pane.sketched && seat.inside);
+    this.#drawHandles(sketch ? drawing.anchors.map((one) => ({ at: screen.frame.toPlane(one), color: sketch.color, chosen: false })) : [], mmPerPx);
   }
 
   #outline({ item, seat }: Seated, mmPerPx: number): Outline {
@@ -237,15 +240,7 @@ export class ShapeLayer {
     this.#sheet.move([left, top], this.element.ownerSVGElement);
   }
 
-  #drawHandles(rows: readonly Row[], pane: Pane, mmPerPx: number): void {
-    const places = rows.filter(({ seat }) => seat.inside).flatMap(({ item, seat, color }) => {
-      const form = FORMS[item.kind];
-      return form.handles(seat.points, mmPerPx).flatMap((at, n) => {
-        if (isLoose(item.kind) && !seat.near.includes(n)) return [];
-        const chosen = pane.point?.id === item.id && form.pointOf(n) === pane.point.n;
-        return [{ at, color, chosen }];
-      });
-    });
+  #drawHandles(places: readonly Grip[], mmPerPx: number): void {
     while (this.#handles.children.length > places.length) this.#handles.lastChild!.remove();
     while (this.#handles.children.length < places.length) this.#handles.append(s("circle", { r: 4 }));
     places.forEach(({ at, color, chosen }, n) => {
@@ -255,6 +250,24 @@ export class ShapeLayer {
       setAttribute(circle, "fill", chosen ? "#ffffff" : color);
     });
   }
+}
+
+/** Where a shape, or a point that was placed, can be taken: mm of the plane. */
+interface Grip {
+  readonly at: Pair;
+  readonly color: string;
+  readonly chosen: boolean;
+}
+
+function handlesOf(rows: readonly Row[], pane: Pane, mmPerPx: number): Grip[] {
+  return rows.filter(({ seat }) => seat.inside).flatMap(({ item, seat, color }) => {
+    const form = FORMS[item.kind];
+    return form.handles(seat.points, mmPerPx).flatMap((at, n) => {
+      if (isLoose(item.kind) && !seat.near.includes(n)) return [];
+      const chosen = pane.point?.id === item.id && form.pointOf(n) === pane.point.n;
+      return [{ at, color, chosen }];
+    });
+  });
 }
 
 const LETTER = 6.4;

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from nbannot.errors import EditError
-from nbannot.model.labels import SCHEMES, Code, check_scheme
+from nbannot.model.labels import SCHEMES, Code, check_scheme, read_code
 
 GROUPS = (
     7151, 7152, 7153, 7154, 7155, 7156, 7157, 7158, 7159, 7160, 7161, 7165, 7166, 7191, 7192, 7193, 7194,
@@ -22,24 +22,29 @@ GROUPS = (
 class Codes:
     """What `nb.code` is: gives codes, and finds them."""
 
-    def __call__(self, scheme: str, value: str, meaning: str = "") -> Code:
+    def __call__(self, scheme: str, value: str = "", meaning: str = "") -> Code:
         """Return a coded concept.
 
         Parameters
         ----------
         scheme
-            Coding scheme by its designator: "SCT", "RADLEX", "FMA", "DCM", …, or a private one ("99…").
+            Coding scheme by its designator: "SCT", "RADLEX", "FMA", "DCM", …, or a private one ("99…"). Alone,
+            scheme and value in one text: ``code("SCT:10200004")``.
         value
-            The code; without a meaning the keyword or the name of DICOM's dictionaries: ``code("SCT", "Liver")``,
-            ``code("SCT", "left lung")``. `find` looks for one by words.
+            The code; without a meaning one of DICOM's dictionaries, or their keyword or name:
+            ``code("SCT", "10200004")``, ``code("SCT", "Liver")``, ``code("SCT", "left lung")``. `find` looks
+            for one by words.
         meaning
             What it means, in words.
 
         Raises
         ------
         EditError
-            When the scheme is unknown, or its dictionary has no such keyword and no such name.
+            When the scheme is unknown, or its dictionary has no such code, keyword or name.
         """
+        if not value:
+            read = read_code(scheme)
+            scheme, value, meaning = read.scheme, read.value, meaning or read.meaning
         check_scheme(scheme)
         if meaning:
             return Code(value, scheme, meaning)
@@ -54,10 +59,14 @@ class Codes:
             named = {one.value: one for _, one in _concepts(scheme) if one.meaning.lower() == value.lower()}
             if len(named) == 1:
                 return next(iter(named.values()))
-            near = [one.meaning for one in find_codes(value, scheme=scheme, limit=3)]
-            near = near or difflib.get_close_matches(value, words.dir(), n=3, cutoff=0.6)
+            found = find_codes(value, scheme=scheme, limit=3)
+            if found and found[0].value.lower() == value.lower():
+                return found[0]
+            near = [one.meaning for one in found] or difflib.get_close_matches(
+                value, words.dir(), n=3, cutoff=0.6
+            )
             hint = f"Did you mean {', '.join(near)}?" if near else "Give the code and its meaning."
-            raise EditError(f"{scheme} has no keyword {value!r} in DICOM", hint=hint) from None
+            raise EditError(f"{scheme} has no code, keyword or name {value!r} in DICOM", hint=hint) from None
 
     @staticmethod
     def find(words: str = "", *, cid: int | None = None, scheme: str = "", limit: int = 20) -> list[Code]:

@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from nbannot.errors import EditError, UnknownLabelError
 from nbannot.model.attributes import Attribute, check_conditions
@@ -26,6 +26,7 @@ SCHEMES = (
 )  # fmt: skip
 """Coding schemes by their designator in DICOM (PS3.16 8); private ones begin with 99."""
 
+_CODE = re.compile(r"(\w+)(?:\s*:\s*|\s+)([^\s|]+)(?:[\s|]+(.*?)[\s|]*)?")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -58,6 +59,28 @@ def check_scheme(scheme: str) -> None:
         )
 
 
+def read_code(text: str) -> Code:
+    """Return the code of a text such as "SCT:10200004", "SCT 10200004" or "SCT 10200004 Liver".
+
+    Without words the meaning is empty.
+
+    Raises
+    ------
+    EditError
+        When it is no such text, or the scheme is unknown.
+    """
+    found = _CODE.fullmatch(text.strip())
+    if found is None:
+        raise EditError(
+            f"The code {text!r} has no scheme, or no value",
+            hint='Write scheme and value: "SCT:10200004". nb.code.find("liver") finds codes by words.',
+        )
+    scheme, value, meaning = found.groups(default="")
+    scheme = next((known for known in SCHEMES if known.lower() == scheme.lower()), scheme)
+    check_scheme(scheme)
+    return Code(value, scheme, meaning)
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A class of things to annotate.
@@ -71,7 +94,8 @@ class Label:
     key
         Keyboard key that chooses it.
     code
-        Coded meaning.
+        Coded meaning: a `Code`, or a text such as "SCT:10200004" or "SCT 10200004 Liver", whose meaning is
+        the label's name where it has no words.
     locked
         Tools and explicit edits leave voxels of a locked label alone.
     parent
@@ -88,8 +112,8 @@ class Label:
     Raises
     ------
     EditError
-        When the name is empty, the colour is not "#rrggbb", a scope is unknown, two attributes have
-        one name, or a condition names no attribute of the label.
+        When the name is empty, the colour is not "#rrggbb", the code is not understood, a scope is
+        unknown, two attributes have one name, or a condition names no attribute of the label.
     """
 
     name: str
@@ -113,6 +137,15 @@ class Label:
             raise EditError(
                 f"The colour {self.color!r} of label {self.name!r} is not understood",
                 hint='Write it as "#rrggbb", e.g. "#e69f00".',
+            )
+        given: Any = self.code
+        if isinstance(given, str):
+            code = read_code(given)
+            object.__setattr__(self, "code", replace(code, meaning=code.meaning or self.name))
+        elif given is not None and not isinstance(given, Code):
+            raise EditError(
+                f"The code of label {self.name!r} is a {type(given).__name__}",
+                hint='Write "SCT:10200004", or nb.code("SCT", "10200004", "Liver").',
             )
         for scope in self.scope:
             if scope not in get_args(LabelScope):

@@ -16,7 +16,7 @@ from nbannot.model.attributes import Status, check_status
 from nbannot.model.geometry import Grid
 from nbannot.model.image import Image
 from nbannot.model.labels import new_id
-from nbannot.model.runs import Bounds, Runs, clip_index, difference, table_of, voxels_of
+from nbannot.model.runs import PIECE, Bounds, Runs, clip_index, difference, is_tidy, pieces_of, voxels_of
 
 LabelArray = NDArray[Any]
 MaskDtype = Literal["uint8", "uint16"]
@@ -294,9 +294,9 @@ class Mask:
                 else:
                     self._recorded.pop(k, None)
 
-    def revert(self) -> None:
-        """Put the array back to what is recorded."""
-        for k in self.changed_slices():
+    def revert(self, ks: Iterable[int] | None = None) -> None:
+        """Put the array, or some of its slices, back to what is recorded."""
+        for k in self.changed_slices(ks):
             self.array[k] = self.recorded(k)
 
     def write(self, bounds: Bounds, runs: Runs) -> Runs:
@@ -315,15 +315,35 @@ class Mask:
             raise MaskError(f"The edit reaches outside mask {self.name!r} of {self.array.shape}")
         if runs.count == 0:
             return runs
-        flat, _, new = voxels_of(table)
-        self.check_values(new)
-        where = clip_index(bounds, flat)
-        old = self.array[where]
-        self.array[where] = new.astype(self.array.dtype)
-        self.absorb(bounds)
-        done = table_of(flat, old, new)
+        self.check_values(table[:, 3])
+        recorded, checksums = self._recorded.copy(), self._checksums.copy()
+        try:
+            olds, as_told = self._set(bounds, table)
+            self.absorb(bounds)
+        except BaseException:
+            # An interrupt, too, leaves nothing half done.
+            self._recorded, self._checksums = recorded, checksums
+            self.revert(range(low[0], high[0]))
+            raise
         # Nearly always the same: then nothing is encoded, and an undo shares what the edit holds.
-        return runs if np.array_equal(done, table) else Runs.of_table(done)
+        if as_told and is_tidy(table):
+            return runs
+        flat, _, new = voxels_of(table)
+        return Runs.of_voxels(flat, np.concatenate(olds), new)
+
+    def _set(self, bounds: Bounds, table: NDArray[np.int64]) -> tuple[list[LabelArray], bool]:
+        """Set the new values of a table of runs; return the old values, and whether they are those told."""
+        olds: list[LabelArray] = []
+        as_told = True
+        # Piece by piece: that takes less memory, and an interrupt need not wait for all of it.
+        for piece in pieces_of(table, PIECE):
+            flat, told, new = voxels_of(piece)
+            where = clip_index(bounds, flat)
+            old = self.array[where]
+            as_told = as_told and np.array_equal(old, told)
+            olds.append(old)
+            self.array[where] = new.astype(self.array.dtype)
+        return olds, as_told
 
     def describe(self, info: MaskInfo) -> None:
         """Take another name or segments; the array becomes uint16 where it must."""

@@ -11,7 +11,7 @@ steps hold lies in a file (see `nbannot.model.spill`), and is read when somebody
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ Away = Callable[[], Parts]
 
 PACKED_FROM = 1 << 13
 """Runs of fewer bytes stay as they are: an ordinary stroke is not worth the work."""
+PIECE = 1 << 20
+"""Voxels that are set at once."""
 
 
 def encode_varints(values: Index) -> bytes:
@@ -259,6 +261,26 @@ def voxels_of(table: Index) -> tuple[Index, Index, Index]:
     begin = np.repeat(np.cumsum(length) - length, length)
     flat = np.repeat(table[:, 0], length) + np.arange(total) - begin
     return flat, np.repeat(table[:, 2], length), np.repeat(table[:, 3], length)
+
+
+def pieces_of(table: Index, most: int) -> Iterator[Index]:
+    """Give a table of runs in parts of about ``most`` voxels; longer runs are cut."""
+    times = np.maximum(-(-table[:, 1] // most), 1)
+    if (times > 1).any():
+        cut = np.repeat(table, times, axis=0)
+        nth = np.arange(len(cut)) - np.repeat(np.cumsum(times) - times, times)
+        cut[:, 0] += nth * most
+        cut[:, 1] = np.minimum(cut[:, 1] - nth * most, most)
+        table = cut
+    part = np.cumsum(table[:, 1]) // most
+    yield from np.split(table, np.flatnonzero(np.diff(part)) + 1)
+
+
+def is_tidy(table: Index) -> bool:
+    """Return whether every run of a table changes something and none continues the one before."""
+    start, length, old, new = table.T
+    joins = (start[1:] == start[:-1] + length[:-1]) & (old[1:] == old[:-1]) & (new[1:] == new[:-1])
+    return bool((length > 0).all() and (old != new).all() and not joins.any())
 
 
 def difference(old: NDArray[Any], new: NDArray[Any], k0: int = 0) -> tuple[Bounds, Runs] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
@@ -132,20 +132,23 @@ def _key(reader: Reader, node: Node | Leaf, key: str) -> str | None:
 
 
 def _code(reader: Reader, node: Node | Leaf, key: str) -> Code | None:
-    """Return the code of {scheme, value, meaning} or {scheme, keyword}."""
-    parts = reader.mapping(node, key, ("scheme", "value", "meaning", "keyword"))
+    """Return the code of {scheme, value, meaning}, {scheme, keyword} or a text such as SCT:10200004."""
     if isinstance(node, Leaf):
-        return None
+        text = _key(reader, node, key)
+        return None if text is None else _coded(reader, node, key, [text])
+    parts = reader.mapping(node, key, ("scheme", "value", "meaning", "keyword"))
     wanted = ("scheme", "keyword") if "keyword" in parts else ("scheme", "value", "meaning")
     missing = [name for name in wanted if name not in parts]
     if missing:
         reader.report(node, key, f"{' and '.join(missing)} is missing", "Write scheme, value and meaning.")
         return None
     texts = [_key(reader, parts[name], join(key, name)) for name in wanted]
-    if None in texts:
-        return None
+    return None if None in texts else _coded(reader, node, key, cast("list[str]", texts))
+
+
+def _coded(reader: Reader, node: Node | Leaf, key: str, texts: Sequence[str]) -> Code | None:
     try:
-        return code(*cast("list[str]", texts))
+        return code(*texts)
     except EditError as cause:
         reader.report(node, key, cause.message, cause.hint)
         return None

@@ -111,6 +111,10 @@ class ShapeDrawing implements Drawing {
     this.#tracer = way.traced ? new Tracer(frame, host.geometry.shape, finest(host), host.reader()) : null;
   }
 
+  get anchors(): readonly Vec3[] {
+    return this.way.loose ? [] : this.#placed;
+  }
+
   /** Whether a pointer is where this drawing goes on. */
   #here(pointer: Pointer, host: ToolHost): boolean {
     if (host.image.id !== this.#image || host.time !== this.#time) return false;

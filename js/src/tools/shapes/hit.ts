@@ -110,8 +110,8 @@ export function hitShape(pointer: Pointer, host: ToolHost, may: (item: ShapeItem
   return { item, seat, handle: isLoose(item.kind) ? handleAt(found.one, p, reach, mmPerPx) : null };
 }
 
-/** The boxes shown on a slice, for the tool that selects anything. */
+/** The boxes shown in a plane, for the tool that selects anything. */
 export function shownBoxIds(pointer: Pointer, host: ToolHost): string[] {
   const { frame } = pointer;
-  return frame.axis === null ? [] : host.boxes.filter((box) => boxShown(box, frame, host.image.id, host.time)).map(({ id }) => id);
+  return host.boxes.filter((box) => boxShown(box, frame, host.image.id, host.time, host.geometry)).map(({ id }) => id);
 }

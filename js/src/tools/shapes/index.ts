@@ -4,7 +4,7 @@ import { SHAPE_TOOLS, type ShapeToolName } from "../../state/shapetools";
 import { box, hitBox } from "../box";
 import type { Pair } from "../frame";
 import { dragTogether } from "../group";
-import { onSlice, type Gesture, type Pointer, type Tool, type ToolHost } from "../tool";
+import type { Gesture, Pointer, Tool, ToolHost } from "../tool";
 import { beginShape, WAYS } from "./draw";
 import { dropPoint, fixed, insertPoint, movedBy, putShape, takesPoints, withPoints } from "./edits";
 import { far, minus, plus } from "./flat";
@@ -127,7 +127,7 @@ const select: Tool = {
     if (hit) return takeShape(hit, pointer, host);
     host.point = null;
     const boxes = shownBoxIds(pointer, host);
-    if (onSlice(pointer) && hitBox(pointer, host.boxes.filter(({ id }) => boxes.includes(id)), host.selected)) {
+    if (hitBox(pointer, host.boxes.filter(({ id }) => boxes.includes(id)), host.selected, host.geometry)) {
       return box.begin(pointer, host);
     }
     if (!pointer.shift) host.selection = [];

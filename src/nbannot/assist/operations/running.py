@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict
 
 import numpy as np
 
+from nbannot.assist.leaving import leaving
 from nbannot.assist.operations.catalogue import OPERATIONS
 from nbannot.assist.operations.forms import Operation, Parameter
 from nbannot.assist.operations.grids import Array, Box, Flags, box_of, joined
@@ -62,8 +63,8 @@ class Options(TypedDict, total=False):
     index, world
         A place, or several: (k, j, i), or (x, y, z) in LPS mm.
     progress
-        Called with the part done (0 to 1) and a text; what it raises ends the operation, and nothing
-        is changed.
+        Called with the part done (0 to 1) and a text, in the main thread every quarter of a second at
+        least; what it raises ends the operation, and nothing is changed.
     """
 
     segment: int | str | None
@@ -195,7 +196,9 @@ class Preview:
         with document.lock:
             mask.refresh()
             before = document.revision
-            edit = document.apply(self._edit(document, tool, origin))
+            # The runs of many voxels take a while, too.
+            made = leaving(lambda _: self._edit(document, tool, origin), lambda _done, _text: None)
+            edit = document.apply(made)
             return edit if document.revision > before else None
 
     def _segments(self) -> tuple[Segment, ...]:
@@ -249,12 +252,15 @@ def preview(operation: str, mask: Mask, /, **given: Any) -> Preview:
     names = {parameter.name for parameter in entry.parameters}
     params = entry.checked({k: v for k, v in given.items() if k in names or k not in Options.__annotations__})
     options: Options = {k: v for k, v in given.items() if k not in names}  # type: ignore[assignment]
-    with following(options.get("progress")) as tell:
+
+    def found(tell: Progress) -> Preview:
         tell(0.0, entry.title)
-        run = _Run(entry, mask, params, options, tell)
-        found = run.compute()
+        look = _Run(entry, mask, params, options, tell).compute()
         tell(0.98, entry.title)
-        return found
+        return look
+
+    with following(options.get("progress")) as tell:
+        return leaving(found, tell)
 
 
 def run(operation: str, mask: Mask, /, **given: Any) -> Edit | None:
