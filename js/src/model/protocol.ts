@@ -269,6 +269,14 @@ export interface RefusedMessage {
   readonly error: WireError;
 }
 /** from = null: the host does not know this tab; say hello first. */
+/** Not done yet, for a reason that will pass: keep it and send it again. */
+export interface LaterMessage {
+  readonly type: "later";
+  readonly tab: string;
+  readonly seq: number;
+  readonly error: WireError;
+}
+
 export interface ResendMessage {
   readonly type: "resend";
   readonly tab: string;
@@ -309,6 +317,7 @@ export type HostMessage =
   | EditedMessage
   | AckedMessage
   | RefusedMessage
+  | LaterMessage
   | ResendMessage
   | BytesMessage
   | BytesErrorMessage
