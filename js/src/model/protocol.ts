@@ -226,6 +226,8 @@ export interface StateMessage {
   readonly tab: string;
   readonly version: string;
   readonly document: string;
+  /** Another one after the host was restarted; its revisions mean something else. */
+  readonly run?: string;
   readonly revision: number;
   readonly acked: number;
   readonly images: readonly ImageJson[];

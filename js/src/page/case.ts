@@ -95,7 +95,10 @@ export class OpenCase {
   }
 
   get saving(): Saving {
-    return { waiting: this.#viewer.client.document.unsaved, road: this.wire.state };
+    const { document } = this.#viewer.client;
+    const road = this.wire.state;
+    // Before the first state nobody knows what an earlier page left to be sent.
+    return { waiting: document.unsaved, road: road === "open" && !document.ready ? "opening" : road };
   }
 
   get painted(): boolean {
@@ -133,12 +136,12 @@ export class OpenCase {
     return { image: image.id, frame: view.frame ?? 0, ...(view.cursor ? { world: [...view.cursor] } : {}) };
   }
 
-  /** Take it off the page; the road stays until everything done is kept. */
+  /** Take it off the page; the road stays until everything done is kept. What cannot be kept now waits in the browser. */
   close(): void {
     this.show(false);
     const leave = (): void => {
       const { waiting, road } = this.saving;
-      if (waiting > 0 && road !== "gone" && road !== "loggedOut" && road !== "takenOver") return void setTimeout(leave, LEAVE_MS);
+      if (waiting > 0 && !this.about.read_only && road !== "gone" && road !== "loggedOut" && road !== "takenOver") return void setTimeout(leave, LEAVE_MS);
       this.#viewer.close();
       this.wire.close();
       this.element.remove();

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from nbannot.errors import ConflictError, LockedError, NbannotError, StoreError
+from nbannot.errors import ConflictError, KeptError, LockedError, NbannotError, StoreError
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Edit
 from nbannot.session.state import State
@@ -127,7 +127,8 @@ class Journal:
                 )  # fmt: skip
             except StoreError as error:
                 # A connection that breaks while it commits does not say whether it did.
-                self._unsure = edit.id if error.__cause__ is not None else ""
+                unsure = error.__cause__ is not None and not isinstance(error, ConflictError)
+                self._unsure = edit.id if unsure else ""
                 raise
             self.head += 1
 
@@ -280,7 +281,7 @@ def insert_edits(
     Raises
     ------
     ConflictError
-        When the newest edit is not ``head``, an edit is there already, or the session was taken over.
+        When the newest edit is not ``head``, or the session was taken over; `KeptError` when an edit is there already.
     LockedError
         When the session was submitted.
     """
@@ -302,7 +303,7 @@ def insert_edits(
     try:
         connection.execute(edits.insert(), numbered)
     except IntegrityError as cause:
-        raise ConflictError(
+        raise KeptError(
             f"An edit of case {case!r} is kept already", hint="Reopen the case to see it."
         ) from cause
 
