@@ -29,7 +29,9 @@ MOST_WAITING = 4
 PATIENCE_S = 60.0
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["browser.reader_service", "sqlalchemy", "psycopg", "nbannot.store.opening"])
+_processes.set_forkserver_preload(
+    ["browser.reader_service", "sqlalchemy", "psycopg", "nbannot.store.opening"]
+)
 
 
 class Killable:

@@ -74,6 +74,7 @@ export class FakeHost {
   readonly tabs = new Set<Tab>();
   http: { url: string; nonce: string } | null = null;
   version = PROTOCOL;
+  run = "first";
   readonly gets: string[][] = [];
   readonly #lanes = new Map<string, LaneState>();
   readonly #undo: Edit[] = [];
@@ -108,6 +109,7 @@ export class FakeHost {
       tab,
       version: this.version,
       document: "doc",
+      run: this.run,
       revision: this.revision,
       acked: (this.#lanes.get(tab)?.next ?? 1) - 1,
       images: [IMAGE],

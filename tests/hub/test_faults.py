@@ -104,7 +104,10 @@ def test_the_database_is_killed_and_the_service_goes_on(
         place = server.url(project="faults")
         project = build(place, shared_data, files=str(tmp_path / "files"))
         with project, reading(place, tasks(project), seed=2) as (service, readers):
-            crashes: list[Callable[[], None]] = [lambda: crash_database(server), lambda: crash_service(service)]
+            crashes: list[Callable[[], None]] = [
+                lambda: crash_database(server),
+                lambda: crash_service(service),
+            ]
             for _ in range(kills):
                 for crash in crashes:
                     progress(readers)

@@ -17,6 +17,11 @@ export interface Saving {
 
 const LEAVE_MS = 250;
 
+/** How what was done is kept. Before the first state nobody knows what an earlier page left to be sent. */
+export function savingOf(document: { readonly unsaved: number; readonly ready: boolean }, road: RoadState): Saving {
+  return { waiting: document.unsaved, road: road === "open" && !document.ready ? "opening" : road };
+}
+
 export class OpenCase {
   readonly element = h("div", { class: "page-case", "data-nbannot-case": true });
   readonly #viewer: OpenedViewer;
@@ -95,10 +100,7 @@ export class OpenCase {
   }
 
   get saving(): Saving {
-    const { document } = this.#viewer.client;
-    const road = this.wire.state;
-    // Before the first state nobody knows what an earlier page left to be sent.
-    return { waiting: document.unsaved, road: road === "open" && !document.ready ? "opening" : road };
+    return savingOf(this.#viewer.client.document, this.wire.state);
   }
 
   get painted(): boolean {
