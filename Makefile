@@ -14,7 +14,7 @@ NODE_BIN := js/node_modules/.bin
 STATIC := src/nbannot/viewer/static
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 
-.PHONY: help setup demo hub check test js chromium checkers postgresql bench clean lint types layers pytest pytest-browser
+.PHONY: help setup demo hub check test test-slow js chromium checkers postgresql bench clean lint types layers pytest pytest-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -107,6 +107,9 @@ pytest-browser: setup chromium
 	exit $$status
 
 test: check pytest-browser ## every check, in a real JupyterLab too
+
+test-slow: setup postgresql ## kill the service 50 times, and its database, while people work
+	NBANNOT_KILLS=50 $(BIN)/python -m pytest -q tests/hub/test_faults.py
 
 bench: setup chromium ## measure against ipyniivue, Cornerstone3D, NiiVue and SimpleITK; ARGS="viewer --only scroll"
 	$(BIN)/python bench $(ARGS)

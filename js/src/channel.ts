@@ -12,7 +12,7 @@ import type { HttpPart } from "./channel/parts";
 import type { Slice } from "./channel/requests";
 import type { Wire } from "./channel/wire";
 import type { DocumentMirror, Outbox } from "./model/document";
-import type { Command, EditedMessage, FocusMessage, HeaderRow, HostMessage, ImageJson, InfoRow, KeptEdit, StateMessage, WireError } from "./model/protocol";
+import type { Command, EditedMessage, FocusMessage, HeaderRow, HostMessage, ImageJson, InfoRow, KeptEdit, LaterMessage, StateMessage, WireError } from "./model/protocol";
 
 export type Status = "connecting" | "ready" | "busy" | "disconnected" | "skew";
 
@@ -89,6 +89,8 @@ export class Channel implements Outbox {
   #heard = Date.now();
   #sentAt = 0;
   #resends = 0;
+  /** Why the host cannot take the first edit now; empty where it can. */
+  #putOff = "";
   #active = 0;
   #syncs = SYNC_MS.length;
   #focus: FocusMessage | null = null;
@@ -354,7 +356,7 @@ export class Channel implements Outbox {
       this.#fail({ kind: "EditError", message: `A message of the kernel could not be read: ${text}`, hint: "" });
       this.resync();
     }
-    if (this.#greeted && this.#status !== "skew") this.#set("ready", "");
+    if (this.#greeted && this.#status !== "skew") this.#set(this.#putOff ? "busy" : "ready", this.#putOff);
   }
 
   #dispatch(message: HostMessage, buffers: readonly Uint8Array[]): void {
@@ -369,8 +371,11 @@ export class Channel implements Outbox {
       case "refused":
         this.document.refuse(message.seq, message.error);
         return this.#answered(message.seq);
+      case "later":
+        return this.#later(message);
       case "resend":
-        return message.from === null ? this.resync() : this.#sendFrom(message.from);
+        // A number below the first that is here was never used: the hello says so.
+        return message.from === null || message.from < this.#lane.first ? this.resync() : this.#sendFrom(message.from);
       case "bytes":
       case "bytes_error":
         return this.#requests.receive(message, buffers);
@@ -393,6 +398,7 @@ export class Channel implements Outbox {
     this.live.receive({ type: "tools", tools: message.tools ?? [] }, []);
     this.#greeted = true;
     this.#resends = 0;
+    this.#putOff = "";
     this.#sendFrom(this.#lane.first);
     this.#requests.again();
     for (const { one, forget } of this.#lane.orphans(livingTabs())) {
@@ -415,7 +421,15 @@ export class Channel implements Outbox {
     if (skipped && this.#helloAt === null) this.resync();
     else if (this.#resends && this.#lane.pending.length) this.#sendFrom(this.#lane.first);
     this.#resends = 0;
+    this.#putOff = "";
     this.#sentAt = Date.now();
+  }
+
+  /** Not done yet, for a reason that will pass: it is sent again after a while, as what got no answer. */
+  #later({ seq, error }: LaterMessage): void {
+    if (!this.#lane.pending.some((one) => one.seq === seq)) return;
+    this.#sentAt = Date.now();
+    this.#putOff = `${[error.message, error.hint].filter(Boolean).map((text) => `${text.replace(/\.$/, "")}.`).join(" ")}${this.#unsaved("in this browser and sent again")}`;
   }
 
   #fail(error: WireError): void {
@@ -438,7 +452,7 @@ export class Channel implements Outbox {
       const pause = now - this.#helloSince > 20_000 ? 30_000 : HELLO_MS;
       if (now - this.#helloAt >= pause) this.#hello();
     } else if (this.#status === "disconnected") this.resync();
-    else if (this.#lane.pending.length && now - this.#sentAt >= RESEND_MS * 2 ** Math.min(this.#resends, 4)) {
+    else if (this.#lane.pending.length && now - this.#sentAt >= RESEND_MS * 2 ** Math.min(this.#resends, this.#putOff ? 1 : 4)) {
       this.#resends++;
       this.#sendOne();
     }

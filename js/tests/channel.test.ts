@@ -74,6 +74,42 @@ describe("edits", () => {
     expect(host.applied).toEqual([`${first.channel.tab}:1`]);
   });
 
+  test("what the host cannot keep now stays, is shown, and is sent again in its order", async () => {
+    const host = new FakeHost();
+    const storage = new MemoryStorage();
+    const { mirror, channel } = open(host, storage);
+    const refused: unknown[] = [];
+    mirror.on((event) => event.type === "refused" && refused.push(event));
+    await pass(100);
+    host.away = true;
+    const ids = ["a", "b"].map((id) => mirror.applyLocal({ kind: "put", item: box(id) }).id);
+    await pass(60_000);
+    expect(mirror.boxes.map((one) => one.id)).toEqual(["a", "b"]);
+    expect([mirror.unsaved, storage.length]).toEqual([2, 2]);
+    expect(channel.health.status).toBe("busy");
+    expect(channel.health.message).toBe("The database cannot be reached. 2 edits are kept in this browser and sent again.");
+    host.away = false;
+    ids.push(mirror.applyLocal({ kind: "put", item: box("c") }).id);
+    await pass(7000);
+    expect(host.applied).toEqual(ids);
+    expect([mirror.unsaved, storage.length]).toEqual([0, 0]);
+    expect(refused).toEqual([]);
+    expect(channel.health).toMatchObject({ status: "ready", message: "" });
+    channel.close();
+  });
+
+  test("a number that was given out and never used holds nothing up", async () => {
+    const host = new FakeHost();
+    const { mirror, channel } = open(host);
+    await pass(100);
+    channel.reserve();
+    const { id } = mirror.applyLocal({ kind: "put", item: box("a") });
+    await pass(3000);
+    expect(host.applied).toEqual([id]);
+    expect(mirror.unsaved).toBe(0);
+    channel.close();
+  });
+
   test("a storage that is full is told, and the edit still goes", async () => {
     const host = new FakeHost();
     const storage = new MemoryStorage();

@@ -140,6 +140,18 @@ describe("mirror", () => {
     expect(mirror.unsaved).toBe(0);
   });
 
+  test("the same revision of a host that was started again may mean something else", async () => {
+    const host = new FakeHost();
+    const { mirror, channel } = open(host);
+    await settle(1000);
+    expect(voxels(mirror)).toEqual([...host.voxels]);
+    host.voxels[3] = 1;
+    host.run = "second";
+    channel.resync();
+    await settle(1000);
+    expect(voxels(mirror)).toEqual([...host.voxels]);
+  });
+
   test("a refused edit is taken back and its reason told", async () => {
     const host = new FakeHost();
     host.refuse = () => true;

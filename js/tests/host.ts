@@ -63,6 +63,7 @@ interface LaneState {
 
 const PLANE = SHAPE[1] * SHAPE[2];
 const REFUSED = { kind: "LockedError", message: "The label is locked", hint: "Unlock it first." };
+const AWAY = { kind: "StoreError", message: "The database cannot be reached", hint: "" };
 
 export class FakeHost {
   revision = 0;
@@ -73,10 +74,13 @@ export class FakeHost {
   readonly tabs = new Set<Tab>();
   http: { url: string; nonce: string } | null = null;
   version = PROTOCOL;
+  run = "first";
   readonly gets: string[][] = [];
   readonly #lanes = new Map<string, LaneState>();
   readonly #undo: Edit[] = [];
   refuse = (_: Edit): boolean => false;
+  /** Whether nothing can be kept now. */
+  away = false;
 
   receive(message: BrowserMessage, buffers: readonly Uint8Array[]): void {
     if (message.type === "hello") this.#hello(message.tab, message.next);
@@ -105,6 +109,7 @@ export class FakeHost {
       tab,
       version: this.version,
       document: "doc",
+      run: this.run,
       revision: this.revision,
       acked: (this.#lanes.get(tab)?.next ?? 1) - 1,
       images: [IMAGE],
@@ -135,6 +140,7 @@ export class FakeHost {
       else this.#post({ type: "acked", tab, seq, revision: this.revision });
       return;
     }
+    if (this.away) return this.#post({ type: "later", tab, seq, error: AWAY });
     lane.next++;
     const id = String(json["id"]);
     const known = this.applied.includes(id);

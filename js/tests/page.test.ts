@@ -4,6 +4,7 @@ import { Channel } from "../src/channel";
 import { DocumentMirror } from "../src/model/document";
 import { Activity } from "../src/page/activity";
 import { savingText } from "../src/page/bar";
+import { savingOf } from "../src/page/case";
 import { packFrame, unpackFrame } from "../src/page/frames";
 import { PAGE_KEYS, pageKey } from "../src/page/keys";
 import { readerTerms } from "../src/page/terms";
@@ -148,6 +149,57 @@ describe("the road to the service", () => {
     sockets[0]!.open();
     expect(sockets[0]!.of("view")).toEqual([{ type: "view", view: { frame: 2 } }]);
     wire.close();
+  });
+
+  it("says Saved only when it is known what an earlier page left", () => {
+    const { wire, sockets } = road();
+    const left = { kind: "put", id: "old:7", item: { type: "label", id: "a", name: "a", color: "#ff0000" }, old: null, at: null, author: "", time: 1, origin: "hand", tool: "", undoes: null };
+    const entries = new Map([["nbannot/pending/d/old/7", JSON.stringify({ edit: left, buffers: [] })]]);
+    const storage = {
+      get length() {
+        return entries.size;
+      },
+      key: (n: number) => [...entries.keys()][n] ?? null,
+      getItem: (key: string) => entries.get(key) ?? null,
+      setItem: (key: string, value: string) => void entries.set(key, value),
+      removeItem: (key: string) => void entries.delete(key),
+    };
+    const mirror = new DocumentMirror();
+    const channel = new Channel(wire, mirror, { storage, base: null });
+    const saving = (): string => savingText(savingOf(mirror, wire.state)).text;
+    channel.start();
+    sockets[0]!.open();
+    expect(saving()).toBe("Opening …");
+    const state = (acked: number): unknown => ({
+      type: "state", tab: channel.tab, version: "nbannot-protocol/1", document: "d", revision: acked, acked, images: [], labels: [], masks: [],
+      boxes: [], shapes: [], tags: [], can_undo: false, can_redo: false, http: null, author: "", config: null,
+    });
+    sockets[0]!.say(state(0));
+    expect(saving()).toBe("Saving, 1 change waiting");
+    // The service cannot take it now: it is neither taken back nor forgotten.
+    sockets[0]!.say({ type: "later", tab: channel.tab, seq: 1, error: { kind: "StoreError", message: "The service cannot save now", hint: "" } });
+    expect(saving()).toBe("Saving, 1 change waiting");
+    expect([mirror.labels.length, entries.size]).toEqual([1, 1]);
+    expect(channel.health.status).toBe("busy");
+    sockets[0]!.say({ type: "acked", tab: channel.tab, seq: 1, revision: 0 });
+    expect(saving()).toBe("Saved");
+    expect(entries.size).toBe(0);
+    channel.close();
+    wire.close();
+  });
+
+  it("gives a case up that was never open and cannot be opened, not one that was", async () => {
+    for (const was of [false, true]) {
+      const { wire, sockets } = road();
+      sockets[0]!.open();
+      if (was) sockets[0]!.say({ type: "opened", task: "t" });
+      for (let n = 0; n < 12; n++) {
+        sockets.at(-1)!.lose(1013);
+        await vi.advanceTimersByTimeAsync(6000);
+      }
+      expect(wire.state).toBe(was ? "lost" : "gone");
+      wire.close();
+    }
   });
 
   it("sends edits made without a connection when it is back, once each and in their order", async () => {

@@ -102,6 +102,10 @@ class ConflictError(StoreError):
     """Somebody else wrote to the session in the meantime."""
 
 
+class KeptError(ConflictError):
+    """An edit was kept before; it is not made twice."""
+
+
 class AccessError(StoreError, PermissionError):
     """The person may not do this in the project; the refusal is in the audit log."""
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbannot.errors import FormatError
+from nbannot.errors import AccessError, ConflictError, FormatError, LockedError, ReadOnlyError, StoreError
 from nbannot.host.channel import Channel
 from nbannot.host.messages import PROTOCOL, image_json
 from nbannot.host.pixels import decode
@@ -262,6 +262,34 @@ def test_refusals_are_told_with_their_reason_and_again_after_a_hello(document: D
     assert len(tab.of("refused")) == 3
     tab.hello(first=3)
     assert len(tab.of("refused")) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (StoreError("the database is locked"), True), (OSError("gone"), True), (MemoryError(), True),
+        (ConflictError("changed"), False), (AccessError("no"), False), (ReadOnlyError("read"), False),
+        (LockedError("locked"), False), (RuntimeError("a fault"), False),
+    ],
+)  # fmt: skip
+def test_only_what_does_not_pass_is_refused(
+    document: Document, tab: Tab, error: Exception, passes: bool
+) -> None:
+    def away(edit: Edit, revision: int) -> None:
+        raise error
+
+    tab.hello()
+    document.journal = away
+    tab.edit(1, box(1))
+    tab.edit(2, box(2))
+    assert [one["seq"] for one in tab.of("later")] == ([1] if passes else [])
+    assert [one["seq"] for one in tab.of("refused")] == ([] if passes else [1, 2])
+    assert not tab.of("resend") and not document.boxes
+    document.journal = None
+    tab.edit(1, box(1))
+    tab.edit(2, box(2))
+    assert len(document.boxes) == (2 if passes else 0)
+    assert tab.hello()["acked"] == 2
 
 
 @pytest.mark.parametrize(

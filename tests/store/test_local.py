@@ -23,9 +23,11 @@ from moves import SHAPE, perform, phantom, state
 from nbannot.errors import ReadOnlyError, StoreError
 from nbannot.model.annotations import Box
 from nbannot.model.document import Document
+from nbannot.model.edits import Put
 from nbannot.session import Session
 from nbannot.store import Project, StoredProject, engines, open_project
 from nbannot.store.core import UNDO_STEPS
+from nbannot.store.database import Database
 from nbannot.store.opening import NAME, in_folder
 from project_contract import ProjectContract, picture
 
@@ -231,6 +233,35 @@ def test_a_gap_in_the_journal_is_found(tmp_path: Path) -> None:
         database.commit()
     with pytest.raises(StoreError, match="has a gap"):
         begin(tmp_path).start("c1")
+
+
+def test_an_edit_whose_answer_was_lost_is_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_project(tmp_path / "p", author="ada") as project:
+        project.add_case("c1", images=phantom(), copy=True, labels=["lesion"])
+        session = project.start("c1")
+        document = session.document
+        change = Database.change
+
+        def torn(database: Database, work: Any) -> Any:
+            change(database, work)
+            raise StoreError("The connection broke while it committed") from OSError()
+
+        for id in ("lost", "again"):
+            edit = Put(Box("lesion", ((0, 0, 0), (1, 2, 2)), id=f"box {id}"), id=id)
+            with monkeypatch.context() as patch:
+                patch.setattr(Database, "change", torn)
+                with pytest.raises(StoreError, match="broke"):
+                    document.apply(edit)
+            assert f"box {id}" not in document.boxes
+            document.apply(edit)
+        document.undo()
+        assert [one.id for one in document.history[:2]] == ["lost", "again"]
+        assert list(project.history("c1")["step"]) == [1, 2, 3]
+        written = project.audit.table(action="session.write")
+        assert sum("lost" in str(detail) for detail in written["detail"]) == 1
+        assert project.audit.verify().ok
+    with open_project(tmp_path / "p", author="ada") as project:
+        assert [box.id for box in project.start("c1").document.boxes] == ["box lost"]
 
 
 def test_a_full_database_refuses_the_edit_and_keeps_the_rest(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ export class DocumentMirror {
   #canUndo = false;
   #canRedo = false;
   #waiting = false;
+  #run: string | undefined;
   #outbox: Outbox | null = null;
   readonly #listeners = new Set<(event: DocumentEvent) => void>();
 
@@ -229,11 +230,12 @@ export class DocumentMirror {
   // Messages of the host ------------------------------------------------------------------------
 
   receiveState(state: StateMessage): void {
-    const same = state.document === this.id && state.revision === this.revision;
+    const same = state.document === this.id && state.run === this.#run && state.revision === this.revision;
     this.#waiting = false;
     this.#rollback();
     this.#pending = this.#pending.filter((one) => one.seq > state.acked);
     this.id = state.document;
+    this.#run = state.run;
     this.author = state.author;
     this.revision = state.revision;
     this.images = state.images;

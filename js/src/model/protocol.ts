@@ -226,6 +226,8 @@ export interface StateMessage {
   readonly tab: string;
   readonly version: string;
   readonly document: string;
+  /** Another one after the host was restarted; its revisions mean something else. */
+  readonly run?: string;
   readonly revision: number;
   readonly acked: number;
   readonly images: readonly ImageJson[];
@@ -269,6 +271,14 @@ export interface RefusedMessage {
   readonly error: WireError;
 }
 /** from = null: the host does not know this tab; say hello first. */
+/** Not done yet, for a reason that will pass: keep it and send it again. */
+export interface LaterMessage {
+  readonly type: "later";
+  readonly tab: string;
+  readonly seq: number;
+  readonly error: WireError;
+}
+
 export interface ResendMessage {
   readonly type: "resend";
   readonly tab: string;
@@ -309,6 +319,7 @@ export type HostMessage =
   | EditedMessage
   | AckedMessage
   | RefusedMessage
+  | LaterMessage
   | ResendMessage
   | BytesMessage
   | BytesErrorMessage

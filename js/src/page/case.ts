@@ -17,6 +17,11 @@ export interface Saving {
 
 const LEAVE_MS = 250;
 
+/** How what was done is kept. Before the first state nobody knows what an earlier page left to be sent. */
+export function savingOf(document: { readonly unsaved: number; readonly ready: boolean }, road: RoadState): Saving {
+  return { waiting: document.unsaved, road: road === "open" && !document.ready ? "opening" : road };
+}
+
 export class OpenCase {
   readonly element = h("div", { class: "page-case", "data-nbannot-case": true });
   readonly #viewer: OpenedViewer;
@@ -95,7 +100,7 @@ export class OpenCase {
   }
 
   get saving(): Saving {
-    return { waiting: this.#viewer.client.document.unsaved, road: this.wire.state };
+    return savingOf(this.#viewer.client.document, this.wire.state);
   }
 
   get painted(): boolean {
@@ -133,12 +138,12 @@ export class OpenCase {
     return { image: image.id, frame: view.frame ?? 0, ...(view.cursor ? { world: [...view.cursor] } : {}) };
   }
 
-  /** Take it off the page; the road stays until everything done is kept. */
+  /** Take it off the page; the road stays until everything done is kept. What cannot be kept now waits in the browser. */
   close(): void {
     this.show(false);
     const leave = (): void => {
       const { waiting, road } = this.saving;
-      if (waiting > 0 && road !== "gone" && road !== "loggedOut" && road !== "takenOver") return void setTimeout(leave, LEAVE_MS);
+      if (waiting > 0 && !this.about.read_only && road !== "gone" && road !== "loggedOut" && road !== "takenOver") return void setTimeout(leave, LEAVE_MS);
       this.#viewer.close();
       this.wire.close();
       this.element.remove();

@@ -326,7 +326,7 @@ async function saved(one: OpenCase): Promise<boolean> {
   for (const end = Date.now() + SAVED_MS; Date.now() < end; await new Promise((go) => setTimeout(go, 50))) {
     const { waiting, road } = one.saving;
     if (waiting === 0 && road === "open") return true;
-    if (road !== "open") return false;
+    if (road !== "open" && road !== "opening") return false;
   }
   return false;
 }

@@ -14,6 +14,9 @@ const FIRST_MS = 300;
 const MOST_MS = 5000;
 const STEADY_MS = 5000;
 const ANSWER_MS = 8000;
+/** The case cannot be opened now. */
+const AGAIN = 1013;
+const MOST_AGAIN = 8;
 const PAGE_MESSAGES = new Set(["opened", "answered", "presence", "closing"]);
 
 export type Socket = Pick<WebSocket, "binaryType" | "onopen" | "onclose" | "onmessage" | "send" | "close">;
@@ -39,6 +42,8 @@ export class ServiceWire implements Wire {
   #state: RoadState = "opening";
   #closed = false;
   #tries = 0;
+  #wasOpened = false;
+  #refusals = 0;
   #since = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #beat: ReturnType<typeof setInterval>;
@@ -179,7 +184,9 @@ export class ServiceWire implements Wire {
   #lost(code: number): void {
     this.#socket = null;
     if (this.#closed) return;
-    const end = ENDS[code];
+    if (code === AGAIN) this.#refusals++;
+    // A case that was never open may have a fault that does not pass; one that was is tried for ever.
+    const end = ENDS[code] ?? (!this.#wasOpened && this.#refusals >= MOST_AGAIN ? "gone" : undefined);
     if (end) return this.#set(end);
     // One that held for a while was a good one: the first try comes at once.
     if (this.#state === "open" && Date.now() - this.#since > STEADY_MS) this.#tries = 0;
@@ -212,7 +219,10 @@ export class ServiceWire implements Wire {
       for (const callback of [...this.#receivers]) callback(message, frame.buffers);
       return;
     }
-    if (message.type === "opened") this.#tries = 0;
+    if (message.type === "opened") {
+      this.#tries = this.#refusals = 0;
+      this.#wasOpened = true;
+    }
     if (message.type === "closing") this.#reason = message.reason;
     if (message.type === "answered") {
       this.#waiting.get(message.rid)?.settle(message);

@@ -12,6 +12,7 @@ from threading import Condition, RLock, Thread, current_thread
 from typing import Any
 
 from nbannot.errors import EditError, HeaderRefusedError, UnknownItemError
+from nbannot.host.lanes import Lane, will_pass
 from nbannot.host.messages import (
     PROTOCOL,
     Json,
@@ -38,7 +39,6 @@ log = logging.getLogger(__name__)
 Send = Callable[[Json, list[bytes]], None]
 
 _MAX_LANES = 64
-_MAX_REFUSALS = 256
 _MAX_KEYS = 256
 _MAX_QUEUE = 4096
 _MAX_PLACES = 32
@@ -57,14 +57,6 @@ _SKETCH_SECONDS = 0.3
 _UNASKED = 0
 
 _HELLO, _URGENT, _LABELS, _PREVIEW, _LATER = range(5)
-
-
-@dataclass(slots=True)
-class _Lane:
-    """What one tab has sent: the next number expected, and why edits were refused."""
-
-    next: int
-    refused: dict[int, Json] = field(default_factory=dict)
 
 
 @dataclass(order=True, slots=True)
@@ -97,7 +89,9 @@ class Channel:
         Called before each slice, in the thread that reads them and without a lock; may wait until the
         browser has taken those before.
     guard
-        Called before each edit; what it raises refuses it.
+        Called before each edit; what it raises refuses it, or puts it off.
+    passing
+        Whether an error of an edit will pass, so that the same edit may be taken when it is sent again.
     first
         Keys of what a new page will ask for at once; it is sent behind the state, unasked.
     """
@@ -113,6 +107,7 @@ class Channel:
         operating: Operating | None = None,
         pace: Callable[[], None] | None = None,
         guard: Callable[[], None] | None = None,
+        passing: Callable[[Exception], bool] | None = None,
         first: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._document = document
@@ -122,10 +117,11 @@ class Channel:
         self._config = config
         self._pace = pace or (lambda: None)
         self._guard = guard or (lambda: None)
+        self._passing = passing or will_pass
         self._first = first
         self._fresh: set[str] = set()
         self._focused: dict[str, list[tuple[str, int, int]]] = {}
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._collecting: list[tuple[Edit, int]] | None = None
         self._windows: dict[str, list[Window]] = {}
         self._sending = RLock()
@@ -209,7 +205,7 @@ class Channel:
         with self._document.lock:
             if tab not in self._lanes:
                 self._fresh.add(tab)
-            lane = self._lanes.pop(tab, None) or _Lane(first)
+            lane = self._lanes.pop(tab, None) or Lane(first)
             lane.next = max(lane.next, first)
             self._lanes[tab] = lane
             while len(self._lanes) > _MAX_LANES:
@@ -289,36 +285,37 @@ class Channel:
         with self._document.lock:
             lane = self._lanes.get(tab)
             if lane is None or seq > lane.next:
-                at = None if lane is None else lane.next
-                self._post({"type": "resend", "tab": tab, "from": at})
+                if lane is None or not lane.just_failed:
+                    at = None if lane is None else lane.next
+                    self._post({"type": "resend", "tab": tab, "from": at})
                 return
             if seq < lane.next:
                 self._answer_again(tab, seq, lane)
                 return
             self._collecting = []
-            error: Json | None = None
+            error: Exception | None = None
             recorded: Edit | None = None
             try:
                 recorded = self._perform(data, buffers)
             except Exception as cause:
                 _log(cause)
-                error = error_json(cause)
+                error = cause
             finally:
                 collected, self._collecting = self._collecting, None
-            lane.next = seq + 1
             own = None if recorded is None else recorded.id
             for edit, revision in collected:
                 mine = edit.id == own
                 self._broadcast(edit, revision, tab if mine else None, seq if mine else None)
-            if error is not None:
-                lane.refused[seq] = error
-                while len(lane.refused) > _MAX_REFUSALS:
-                    del lane.refused[min(lane.refused)]
-                self._post({"type": "refused", "tab": tab, "seq": seq, "error": error})
-            elif own not in {edit.id for edit, _ in collected}:
+            if error is not None and self._passing(error):
+                # Nothing is decided: the browser keeps the edit and sends it again.
+                lane.put_off()
+                self._post({"type": "later", "tab": tab, "seq": seq, "error": error_json(error)})
+                return
+            lane.decide(seq, None if error is None else error_json(error))
+            if error is not None or own not in {edit.id for edit, _ in collected}:
                 self._answer_again(tab, seq, lane)
 
-    def _answer_again(self, tab: str, seq: int, lane: _Lane) -> None:
+    def _answer_again(self, tab: str, seq: int, lane: Lane) -> None:
         if seq in lane.refused:
             error = lane.refused[seq]
             self._post({"type": "refused", "tab": tab, "seq": seq, "error": error})

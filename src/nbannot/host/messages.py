@@ -97,6 +97,7 @@ def document_json(document: Document) -> Json:
     ]
     return {
         "document": document.id,
+        "run": document.run,
         "revision": document.revision,
         "labels": [encode_item(label) for label in document.labels],
         "masks": masks,

@@ -13,10 +13,11 @@ from anyio import CapacityLimiter, to_thread
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nbannot.deid import original_of
-from nbannot.errors import NbannotError, StoreError
+from nbannot.errors import ConflictError, NbannotError, ReadOnlyError, StoreError
+from nbannot.host.lanes import will_pass
 from nbannot.hub.outbox import Outbox
 from nbannot.hub.seat import GONE, TAKEN_OVER, Guest, Seat
-from nbannot.hub.telling import why_not
+from nbannot.hub.telling import LATER, why_not
 from nbannot.session import Session
 from nbannot.session.arrange import begin, resumed, shown_before
 from nbannot.session.config import Config
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 THREADS = 16
 RECHECK_S = 5.0
+AGAIN = 1013
 
 Key = tuple[str, str, str]
 
@@ -128,8 +130,11 @@ class Rooms:
         except Exception as error:
             if not isinstance(error, NbannotError):
                 log.exception("A case could not be opened: %s", type(error).__name__)
-            await websocket.send_bytes(pack({"type": "closing", "reason": why_not(error)}))
-            await websocket.close(GONE, "not open")
+            again = will_pass(error) or isinstance(error, ConflictError | ReadOnlyError)
+            await websocket.send_bytes(
+                pack({"type": "closing", "reason": LATER if again else why_not(error)})
+            )
+            await websocket.close(AGAIN if again else GONE, "not open")
             return
         tasks = [
             asyncio.create_task(outbox.run(websocket)),

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbannot.errors import EditError, LockedError, NbannotError
+from nbannot.errors import EditError, LockedError, NbannotError, ReadOnlyError
 from nbannot.host.channel import Channel
+from nbannot.host.lanes import will_pass
 from nbannot.host.operating import Operating
 from nbannot.hub.outbox import Outbox
-from nbannot.hub.telling import OPEN, Json, Words, comments_of, my_tasks, place_from
+from nbannot.hub.telling import NOT_NOW, OPEN, Json, Words, comments_of, my_tasks, place_from
 from nbannot.session import Session
 from nbannot.store.wire import pack
 
@@ -99,6 +100,7 @@ class Seat:
             operating=Operating(document, lambda: dict(self.session.view)),
             pace=outbox.wait,
             guard=self._check_writer,
+            passing=self._passes,
         )
 
     # What the browser is told.
@@ -153,9 +155,14 @@ class Seat:
             self._look()
 
     def look_again(self) -> None:
-        """Tell the browser when the task is another now, for instance submitted elsewhere."""
+        """Tell the browser when the task is another now, for instance submitted elsewhere.
+
+        Where the window that wrote is closed, this one writes.
+        """
         before = (self.read_only, self._about.get("status"))
         self._look()
+        if self._elsewhere and self._about.get("status") in OPEN:
+            self._sit()
         if before != (self.read_only, self._about.get("status")):
             self._tell_opened()
 
@@ -169,7 +176,10 @@ class Seat:
                 # Another place wrote: this one must not go on with what it knows.
                 self.leave(TAKEN_OVER, "The case was opened and changed elsewhere.")
                 return
-            message = {**message, "error": self._words.error(message["error"])}
+            error = self._words.error(message["error"])
+            if message["type"] == "later" and error["kind"] != "LockedError":
+                error = {**error, "message": NOT_NOW, "hint": ""}
+            message = {**message, "error": error}
         self.outbox.put(pack(message, buffers))
 
     # What the browser says; called in threads, one message after another.
@@ -181,16 +191,41 @@ class Seat:
         kind = message.get("type")
         if kind in _PAGE:
             self._page(kind, message)
-        elif kind != "operate_apply" or self._writes:
+            return
+        if kind == "edit":
+            self._come_in()
+        if kind != "operate_apply" or self._writes:
             self._channel.receive(message, buffers)
 
     @property
     def _writes(self) -> bool:
         return self._begun and not self.read_only
 
+    def _come_in(self) -> None:
+        """Write from now on, where that can be: what is sent was done by this reader, perhaps before a reload."""
+        if self._writes or self._closed or self._about.get("status") not in OPEN:
+            return
+        before = self.read_only
+        try:
+            self._sit()
+        except NbannotError as error:
+            log.warning("A task could not be begun: %s", type(error).__name__)
+            return
+        if self.read_only != before:
+            self._tell_opened()
+
     def _check_writer(self) -> None:
         if not self._writes:
-            raise LockedError(self.read_only or "The case was not begun", hint="Nothing was changed.")
+            raise LockedError(
+                self.read_only or "The case was not begun", hint="What was done is kept in the browser."
+            )
+
+    def _passes(self, error: Exception) -> bool:
+        """Whether an edit may be taken later: only what can never be taken is refused."""
+        if isinstance(error, LockedError) and self._about.get("status") in OPEN and not self._writes:
+            return True
+        # The service opens projects for writing: it is being stopped, or its database is.
+        return isinstance(error, ReadOnlyError) or will_pass(error)
 
     def _page(self, kind: str, message: Mapping[str, Any]) -> None:
         rid = message.get("rid")
@@ -239,6 +274,8 @@ class Seat:
         if status not in OPEN:
             # Asked again because the answer was lost.
             return {"status": status}
+        if not self._begun:
+            self._sit()
         self.session.document.refresh()
         self.guest.project.tasks.submit(self.guest.task, comment=comment)
         self._look()

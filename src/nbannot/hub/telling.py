@@ -24,11 +24,14 @@ _OWN_WORDS = frozenset({
 _OTHER_WORDS: Mapping[str, tuple[str, str]] = {
     "AccessError": ("You may not do this", "Ask the study team."),
     "ConflictError": ("The case was changed elsewhere", "Open it again."),
+    "KeptError": ("This change was saved before", "Open the case again to see it."),
     "ReadOnlyError": ("This case can only be looked at", ""),
     "UnknownItemError": ("That is not there any more", ""),
     "FormatError": ("This image cannot be read", "Tell the study team."),
     "DeidentificationError": ("This case is not shown: its images may say who the patient is", "Tell the study team."),
 }  # fmt: skip
+LATER = "The case cannot be opened now."
+NOT_NOW = "The service cannot save now"
 _FAILED = ("The service could not do this", "Try again; if it stays so, tell the study team.")
 
 

@@ -66,6 +66,8 @@ class Document:
 
     Attributes
     ----------
+    run
+        Random: revisions of another run, after a restart, mean something else.
     edited
         Signal ``(edit, revision)``, emitted after each edit while ``lock`` is held.
     extended
@@ -95,7 +97,7 @@ class Document:
         self.images: tuple[Image, ...] = (images,) if isinstance(images, Image) else tuple(images)
         if not self.images:
             raise EditError("A document needs at least one image")
-        self.id = id or new_id()
+        self.id, self.run = id or new_id(), new_id()
         self.author = author if author is not None else getpass.getuser()
         self.notes: tuple[str, ...] = ()
         self.revision = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from nbannot.errors import ConflictError, LockedError, NbannotError, StoreError
+from nbannot.errors import ConflictError, KeptError, LockedError, NbannotError, StoreError
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Edit
 from nbannot.session.state import State
@@ -77,6 +77,7 @@ class Journal:
     reader: str
     head: int
     lease: Lease = field(default_factory=lambda: Lease("", ""))
+    _unsure: str = ""
 
     @property
     def database(self) -> Database:
@@ -85,6 +86,9 @@ class Journal:
 
     def append(self, edit: Edit, *, view: str | None = None) -> None:
         """Keep an edit after the newest, and how the images are shown; it is on the disk when this returns.
+
+        One that seemed to fail and was kept all the same, because only the answer of the database was
+        lost, is not kept again.
 
         Raises
         ------
@@ -95,9 +99,19 @@ class Journal:
         AccessError
             When the person may not write to it any more. The edit is not kept.
         StoreError
-            When it cannot be written. The edit is not kept.
+            When it cannot be written. The edit is not kept, as far as is known here.
         """
         row = edit_row(edit)
+        if self._unsure:
+            before, self._unsure = self._unsure, ""
+            try:
+                known = before == edit.id and self._is_newest(edit.id)
+            except StoreError:
+                self._unsure = before
+                raise
+            if known:
+                self.head += 1
+                return
 
         def work(connection: Connection) -> None:
             insert_edits(
@@ -106,11 +120,33 @@ class Journal:
             worked(connection, self.session, None)
 
         with self.database.lock:
-            self.actor.act(
-                "session.write", work, case=self.case, of=self.reader, session=self.session,
-                detail={"edit": edit.id, "kind": row["kind"], "sha256": fingerprint(row)},
-            )  # fmt: skip
+            try:
+                self.actor.act(
+                    "session.write", work, case=self.case, of=self.reader, session=self.session,
+                    detail={"edit": edit.id, "kind": row["kind"], "sha256": fingerprint(row)},
+                )  # fmt: skip
+            except StoreError as error:
+                # A connection that breaks while it commits does not say whether it did.
+                unsure = error.__cause__ is not None and not isinstance(error, ConflictError)
+                self._unsure = edit.id if unsure else ""
+                raise
             self.head += 1
+
+    def _is_newest(self, edit: str) -> bool:
+        """Whether an edit from here is the one after the newest that is known here."""
+        from sqlalchemy import select
+
+        sessions, edits = tables().sessions, tables().edits
+        query = select(edits.c.seq).where(
+            (sessions.c.id == self.session)
+            & (sessions.c.writer == self.lease.own)
+            & (sessions.c.head == self.head + 1)
+            & (edits.c.session_id == self.session)
+            & (edits.c.seq == sessions.c.head)
+            & (edits.c.edit_id == edit)
+        )
+        with self.database.reading() as connection:
+            return connection.execute(query).first() is not None
 
     def edits(self, after: int, upto: int | None = None) -> list[Edit]:
         """Return the edits with ``after`` < seq ≤ ``upto``, in order.
@@ -245,7 +281,7 @@ def insert_edits(
     Raises
     ------
     ConflictError
-        When the newest edit is not ``head``, an edit is there already, or the session was taken over.
+        When the newest edit is not ``head``, or the session was taken over; `KeptError` when an edit is there already.
     LockedError
         When the session was submitted.
     """
@@ -267,7 +303,7 @@ def insert_edits(
     try:
         connection.execute(edits.insert(), numbered)
     except IntegrityError as cause:
-        raise ConflictError(
+        raise KeptError(
             f"An edit of case {case!r} is kept already", hint="Reopen the case to see it."
         ) from cause
 
