@@ -204,28 +204,10 @@ class Rooms:
         """Look now and then whether the case is still the reader's."""
         while True:
             await asyncio.sleep(self._recheck)
-            reason = await self._run(lambda: self._taken_away(seat))
+            reason = await self._run(lambda: _taken_away(seat))
             if reason:
                 seat.leave(GONE, reason)
                 return
-
-    @staticmethod
-    def _taken_away(seat: Seat) -> str:
-        guest = seat.guest
-        try:
-            task = guest.project.tasks.get(guest.task)
-            if (
-                task.person != guest.project.author
-                or not guest.project.people.allowed("case.read", task.case).allowed
-            ):
-                return "This case is not open to you any more."
-            seat.look_again()
-        except (PermissionError, KeyError):
-            return "This case is not open to you any more."
-        except NbannotError as error:
-            # The database is away for a moment.
-            log.warning("A task could not be looked at: %s", type(error).__name__)
-        return ""
 
     def close(self, person: str, reason: str, *, project: str | None = None) -> None:
         """Send a person away from all cases, or from those of a project: a role was revoked."""
@@ -237,6 +219,24 @@ class Rooms:
             ]
         for room in found:
             room.close(GONE, reason)
+
+
+def _taken_away(seat: Seat) -> str:
+    """Return why a case is not a reader's any more; empty where it is."""
+    with seat.answering:
+        guest = seat.guest
+        try:
+            task = guest.project.tasks.get(guest.task)
+            mine = task.person == guest.project.author
+            if not mine or not guest.project.people.allowed("case.read", task.case).allowed:
+                return "This case is not open to you any more."
+            seat.look_again()
+        except (PermissionError, KeyError):
+            return "This case is not open to you any more."
+        except NbannotError as error:
+            # The database is away for a moment.
+            log.warning("A task could not be looked at: %s", type(error).__name__)
+        return ""
 
 
 def _session(guest: Guest) -> Session:

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 
 from nbannot.errors import EditError, LockedError, NbannotError, ReadOnlyError
@@ -83,6 +84,8 @@ class Seat:
         self.outbox = outbox
         self.code = 1000
         self.reason = ""
+        # Held while a message of the page is answered: what was submitted is not open any more, but is answered.
+        self.answering = RLock()
         self._tools = list(tools)
         self._take = take
         self._begun = False
@@ -229,16 +232,19 @@ class Seat:
 
     def _page(self, kind: str, message: Mapping[str, Any]) -> None:
         rid = message.get("rid")
-        answer: Json = {"type": "answered", "rid": rid, "ok": True}
+        with self.answering:
+            answer = {"type": "answered", "rid": rid, **self._answer(kind, message)}
+            if isinstance(rid, int) and not isinstance(rid, bool):
+                self._tell(answer)
+
+    def _answer(self, kind: str, message: Mapping[str, Any]) -> Json:
         try:
-            answer.update(getattr(self, f"_do_{kind}")(message) or {})
+            return {"ok": True, **(getattr(self, f"_do_{kind}")(message) or {})}
         except NbannotError as error:
-            answer.update(ok=False, error=self._words.error(error))
+            return {"ok": False, "error": self._words.error(error)}
         except Exception as error:
             log.exception("A message of a page failed: %s", type(error).__name__)
-            answer.update(ok=False, error=self._words.error({"kind": type(error).__name__}))
-        if isinstance(rid, int) and not isinstance(rid, bool):
-            self._tell(answer)
+            return {"ok": False, "error": self._words.error({"kind": type(error).__name__})}
 
     def _do_begin(self, _: Mapping[str, Any]) -> Json:
         was = self.read_only
