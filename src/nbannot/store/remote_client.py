@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import httpx
 
 TRIES = 5
+PATIENCE_S = 90.0
+"""No further try after so long: a service that takes requests and never answers must not hold a program for ever."""
 REQUEST_HEADER = "nbannot-request"
 """Where a request says in JSON what its file is for: addresses are logged, this header is not."""
 _AWAY = (429, 502, 503, 504)
@@ -118,8 +120,11 @@ class ServiceClient:
 
         where = f"/projects/{self.project}{path}" if path != "/me" else path
         problem: Exception | None = None
+        end = time.monotonic() + PATIENCE_S
         for attempt in range(TRIES):
             if attempt:
+                if time.monotonic() > end:
+                    break
                 time.sleep(random.uniform(0.5, 1) * 0.3 * 2**attempt)
             given = {**options, "content": pieces()} if pieces is not None else options
             try:
