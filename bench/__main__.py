@@ -17,12 +17,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import reader  # noqa: E402
 import tools  # noqa: E402
 from measure import Row, machine, markdown  # noqa: E402
 
 import formats as files  # noqa: E402
 import jupyter  # noqa: E402
-import reader  # noqa: E402
 import store  # noqa: E402
 import viewer  # noqa: E402
 
