@@ -1,8 +1,9 @@
-"""Run every benchmark: ``python bench [all | core | formats | viewer | tools | store] [--quick] [--gpu] [--only PART …]``.
+"""Run every benchmark: ``python bench [all | core | formats | viewer | tools | store | reader] [--quick] [--gpu] [--only PART …]``.
 
 `core` is strokes and carriers (bench/RESULTS.md), `formats` reading and writing (bench/RESULTS-formats.md),
 `viewer` the viewer beside its peers (bench/RESULTS-viewer.md), `tools` brush, shapes, operations and history
-(bench/RESULTS-tools.md), `store` projects with up to a million cases (bench/RESULTS-store.md).
+(bench/RESULTS-tools.md), `store` projects with up to a million cases (bench/RESULTS-store.md), `reader` the reader's page at
+a Hub and 100 readers at once (bench/RESULTS-reader.md).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import reader  # noqa: E402
 import tools  # noqa: E402
 from measure import Row, machine, markdown  # noqa: E402
 
@@ -71,11 +73,22 @@ def projects(*, quick: bool) -> None:
         (HERE / "RESULTS-store.md").write_text(text, encoding="utf-8")
 
 
+def readers(*, quick: bool) -> None:
+    """Measure the reader's page and many readers; print and keep the table."""
+    found = markdown(reader.run(quick=quick))
+    if not quick:
+        text = f"# Readers, measured\n\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{found}\n"
+        (HERE / "RESULTS-reader.md").write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="all", choices=["all", "core", "formats", "viewer", "tools", "store"]
+        "what",
+        nargs="?",
+        default="all",
+        choices=["all", "core", "formats", "viewer", "tools", "store", "reader"],
     )
     parser.add_argument("--quick", action="store_true", help="few repetitions, results are not kept")
     parser.add_argument(
@@ -96,6 +109,8 @@ def main() -> None:
         formats(quick=options.quick)
     if options.what in ("all", "store") and not options.only:
         projects(quick=options.quick)
+    if options.what in ("all", "reader") and not options.only:
+        readers(quick=options.quick)
     for name, suite in (("viewer", viewer), ("tools", tools)):
         only = [part for part in options.only if part in suite.PARTS]
         if options.what == name and options.only and not only:

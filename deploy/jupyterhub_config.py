@@ -62,7 +62,7 @@ if os.environ.get("NBANNOT_SERVICE_TOKEN"):
     service["api_token"] = os.environ["NBANNOT_SERVICE_TOKEN"]
 if os.environ.get("NBANNOT_SERVICE", "managed") == "managed":
     service["command"] = [
-        sys.executable, "-m", "nbannot.cli", "serve", "--project", projects,
+        os.environ.get("NBANNOT_PYTHON", sys.executable), "-m", "nbannot.cli", "serve", "--project", projects,
         "--owner", os.environ.get("NBANNOT_OWNER", "ada"),
         "--database", os.environ.get("NBANNOT_DATABASE", f"sqlite:///{WORK / 'service.sqlite'}"),
     ]  # fmt: skip

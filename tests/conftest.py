@@ -23,11 +23,16 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
+def shared_folder() -> Path:
     """The folder with the real images: $NBANNOT_TEST_DATA, else `../shared/data` beside the repository."""
     named = os.environ.get("NBANNOT_TEST_DATA")
-    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    return Path(named) if named else ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with the real images."""
+    folder = shared_folder()
     if not (folder / "facts.json").is_file():
         pytest.fail(
             f"The real images are not in {folder}: facts.json is missing. "

@@ -51,7 +51,7 @@ class LocalHub:
             "NBANNOT_HUB_PORT": str(self.port), "NBANNOT_HUB_API_PORT": str(self.api_port),
             "NBANNOT_PROXY_API_PORT": str(proxy_port), "NBANNOT_SERVICE_PORT": str(self.service_port),
             "NBANNOT_HUB_PASSWORD": PASSWORD, "NBANNOT_BASE_URL": base,
-            "NBANNOT_PROXY_COMMAND": proxy_command(), **environment,
+            "NBANNOT_PROXY_COMMAND": proxy_command(), "NBANNOT_PYTHON": sys.executable, **environment,
         }  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
         self.browsers: list[httpx.Client] = []

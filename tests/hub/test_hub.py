@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from hub_help import NAVIGATION, LocalHub, origin
+from hub_token import token_of
 from hub_world import NAMES, World, make_project
 
 PROJECT = "api/v1/projects/study"
@@ -117,11 +118,7 @@ def test_the_role_matrix(world: World) -> None:
 
 
 def test_a_program_uses_its_token_in_the_header_only(world: World) -> None:
-    browser = world.hub.login(RESEARCHER)
-    xsrf = next(one.value or "" for one in browser.cookies.jar if one.name == "_xsrf")
-    token = browser.post(
-        f"{world.hub.url}hub/api/users/{RESEARCHER}/tokens", headers={"X-XSRFToken": xsrf}, json={}
-    ).json()["token"]
+    token = token_of(world.hub, RESEARCHER)
     url = f"{world.hub.service}api/v1/me"
     for scheme in ("token", "Bearer"):
         answer = httpx.get(url, headers={"Authorization": f"{scheme} {token}"}, trust_env=False)

@@ -73,7 +73,7 @@ class TestProject(AtService, ProjectContract):
         assert self.open(place).case_names == []
 
     def test_a_moved_image_is_named_and_linked_again(self, place: Path, tmp_path: Path) -> None:
-        with pytest.raises(StoreError, match="where they are kept"):
+        with pytest.raises(StoreError, match="where the project is kept"):
             self.open(place).relink("a", "a", tmp_path)
 
     def test_a_changed_image_is_never_annotated(self, place: Path, tmp_path: Path) -> None:
@@ -183,6 +183,37 @@ def test_an_edit_whose_answer_was_lost_is_kept_once(
     session.document.masks["liver"].paint((0, 0, 0))
     session.document.masks["liver"].paint((1, 1, 1))
     assert lost and project.sessions("c1")["edits"].tolist() == [2]
+
+
+def test_a_project_goes_out_through_the_service_and_in_elsewhere(houses: Houses, tmp_path: Path) -> None:
+    served = houses.at(tmp_path / "study", ("own",))
+    project = open_project(served.url, storage_options={"token": "own"})
+    project.add_case("c1", images=picture(tmp_path / "scan.png"), copy=True, labels=["spot"])
+    project.start("c1").document.masks["spot"].paint((0, 0, 0))
+    for images in (True, False):
+        file = project.export_to(tmp_path / f"out-{images}", images=images)
+        there = open_project(tmp_path / f"there-{images}", author="zoe")
+        report = there.merge(file)
+        assert report["result"].tolist()[0] == "new" if images else "neither" in report["result"].iloc[0]
+        there.close()
+    elsewhere = open_project(tmp_path / "there-True", author="zoe")
+    assert elsewhere.case("c1").mask("own", "spot").sum() == 1
+    assert project.audit.table(action="export")["actor"].tolist() == ["own", "own"]
+    project.people.grant("ann", "annotator")
+    with pytest.raises(AccessError, match="does not include export"):
+        open_project(served.url, storage_options={"token": "ann"}).export_to(tmp_path / "mine.zip")
+    for kept in (tmp_path / "study").rglob("*.png"):
+        kept.unlink()
+    with pytest.raises(StoreError):
+        project.export_to(tmp_path / "broken.zip", images=True)
+    assert [one.name for one in tmp_path.iterdir() if "mine" in one.name or "broken" in one.name] == []
+    calls: list[Any] = [
+        lambda: project.index(tmp_path), project.associate, lambda: project.merge(tmp_path / "out-True.zip"),
+        lambda: project.build({}),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(StoreError, match="where the project is kept, not through the service"):
+            call()
 
 
 def test_a_service_that_is_away_is_told_and_nothing_takes_effect(

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from anyio import to_thread
 from starlette.background import BackgroundTask, BackgroundTasks
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from nbannot.errors import NbannotError, StoreError
@@ -134,7 +134,8 @@ class Endpoint:
     method, path
         Path below ``/api/v1``.
     run
-        Does it and returns what `gives` says: JSON, (message, buffers) of a frame, or a path of a file.
+        Does it and returns what `gives` says: JSON, (message, buffers) of a frame, the bytes of a file, or their
+        pieces as they are made.
     summary
         One sentence for the OpenAPI document.
     query, body
@@ -142,7 +143,7 @@ class Endpoint:
     takes
         "json", "frame" (message of the fields, and buffers) or "file".
     gives
-        "json", "frame" or "file".
+        "json", "frame", "file" or "pieces" (of a file).
     """
 
     method: str
@@ -152,7 +153,7 @@ class Endpoint:
     query: Mapping[str, Field] = field(default_factory=dict)
     body: Mapping[str, Field] = field(default_factory=dict)
     takes: Literal["json", "frame", "file"] = "json"
-    gives: Literal["json", "frame", "file"] = "json"
+    gives: Literal["json", "frame", "file", "pieces"] = "json"
 
     def route(self, service: Service) -> Route:
         """Return the route of the endpoint."""
@@ -191,6 +192,8 @@ def _run(endpoint: Endpoint, call: Call) -> Response:
         return Response(pack(message, buffers), media_type=FRAME, background=later)
     if endpoint.gives == "file":
         return Response(found, media_type="application/octet-stream")
+    if endpoint.gives == "pieces":
+        return StreamingResponse(found, media_type="application/octet-stream")
     return JSONResponse({} if found is None else found, background=later)
 
 

@@ -16,7 +16,12 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "list": {"type": "array"}, "names": {"type": ["string", "array"]},
     "object": {"type": "object"}, "any": {},
 }  # fmt: skip
-_MEDIA = {"json": "application/json", "frame": FRAME, "file": "application/octet-stream"}
+_MEDIA = {
+    "json": "application/json",
+    "frame": FRAME,
+    "file": "application/octet-stream",
+    "pieces": "application/octet-stream",
+}
 _ERROR = {
     "type": "object",
     "required": ["error"],

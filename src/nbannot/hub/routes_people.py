@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ from nbannot.errors import AccessError, UnknownItemError
 from nbannot.hub.api import Call, Endpoint, Field
 from nbannot.hub.neutral import neutral, neutral_task
 from nbannot.session.state import capture
-from nbannot.store.served import check, session_told
+from nbannot.store.served import check, export_pieces, session_told
 from nbannot.store.tasks import Task
 from nbannot.store.wire import table_to_json
 
@@ -154,6 +154,10 @@ def _audit_file(call: Call) -> bytes:
         return path.read_bytes()
 
 
+def _export(call: Call) -> Iterator[bytes]:
+    return export_pieces(call.project, images=call.data["images"])
+
+
 def _verify(call: Call) -> Any:
     found = call.project.audit.verify()
     return {"ok": found.ok, "rows": found.rows, "first_bad": found.first_bad, "reason": found.reason}
@@ -233,6 +237,10 @@ ENDPOINTS = (
         },
     ),
     Endpoint("GET", f"{P}/audit/export", _audit_file, "The audit log, one JSON object a line", gives="file"),
+    Endpoint(
+        "POST", f"{P}/export", _export, "The whole project as a zip, as it is made",
+        body={"images": Field("bool", False)}, gives="pieces",
+    ),
     Endpoint("GET", f"{P}/audit/verify", _verify, "Whether the audit log is whole"),
     Endpoint(
         "POST", f"{P}/results", _results, "One row per answer and measure",

@@ -26,6 +26,8 @@ from nbannot.store import StoredProject, open_project
 from nbannot.store.served import has_members
 
 SETTINGS = "NBANNOT_SERVE"
+SHUTDOWN_S = 10
+"""Requests and sockets get so long to end. Work that hangs in a thread then does not hold the process."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NEEDED = (
     "JUPYTERHUB_API_URL",
@@ -271,7 +273,7 @@ def run(settings: Settings) -> int:
         workers=settings.workers, proxy_headers=True, forwarded_allow_ips=settings.trust_proxy,
         ws="websockets-sansio", ws_max_size=Limits().edit_bytes, server_header=False, log_config=None,
         # Slices come compressed: to compress them again would only keep the event loop busy.
-        ws_per_message_deflate=False, access_log=False, timeout_graceful_shutdown=10,
+        ws_per_message_deflate=False, access_log=False, timeout_graceful_shutdown=SHUTDOWN_S,
         h11_max_incomplete_event_size=64 << 10,
     )  # fmt: skip
     return 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import os
 import shutil
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ VERSION = 1
 LIMIT = 2**31
 """A member of the file may hold so many bytes at most, so that none explodes."""
 
+_BLOCK = 1 << 20
 _HINT = "Was it written by project.export_to(path)?"
 
 
@@ -60,7 +62,8 @@ def export_to(core: Core, actor: Actor, cases: Cases, path: str | Path, *, image
     with failing(target):
         try:
             with zipfile.ZipFile(partial, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-                _write(core, cases, archive, images=images)
+                for _ in _write(core, cases, archive, images=images):
+                    pass
             with partial.open("rb+") as file:
                 os.fsync(file.fileno())
             partial.replace(target)
@@ -70,7 +73,54 @@ def export_to(core: Core, actor: Actor, cases: Cases, path: str | Path, *, image
     return target
 
 
-def _write(core: Core, cases: Cases, archive: zipfile.ZipFile, *, images: bool) -> None:
+class _Pieces(io.RawIOBase):
+    """What a zip has written since it was asked last; no file, so nothing is ever gone back to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._held.append(bytes(data))
+        return len(self._held[-1])
+
+    def take(self) -> bytes:
+        """Return what was written, and forget it."""
+        held, self._held = self._held, []
+        return b"".join(held)
+
+
+def export_pieces(core: Core, actor: Actor, cases: Cases, *, images: bool) -> Iterator[bytes]:
+    """Return the zip of `export_to` in pieces, as they are made; who may not is refused before the first.
+
+    Raises
+    ------
+    AccessError
+        When the one who acts may not export.
+    """
+    actor.check("export")
+    actor.note("export", detail={"images": images})
+
+    def pieces() -> Iterator[bytes]:
+        out = _Pieces()
+        with (
+            zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+            closing(_write(core, cases, archive, images=images)) as parts,
+        ):
+            for _ in parts:
+                yield out.take()
+        yield out.take()
+
+    return pieces()
+
+
+def _write(
+    core: Core, cases: Cases, archive: zipfile.ZipFile, *, images: bool
+) -> Generator[None, None, None]:
+    """Write everything, and stop for a moment after each part."""
     from sqlalchemy import select
 
     known, blobs = tables(), set[str]()
@@ -86,11 +136,13 @@ def _write(core: Core, cases: Cases, archive: zipfile.ZipFile, *, images: bool) 
             for session in connection.execute(query.order_by(known.sessions.c.created)).all():
                 held["sessions"].append(_session(connection, session, blobs))
             archive.writestr(f"cases/{row.id}.json", json.dumps(held))
+            yield
             if images:
-                _write_images(core, archive, row.id, references)
+                yield from _write_images(core, archive, row.id, references)
         configs = [dict(row) for row in connection.execute(known.configs.select()).mappings()]
     for digest in sorted(blobs):
         archive.writestr(f"blobs/{digest}", core.database.blobs.get(digest), zipfile.ZIP_STORED)
+        yield
     content = {"nbannot": "project", "version": VERSION, "images": images, "configs": configs}
     archive.writestr("project.json", json.dumps(content))
 
@@ -117,7 +169,7 @@ def _session(connection: Connection, row: Row[Any], blobs: set[str]) -> dict[str
 
 def _write_images(
     core: Core, archive: zipfile.ZipFile, case: int, references: tuple[ImageReference, ...]
-) -> None:
+) -> Iterator[None]:
     for number, reference in enumerate(references):
         core.place.fetch(reference)
         fetched = None
@@ -128,8 +180,11 @@ def _write_images(
             [fetched.folder / one.name for one in reference.files] if fetched else reference.paths(core.base)
         )
         for mark, path in zip(reference.files, paths, strict=True):
-            with failing(path):
-                archive.write(path, f"images/{case}/{number}/{mark.sha256}")
+            name = f"images/{case}/{number}/{mark.sha256}"
+            with failing(path), path.open("rb") as file, archive.open(name, "w", force_zip64=True) as member:
+                while piece := file.read(_BLOCK):
+                    member.write(piece)
+                    yield
 
 
 def _pages(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:

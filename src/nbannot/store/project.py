@@ -18,7 +18,10 @@ Source = str | Path | Image
 
 
 class Project(Protocol):
-    """Cases with their images, and the sessions in which readers annotate them."""
+    """Cases with their images, and the sessions in which readers annotate them.
+
+    What names files and places of the machine (*only where the project is kept*) raises StoreError through a service.
+    """
 
     @property
     def author(self) -> str:
@@ -88,7 +91,15 @@ class Project(Protocol):
         ...
 
     def relink(self, case: str, image: str, path: str | Path) -> None:
-        """Tell where an image has moved to; its content must be the same."""
+        """Tell where an image has moved to; its content must be the same. Only where the project is kept."""
+        ...
+
+    def index(self, url: str | Path, **options: Any) -> Any:
+        """Make cases of what is at a place. Only where the project is kept."""
+        ...
+
+    def associate(self, **options: Any) -> Any:
+        """Attach what was indexed to its images. Only where the project is kept."""
         ...
 
     def start(
@@ -150,7 +161,7 @@ class Project(Protocol):
         assign: bool = False,
         batch: str = "",
     ) -> pd.DataFrame:
-        """Keep built sessions, for each of their readers."""
+        """Keep built sessions, for each of their readers. Only where the project is kept."""
         ...
 
     def export_to(self, path: str | Path, *, images: bool = False) -> Path:
@@ -158,7 +169,7 @@ class Project(Protocol):
         ...
 
     def merge(self, path: str | Path) -> pd.DataFrame:
-        """Take in what another copy of the project holds; one row per session with what came of it."""
+        """Take in what another copy of the project holds. Only where the project is kept."""
         ...
 
     def close(self) -> None:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import weakref
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from nbannot.errors import LockedError, NbannotError, ReadOnlyError, StoreError, UnknownItemError
 from nbannot.model.codec import encode_item
 from nbannot.model.document import Document
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
-from nbannot.session import ImageReference, Session
+from nbannot.session import ImageReference, Session, SessionBuilder
 from nbannot.session.files import save as save_file
 from nbannot.session.images import files_of
 from nbannot.session.pixels import SUFFIX, write_pixels
 from nbannot.session.state import rebuild
 from nbannot.store.adopt import same_images
+from nbannot.store.failures import failing
 from nbannot.store.project import Source
 from nbannot.store.remote_client import ServiceClient
 from nbannot.store.remote_images import remote_image
@@ -239,19 +243,6 @@ class RemoteProject(Shown):
         """Return the images of a case, after a look whether they are the same; slices come when needed."""
         return self._images(self._opened(case))
 
-    def relink(self, case: str, image: str, path: str | Path) -> None:
-        """Refuse: images are linked again where they are kept.
-
-        Raises
-        ------
-        StoreError
-            Always.
-        """
-        raise StoreError(
-            "Moved images are linked again where they are kept",
-            hint="Open the project itself there, by its folder or database.",
-        )
-
     def _opened(self, case: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._client.post("/cases/open", case=case)
         return found
@@ -365,6 +356,55 @@ class RemoteProject(Shown):
         )
         return table_from_json(told)
 
+    def export_to(self, path: str | Path, *, images: bool = False) -> Path:
+        """Write the whole project as one zip, as of a stored project; it comes in pieces.
+
+        Raises
+        ------
+        AccessError
+            When one may not export.
+        StoreError
+            When it breaks off or cannot be written.
+        ServiceError
+            When the service does not answer.
+        """
+        target = Path(path).absolute()
+        target = target if target.suffix else target.with_suffix(".zip")
+        partial = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
+        with failing(target):
+            try:
+                with partial.open("xb") as file:
+                    self._client.fetch_file("/export", file, images=images)
+                    file.flush()
+                    os.fsync(file.fileno())
+                partial.replace(target)
+            finally:
+                with suppress(OSError):
+                    partial.unlink(missing_ok=True)
+        return target
+
+    # What names files and places of the machine where the project is kept: a program may not do that.
+
+    def relink(self, case: str, image: str, path: str | Path) -> None:
+        """Refuse: moved images are linked again where the project is kept."""
+        raise _kept_elsewhere("Moved images are linked again")
+
+    def index(self, url: str | Path, **options: Any) -> Any:
+        """Refuse: a place is indexed where the project is kept."""
+        raise _kept_elsewhere("A place is indexed")
+
+    def associate(self, **options: Any) -> Any:
+        """Refuse: what was indexed is attached to its images where the project is kept."""
+        raise _kept_elsewhere("What was indexed is attached")
+
+    def merge(self, path: str | Path) -> Any:
+        """Refuse: another copy of the project is taken in where this one is kept."""
+        raise _kept_elsewhere("Another copy of a project is taken in")
+
+    def build(self, cases: Mapping[str, SessionBuilder], **options: Any) -> Any:
+        """Refuse: sessions are built for readers where the project is kept."""
+        raise _kept_elsewhere("Sessions are built for readers")
+
     def close(self) -> None:
         """Save and close the open sessions, then the connections."""
         problems: list[NbannotError] = []
@@ -383,6 +423,13 @@ class RemoteProject(Shown):
             raise ReadOnlyError(
                 "The project was opened for reading only", hint="Open it without read_only=True."
             )
+
+
+def _kept_elsewhere(what: str) -> StoreError:
+    return StoreError(
+        f"{what} where the project is kept, not through the service",
+        hint="Open the project itself there, by its folder or database: see docs/hub.md.",
+    )
 
 
 def _submitted(told: Mapping[str, Any]) -> Callable[..., None]:

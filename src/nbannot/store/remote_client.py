@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import httpx
 
 TRIES = 5
+PATIENCE_S = 90.0
+"""No further try after so long: a service that takes requests and never answers must not hold a program for ever."""
 REQUEST_HEADER = "nbannot-request"
 """Where a request says in JSON what its file is for: addresses are logged, this header is not."""
 _AWAY = (429, 502, 503, 504)
@@ -113,13 +115,46 @@ class ServiceClient:
         headers = {"Content-Type": "application/octet-stream", REQUEST_HEADER: quote(json.dumps(fields))}
         return self._json(self._send("POST", path, pieces=pieces, headers=headers, timeout=600))
 
+    def fetch_file(self, path: str, target: Any, **fields: Any) -> None:
+        """Write the file that the answer to these fields is to an open file; asked once.
+
+        Raises
+        ------
+        StoreError
+            When it breaks off.
+        ServiceError
+            When the service does not answer.
+        """
+        import httpx
+
+        where = f"{self.root}/api/v1/projects/{self.project}{path}"
+        begun = False
+        try:
+            with self._client.stream("POST", where, **_body(fields), timeout=600) as answer:
+                begun = answer.is_success
+                if not begun:
+                    answer.read()
+                    raise self._error(answer)
+                for piece in answer.iter_bytes(1 << 20):
+                    target.write(piece)
+        except httpx.TransportError as cause:
+            if begun:
+                raise StoreError(
+                    "The service broke off in the middle",
+                    hint="Nothing was written. Perhaps a file of an image is missing there; its log says more.",
+                ) from cause
+            raise self._away() from cause
+
     def _send(self, method: str, path: str, *, pieces: Any = None, **options: Any) -> httpx.Response:
         import httpx
 
         where = f"/projects/{self.project}{path}" if path != "/me" else path
         problem: Exception | None = None
+        end = time.monotonic() + PATIENCE_S
         for attempt in range(TRIES):
             if attempt:
+                if time.monotonic() > end:
+                    break
                 time.sleep(random.uniform(0.5, 1) * 0.3 * 2**attempt)
             given = {**options, "content": pieces()} if pieces is not None else options
             try:
@@ -132,10 +167,13 @@ class ServiceClient:
             if answer.is_success:
                 return answer
             raise self._error(answer)
-        raise ServiceError(
+        raise self._away() from problem
+
+    def _away(self) -> ServiceError:
+        return ServiceError(
             f"The service at {urlsplit(self.root).netloc} does not answer",
             hint="This was not kept; everything kept before is safe. Try again when it is back.",
-        ) from problem
+        )
 
     def _error(self, answer: httpx.Response) -> NbannotError:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Batch, Edit
 from nbannot.session import Session
 from nbannot.session.state import State
+from nbannot.store import exchange
 from nbannot.store.core import UNDO_STEPS
 from nbannot.store.journal import Journal, Lease
 from nbannot.store.stored import StoredProject
@@ -54,6 +55,17 @@ def has_members(project: StoredProject) -> bool:
     """Return whether anybody has a role: a project without members is open to whoever opens it."""
     with project._core.database.reading() as connection:
         return connection.execute(tables().members.select().limit(1)).first() is not None
+
+
+def export_pieces(project: StoredProject, *, images: bool) -> Iterator[bytes]:
+    """Return the zip of ``project.export_to`` in pieces, as they are made.
+
+    Raises
+    ------
+    AccessError
+        When the actor may not export.
+    """
+    return exchange.export_pieces(project._core, project._actor, project._cases, images=images)
 
 
 def case_key(project: StoredProject, case: str) -> int:
