@@ -40,7 +40,7 @@ class Core:
     live
         What keeps the open sessions, by (actor, session id).
     images
-        Open images by id, policy (None: as they are) and name.
+        Open images by id, place, policy (None: as they are) and name.
     """
 
     database: Database
@@ -53,7 +53,7 @@ class Core:
         default_factory=weakref.WeakValueDictionary
     )
     lock: RLock = field(default_factory=RLock)
-    images: weakref.WeakValueDictionary[tuple[str, Policy | None, str], Image] = field(
+    images: weakref.WeakValueDictionary[tuple[str, str, Policy | None, str], Image] = field(
         default_factory=weakref.WeakValueDictionary
     )
     _locks: tuple[RLock, ...] = field(default_factory=lambda: tuple(RLock() for _ in range(64)))

@@ -12,6 +12,10 @@ from nbannot.store.cases import Cases
 from nbannot.store.configs import Configs
 from nbannot.store.core import Core
 
+Key = tuple[str, str, Policy | None, str]
+Opened = tuple[str, Image]
+"""The place of an image, and the image."""
+
 
 class Seen:
     """The images of cases, for one actor.
@@ -34,9 +38,9 @@ class Seen:
         DeidentificationError
             When the policy keeps one of them from the one who acts, or is not understood.
         """
-        found = self._shared(self._cases.images(case))
+        found = self._shared(case)
         if self._actor.may("case.headers", case):
-            return found
+            return tuple(image for _, image in found)
         policy = self._configs.of(case, role="reader").config.reader.policy
         if policy is None:
             raise DeidentificationError(
@@ -45,17 +49,22 @@ class Seen:
             )
         return self._after(policy, found)
 
-    def _shared(self, images: Sequence[Image]) -> tuple[Image, ...]:
-        with self._core.lock:
-            return tuple(self._core.images.setdefault((image.id, None, ""), image) for image in images)
+    def _shared(self, case: str) -> tuple[Opened, ...]:
+        images = self._cases.images(case)
+        # By place, too: an image that was opened before its files moved would look for them where they were.
+        places = {one.id: one.uri for one in self._cases.references(case)}
+        return tuple(self._share((image.id, places.get(image.id, ""), None, ""), image) for image in images)
 
-    def _after(self, policy: Policy, images: Sequence[Image]) -> tuple[Image, ...]:
+    def _after(self, policy: Policy, images: Sequence[Opened]) -> tuple[Image, ...]:
         made = []
-        for n, image in enumerate(images, 1):
-            name = f"Image {n}"
+        for n, (place, image) in enumerate(images, 1):
+            key = (image.id, place, policy, f"Image {n}")
             with self._core.lock:
-                known = self._core.images.get((image.id, policy, name))
-            seen = known if known is not None else seen_by_reader(image, policy, name=name)
-            with self._core.lock:
-                made.append(self._core.images.setdefault((image.id, policy, name), seen))
+                known = self._core.images.get(key)
+            seen = known if known is not None else seen_by_reader(image, policy, name=key[-1])
+            made.append(self._share(key, seen)[1])
         return tuple(made)
+
+    def _share(self, key: Key, image: Image) -> Opened:
+        with self._core.lock:
+            return key[1], self._core.images.setdefault(key, image)
