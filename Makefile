@@ -98,7 +98,7 @@ BROWSER_TESTS ?= tests/browser
 
 pytest-browser: setup chromium
 	@rm -f .pytest_cache/v/cache/lastfailed; status=0; \
-	$(BIN)/python -m pytest -q $(BROWSER_TESTS) -n 2 --dist worksteal --max-worker-restart 0 || status=$$?; \
+	$(BIN)/python -m pytest -q $(BROWSER_TESTS) -n 3 --dist worksteal --max-worker-restart 0 || status=$$?; \
 	if [ $$status = 1 ]; then \
 	  echo; echo "== The tests that failed are run once more, alone. A second failure stands. =="; \
 	  status=0; $(BIN)/python -m pytest -q $(BROWSER_TESTS) --last-failed --last-failed-no-failures none || status=$$?; \

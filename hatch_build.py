@@ -16,14 +16,18 @@ class RequireBrowserModule(BuildHookInterface):
         missing = [
             name
             for name in (
-                "viewer.js",
                 "loader.js",
+                "viewer.js",
+                "viewer.css",
                 "volume3d.js",
                 "forms.js",
-                "viewer.css",
+                "live.js",
                 "board.js",
                 "board.css",
-            )
+                "page.js",
+                "page.css",
+                "decode.js",
+            )  # fmt: skip
             if not (static / name).is_file()
         ]
         if missing:

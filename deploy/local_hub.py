@@ -6,6 +6,7 @@ import argparse
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,12 +45,28 @@ def main() -> int:
         print(f"\nhttp://127.0.0.1:{options.port}/  password: {password}")
         print("ada and ben are researchers, eva and finn are experts. Ctrl+C ends everything.\n", flush=True)
         command = [sys.executable, "-m", "jupyterhub", "-f", str(HERE / "jupyterhub_config.py")]
-        return subprocess.run(command, env=environment, cwd=folder, check=False).returncode
+        return run(command, environment, folder)
     except KeyboardInterrupt:
         return 0
     finally:
         if server is not None:
             server.stop()
+
+
+def run(command: list[str], environment: dict[str, str], folder: Path) -> int:
+    """Run the Hub; when it is to end, let it end its proxy, the service and the notebooks first."""
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
+    # In a session of its own: Ctrl+C reaches only this program, which tells the Hub once.
+    hub = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
+    try:
+        return hub.wait()
+    finally:
+        hub.terminate()
+        try:
+            hub.wait(30)
+        except subprocess.TimeoutExpired:
+            hub.kill()
 
 
 def prepare(folder: Path, url: str) -> None:
