@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -110,6 +111,8 @@ class Rooms:
     """
 
     def __init__(self, projects: Mapping[str, Any], *, recheck: float = RECHECK_S) -> None:
+        # Two threads that import it first at once, as after a restart, get half of it.
+        import_module("pydicom")
         self._projects = projects
         self._recheck = recheck
         self._rooms: dict[Key, Room] = {}
@@ -130,7 +133,9 @@ class Rooms:
         except Exception as error:
             if not isinstance(error, NbannotError):
                 log.exception("A case could not be opened: %s", type(error).__name__)
-            again = will_pass(error) or isinstance(error, ConflictError | ReadOnlyError)
+            # What nobody foresaw may pass, too; a page gives up by itself where it does not.
+            again = not isinstance(error, NbannotError) or will_pass(error)
+            again = again or isinstance(error, ConflictError | ReadOnlyError)
             await websocket.send_bytes(
                 pack({"type": "closing", "reason": LATER if again else why_not(error)})
             )
