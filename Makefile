@@ -92,11 +92,11 @@ postgresql:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || ./tests/install-packages \
 	  "The tests of shared projects need PostgreSQL; they start it themselves." postgresql
 
-# A test that fails in the run of two is run once more alone, for all to see. Status 1 is "tests failed"; anything
+# A test that fails in the run of three is run once more alone, for all to see. Status 1 is "tests failed"; anything
 # else (nothing collected, a crash, an interruption) is told as it is. Where nothing failed by name there is nothing to run.
 BROWSER_TESTS ?= tests/browser
 
-pytest-browser: setup chromium
+pytest-browser: setup chromium deploy/node_modules/.installed
 	@rm -f .pytest_cache/v/cache/lastfailed; status=0; \
 	$(BIN)/python -m pytest -q $(BROWSER_TESTS) -n 3 --dist worksteal --max-worker-restart 0 || status=$$?; \
 	if [ $$status = 1 ]; then \

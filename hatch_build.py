@@ -27,7 +27,7 @@ class RequireBrowserModule(BuildHookInterface):
                 "page.js",
                 "page.css",
                 "decode.js",
-            )  # fmt: skip
+            )
             if not (static / name).is_file()
         ]
         if missing:
