@@ -71,6 +71,9 @@ export interface SegmentRow {
   readonly note: string;
 }
 
+/** The values in a box, as in the table of boxes. */
+export type BoxValues = Pick<SegmentRow, "count" | "mean" | "sd" | "min" | "max" | "value_unit" | "note">;
+
 /** What would change: as runs in the buffer, or in slices to ask for. */
 export interface OperatedMessage {
   readonly type: "operated";
@@ -118,6 +121,10 @@ export type LiveMessage =
       readonly error: WireError | null;
     }
   | {
+      readonly type: "box_values"; readonly tab: string; readonly rid: number; readonly box: string;
+      readonly values: BoxValues | null; readonly error: WireError | null;
+    }
+  | {
       readonly type: "steps"; readonly tab: string; readonly rows: readonly StepRow[];
       readonly earlier: number; readonly later: number; readonly revision: number;
     };
@@ -126,6 +133,10 @@ export type LiveMessage =
 export type LiveRequest =
   | { readonly type: "operations" | "history" }
   | { readonly type: "segment_values"; readonly label: string; readonly units: Readonly<Record<string, string>> }
+  | {
+      readonly type: "box_values"; readonly rid: number; readonly box: string; readonly frame: number;
+      readonly units: Readonly<Record<string, string>>;
+    }
   | { readonly type: "codes"; readonly rid: number; readonly words: string; readonly cid: number | null }
   | {
       readonly type: "operate"; readonly rid: number; readonly op: string;
@@ -135,7 +146,7 @@ export type LiveRequest =
     }
   | { readonly type: "operate_apply" | "operate_cancel"; readonly rid: number };
 
-const TYPES = new Set(["operations", "operating", "operated", "operate_ended", "tools", "steps", "segment_values", "codes"]);
+const TYPES = new Set(["operations", "operating", "operated", "operate_ended", "tools", "steps", "segment_values", "box_values", "codes"]);
 
 export const isLive = (message: { readonly type: string }): message is LiveMessage => TYPES.has(message.type);
 

@@ -234,20 +234,28 @@ function boxSizes(box: BoxItem, geometry: GridGeometry): Found {
   return found;
 }
 
+/** The voxels in a box along an axis, from one up to but without another. */
+function boxRange({ index: [low, high] }: BoxItem, shape: Vec3, n: 0 | 1 | 2): readonly [from: number, until: number] {
+  const from = Math.max(Math.ceil(low[n] - 1e-9), 0);
+  return [from, Math.max(from, Math.min(Math.floor(high[n] + 1e-9), shape[n] - 1) + 1)];
+}
+
+/** How many voxels of an image of this shape have their centres in a box, on its sides included. */
+export function boxVoxels(box: BoxItem, shape: Vec3): number {
+  return ([0, 1, 2] as const).map((n) => boxRange(box, shape, n)).reduce((all, [from, until]) => all * (until - from), 1);
+}
+
 function boxValues(box: BoxItem, image: Measured): Found {
   if (image.color) return { note: COLOUR };
   const { shape } = image.geometry;
-  const [low, high] = box.index;
-  const from = (n: 0 | 1 | 2): number => Math.max(Math.ceil(low[n] - 1e-9), 0);
-  const to = (n: 0 | 1 | 2): number => Math.min(Math.floor(high[n] + 1e-9), shape[n] - 1);
-  const [j0, i0, wide] = [from(1), from(2), to(2) + 1 - from(2)];
-  const values = new Float64Array(Math.max(0, to(0) + 1 - from(0)) * Math.max(0, to(1) + 1 - j0) * Math.max(0, wide));
+  const [[k0, k1], [j0, j1], [i0, i1]] = [boxRange(box, shape, 0), boxRange(box, shape, 1), boxRange(box, shape, 2)];
+  const values = new Float64Array(boxVoxels(box, shape));
   let n = 0;
-  for (let k = from(0); k <= to(0); k++) {
+  for (let k = k0; k < k1; k++) {
     const slice = image.slices(k);
     if (!slice) return summary(null, image);
-    for (let j = j0; j <= to(1); j++)
-      for (let i = i0; i < i0 + wide; i++) values[n++] = slice[j * shape[2] + i]!;
+    for (let j = j0; j < j1; j++)
+      for (let i = i0; i < i1; i++) values[n++] = slice[j * shape[2] + i]!;
   }
   return summary(values, image);
 }

@@ -371,9 +371,9 @@ export interface ByeMessage {
 export type BrowserMessage =
   | HelloMessage | EditMessage | GetMessage | CancelMessage | FocusMessage | SyncMessage | ByeMessage | ModuleMessage | LiveRequestMessage;
 
-/** Operations, steps of the history, numbers of segments, codes; see channel/live.ts. */
+/** Operations, steps of the history, numbers of segments and boxes, codes; see channel/live.ts. */
 export interface LiveRequestMessage {
-  readonly type: "operations" | "history" | "operate" | "operate_apply" | "operate_cancel" | "segment_values" | "codes";
+  readonly type: "operations" | "history" | "operate" | "operate_apply" | "operate_cancel" | "segment_values" | "box_values" | "codes";
   readonly tab: string;
 }
 

@@ -1,5 +1,5 @@
-/** What is written beside a shape. */
-import type { ShapeItem } from "../model/protocol";
+/** What is written beside shapes and boxes. */
+import type { BoxItem, ShapeItem } from "../model/protocol";
 import type { Seat } from "../tools/shapes/seat";
 import type { Pane } from "./pane";
 
@@ -17,4 +17,25 @@ export function caption(item: ShapeItem, seat: Seat, pane: Pane): readonly strin
   const whole = item.kind === "probe" || pane.selection.includes(item.id);
   const [first = "", ...more] = whole ? statistics.lines(item, pane) : [statistics.size(item, pane)];
   return [[name, first, item.text].filter(Boolean).join("  "), ...more];
+}
+
+/** The lines beside a box: its label; of a chosen one also its size and the values inside. */
+export function boxCaption(box: BoxItem, pane: Pane): readonly string[] {
+  const [first = "", ...more] = pane.selection.includes(box.id) ? pane.scene.boxNumbers.lines(box, pane) : [];
+  return [[box.label, first].filter(Boolean).join(" "), ...more];
+}
+
+export const LETTER = 6.4;
+export const LEADING = 15;
+export const BESIDE = 10;
+
+/** Where lines stand beside the top of a box, px: on its right, where there is no room on its left, else within the view. */
+export function besideBox(
+  lines: readonly string[], [left, top, right]: readonly [number, number, number], view: { readonly width: number; readonly height: number },
+): { readonly x: number; readonly y: number; readonly end: boolean } {
+  const wide = Math.max(0, ...lines.map(({ length }) => length)) * LETTER;
+  const y = Math.max(LEADING, Math.min(top + 4, view.height - lines.length * LEADING));
+  if (right + BESIDE + wide <= view.width) return { x: Math.max(BESIDE, right + BESIDE), y, end: false };
+  if (left - BESIDE - wide >= 0) return { x: Math.min(view.width - BESIDE, left - BESIDE), y, end: true };
+  return { x: Math.max(BESIDE, view.width - BESIDE - wide), y, end: false };
 }

@@ -6,6 +6,7 @@ import type { Pair } from "../tools/frame";
 import { handles, type PlaneLine } from "../tools/rotate";
 import type { Pointer } from "../tools/tool";
 import { BrushMarks } from "./brushmarks";
+import { besideBox, boxCaption, LEADING } from "./captions";
 import { h, s, setAttribute, setText } from "./dom";
 import { frameText } from "./frames";
 import {
@@ -153,11 +154,12 @@ export class Overlay {
       ? pane.boxes.filter((box) => !unseen.has(box.label) && !hidden.includes(box.id) && boxShown(box, frame, pane.image.id, pane.time, pane.geometry))
       : [];
     const place = frame.axis === null ? [frame.centre, frame.right, frame.down] : frame.slice;
-    const key = JSON.stringify([shown, [...colors], pane.selection, tool, place, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
+    const captions = shown.map((box) => boxCaption(box, pane));
+    const key = JSON.stringify([shown, captions, [...colors], pane.selection, tool, place, screen.pan, screen.mmPerPx, screen.width, screen.height, pane.image.id]);
     if (key === this.#boxKey) return;
     this.#boxKey = key;
     this.#boxes.replaceChildren(
-      ...shown.map((box) => boxShape(box, pane, screen, colors.get(box.label) ?? "#ffffff", pane.selection.includes(box.id))),
+      ...shown.map((box, n) => boxShape(box, pane, screen, colors.get(box.label) ?? "#ffffff", captions[n]!)),
     );
   }
 
@@ -220,19 +222,23 @@ function linePath({ from, to }: ReferenceLine, screen: Screen): string {
   return `M${toPx(screen, from).map(fixed).join(" ")}L${toPx(screen, to).map(fixed).join(" ")}`;
 }
 
-function boxShape(box: BoxItem, pane: Pane, screen: Screen, color: string, selected: boolean): SVGGElement {
+function boxShape(box: BoxItem, pane: Pane, screen: Screen, color: string, [first = "", ...more]: readonly string[]): SVGGElement {
   const { frame } = screen;
+  const selected = pane.selection.includes(box.id);
   const corners = boxOutline(box.index, frame, pane.geometry).map((corner) => toPx(screen, corner));
   const outline = corners.map((corner) => corner.map(fixed).join(",")).join(" ");
   const [left, top, right, bottom] = ([[Math.min, 0], [Math.min, 1], [Math.max, 0], [Math.max, 1]] as const)
     .map(([end, n]) => end(...corners.map((corner) => corner[n]))) as [number, number, number, number];
-  const size = selected ? pane.scene.statistics.size(box, pane) : "";
   const group = s(
     "g", { class: `nbannot-box${selected ? " nbannot-selected" : ""}`, stroke: color, "data-nbannot-box": box.id },
     s("polygon", { points: outline, class: "nbannot-box-shadow" }),
     s("polygon", { points: outline }),
-    s("text", { x: fixed(left), y: fixed(top - 5), fill: color }, `${box.label} ${size}`.trim()),
+    s("text", { x: fixed(left), y: fixed(top - 5), fill: color, "data-nbannot-caption": box.id }, first),
   );
+  const at = besideBox(more, [left, top, right], screen);
+  more.forEach((line, n) => group.append(s("text", {
+    x: fixed(at.x), y: fixed(at.y + n * LEADING), fill: color, "text-anchor": at.end ? "end" : "start", "data-nbannot-caption": box.id,
+  }, line)));
   if (selected && frame.axis !== null) {
     const roomy = Math.min(right - left, bottom - top) >= EDGE_HANDLES;
     for (const handle of HANDLES) {

@@ -67,7 +67,8 @@ export interface PaneOwner {
   readonly boxes: readonly BoxItem[];
   readonly shapes: readonly ShapeItem[];
   /** What is measured of items: all of it, or the size alone. */
-  readonly statistics: { lines(item: ShapeItem, pane: Pane): readonly string[]; size(item: ShapeItem | BoxItem, pane: Pane): string };
+  readonly statistics: { lines(item: ShapeItem | BoxItem, pane: Pane): readonly string[]; size(item: ShapeItem, pane: Pane): string };
+  readonly boxNumbers: { lines(box: BoxItem, pane: Pane): readonly string[] };
   selected: string | null;
   readonly preview: PreviewLayer | null;
   pick: Pick | null;

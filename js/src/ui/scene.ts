@@ -23,6 +23,7 @@ import { percentileOf, presetsOf, type Preset } from "./presets";
 import type { Source } from "./source";
 import { Spaces } from "./spaces";
 import { ownWindow, windowOf, withWindow } from "./windows";
+import { BoxNumbers } from "./boxnumbers";
 import { Statistics } from "./statistics";
 import { rgb } from "./rgb";
 
@@ -68,6 +69,7 @@ export class Scene implements PaneOwner {
   /** Boxes and shapes that are being moved together, by id. */
   #carried: ReadonlyMap<string, BoxItem | ShapeItem> = new Map();
   readonly statistics = new Statistics();
+  readonly boxNumbers: BoxNumbers;
   /** The point of a shape that was taken hold of last. */
   point: { readonly id: string; readonly n: number } | null = null;
   drawing: Drawing | null = null;
@@ -99,6 +101,7 @@ export class Scene implements PaneOwner {
     readonly view: ViewStore,
     private readonly events: SceneEvents,
   ) {
+    this.boxNumbers = new BoxNumbers(source, () => events.repaint());
     this.keys = new Keymap([], {}, source.terms?.allows);
   }
 

@@ -4,7 +4,7 @@ import type { Pair } from "../tools/frame";
 import { FORMS } from "../tools/shapes/kinds";
 import { shownShapes, type Seated } from "../tools/shapes/hit";
 import { isLoose, type Seat } from "../tools/shapes/seat";
-import { caption } from "./captions";
+import { BESIDE, caption, LEADING, LETTER } from "./captions";
 import { h, s, setAttribute, setText } from "./dom";
 import type { Screen } from "./screen";
 import type { Pane } from "./pane";
@@ -269,10 +269,6 @@ function handlesOf(rows: readonly Row[], pane: Pane, mmPerPx: number): Grip[] {
     });
   });
 }
-
-const LETTER = 6.4;
-const LEADING = 15;
-const BESIDE = 10;
 
 /** The caption of a shape, and the names of its landmarks. */
 function textsOf(row: Row, pane: Pane, screen: Screen): SVGElement[] {

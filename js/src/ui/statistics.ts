@@ -86,10 +86,10 @@ interface Known {
 /** The lines of many items, each measured once for what is shown. */
 export class Statistics {
   readonly #known = new WeakMap<ShapeItem | BoxItem, Known>();
-  readonly #sizes = new WeakMap<ShapeItem | BoxItem, string>();
+  readonly #sizes = new WeakMap<ShapeItem, string>();
 
-  /** The size of an item, its first line, for which no voxels are read. */
-  size(item: ShapeItem | BoxItem, pane: PaneImage): string {
+  /** The size of a shape, its first line, for which no voxels are read. */
+  size(item: ShapeItem, pane: PaneImage): string {
     const known = this.#sizes.get(item);
     if (known !== undefined) return known;
     const found = measure(item, { geometry: pane.geometry, color: false, unit: unitOf(pane.image, pane.view.value), slices: () => undefined });

@@ -30,7 +30,9 @@ from nbannot.model.masks import Mask
 
 Post = Callable[..., None]
 Found = Preview | Edit | None
-KINDS = ("operations", "operate", "operate_apply", "operate_cancel", "history", "segment_values", "codes")
+KINDS = (
+    "operations", "operate", "operate_apply", "operate_cancel", "history", "segment_values", "box_values", "codes",
+)  # fmt: skip
 OUTLINES = ("fill_between_shapes", "fill_shapes")
 """Operations on shapes by their ids; they are applied at once, like `OUTLINE`."""
 OUTLINE = "outline_segments"
@@ -145,6 +147,8 @@ class Operating:
             self._post({"type": "steps", "tab": tab, **self._steps.json()})
         elif kind == "segment_values":
             self._values.ask(tab, str(content["label"]), content.get("units") or {})
+        elif kind == "box_values":
+            self._values.ask_box(tab, content)
         elif kind == "codes":
             ask_codes(tab, content, lambda message: self._post(message))
         elif kind == "operate":

@@ -6,6 +6,7 @@ import { STATUSES } from "../../tools/statuses";
 import { freshId } from "../../tools/tool";
 import { AttributeForm } from "./attributes";
 import { h, listen } from "../dom";
+import type { Pane } from "../pane";
 import type { Scene } from "../scene";
 import { drawnSlice } from "../voxels";
 
@@ -18,6 +19,13 @@ interface Subject {
   readonly label: LabelItem;
   readonly item: Answered | null;
   readonly place: TagPlace | null;
+}
+
+/** The slice k that a pane shows; across the slices the one under the crosshair. */
+function shownSlice({ geometry, cursor, slice, image }: Pane): number {
+  // The planes of a stack are turned over without the crosshair.
+  if (geometry.kind === "stack") return slice;
+  return Math.min(Math.max(Math.round(geometry.toIndex(cursor)[0]), 0), image.shape[0] - 1);
 }
 
 /** The edit that gives a subject other answers: a tag is made with the first, and goes with the last. */
@@ -183,7 +191,7 @@ export class AnswersPanel {
     const { scene } = this;
     const { image } = scene.pane;
     const frame = image.frames > 1;
-    const index = frame ? scene.pane.time : Math.round(scene.pane.geometry.toIndex(scene.pane.cursor)[0]);
+    const index = frame ? scene.pane.time : shownSlice(scene.pane);
     const places: readonly (readonly [LabelItem["scope"][number], TagPlace, string])[] = [
       ["case", { scope: "case", image: "", index: null, lesion: "" }, ""],
       ["series", { scope: "series", image: image.id, index: null, lesion: "" }, "this series"],
