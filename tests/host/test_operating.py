@@ -586,23 +586,3 @@ def test_values_of_a_label_in_suv_and_of_an_image_that_cannot_be_read() -> None:
     assert message["rows"] == [] and message["error"]["kind"] == "OSError"
     assert "secret" not in str(message)
     tab.channel.close()
-
-
-def test_values_in_a_box_are_those_of_the_table(document: Document, tab: Tab) -> None:
-    solid = nb.Box("liver", ((1, 2.5, 3), (3, 7, 8.5)), id="solid")
-    boxes = [solid, nb.Box("liver", ((2, 0, 0), (2, 9, 9)), id="flat")]
-    for box in boxes:
-        document.add(box)
-    table = nb.table(document, "boxes")
-    for rid, box in enumerate(boxes, 1):
-        tab.send("box_values", rid=rid, box=box.id, frame=0, units={})
-    for rid, box in enumerate(boxes, 1):
-        message, _ = tab.wait("box_values", rid)
-        assert (message["tab"], message["box"], message["error"]) == ("T", box.id, None)
-        values, row = message["values"], table.loc[box.id]
-        assert values["count"] == row["voxels"] and values["sd"] > 0
-        for name in ("mean", "sd", "min", "max", "value_unit", "note"):
-            assert values[name] == row[name], name
-    tab.send("box_values", rid=9, box="gone", frame=0, units={})
-    message, _ = tab.wait("box_values", 9)
-    assert message["values"] is None and "gone" in message["error"]["message"]
