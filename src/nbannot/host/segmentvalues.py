@@ -12,6 +12,7 @@ from nbannot.model.document import Document
 from nbannot.model.masks import Mask
 from nbannot.model.measures import measure_segments
 
+_MOST = 64
 _NUMBERS = ("count", "volume", "area", "unit", "mean", "sd", "min", "max", "value_unit", "note")
 
 
@@ -39,6 +40,8 @@ class SegmentValues:
         """Work out the numbers of a label (its id); ``units``: the unit that images are shown in, by id."""
         with self._lock:
             self._asked[tab] = (label, units)
+            while len(self._asked) > _MOST:
+                del self._asked[next(iter(self._asked))]
             if self._working:
                 return
             self._working = True
