@@ -85,6 +85,8 @@ def for_reader(project: Any, error: NbannotError) -> Json | None:
         return Words("", "").error({"kind": type(error).__name__})  # the database is away
     if type(error) is NbannotError:
         return dict(error.payload)  # of what was asked, not of what is kept
+    if isinstance(error, KeyError):
+        return {"kind": "UnknownItemError", "message": "There is nothing here for you", "hint": ""}
     told = Words("", "").error(error)
     for name in sorted(numbers, key=len, reverse=True):
         words = Words(name, f"Case {numbers[name]}")
