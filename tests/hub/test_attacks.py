@@ -352,3 +352,66 @@ def test_a_socket_whose_login_ends_is_closed(served: Served, project: Any) -> No
             while True:
                 socket.recv(timeout=20)
         assert over.value.rcvd is not None and over.value.rcvd.code == 4401
+
+
+def test_a_reader_is_told_no_name_by_any_route(served: Served, project: Any) -> None:
+    project.tasks.assign([SECRET], ["eva"])
+    task = project.tasks.table("eva", SECRET)["task"].iloc[0]
+    project.comments.add(SECRET, "Look again", task=task)
+    project.acting_as("eva").tasks.begin(task)
+    project.acting_as("eva").be(SECRET, {"frame": 0})
+    for method, path, body in (
+        ("POST", f"/tasks/{task}/begin", {}), ("GET", f"/tasks/{task}/readings", None),
+        ("POST", f"/tasks/{task}/review", {"verdict": "accept"}), ("POST", f"/tasks/{task}/unassign", {}),
+        ("POST", "/sessions/history", {"case": SECRET}), ("POST", "/sessions/find", {"case": SECRET}),
+        ("POST", "/sessions/history", {"case": "guess"}), ("POST", "/sessions/find", {"case": "guess"}),
+        ("POST", "/cases/open", {"case": SECRET}),
+    ):  # fmt: skip
+        answer = ask(served, method, P + path, "eva", **({} if body is None else {"json": body}))
+        assert answer.status_code in (403, 404), path  # `ask` looks for the name
+    for path in ("/sessions/find", "/comments/find", "/presence", "/tasks/find"):
+        answer = ask(served, "POST", P + path, "eva", json={})
+        assert answer.status_code == 200 and answer.json()["rows"]
+        assert SECRET not in answer.text and '"ada"' not in answer.text
+    before = rows(project, "mallory")
+    assert (
+        httpx.get(f"{served.url}{P}/reading", cookies={"name": "mallory"}, trust_env=False).status_code == 404
+    )
+    assert rows(project, "mallory") == before + 1
+
+
+def test_files_are_taken_only_of_who_may_send_them(served: Served) -> None:
+    asked = {REQUEST_HEADER: quote(json.dumps({"case": "new", "images": []}))}
+    for path in ("/cases", "/sessions/adopt"):
+        # Refused before it is read: it would be too large otherwise.
+        sent = {"content": b"\0" * (SMALL.upload_bytes + 1), "headers": asked}
+        assert ask(served, "POST", P + path, "eva", **sent).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"time": 1e300}, {"time": "now"}, {"time": -1}, {"tool": {}}, {"origin": 3}]
+)
+def test_an_edit_that_no_table_can_show_is_refused(
+    served: Served, project: Any, wrong: dict[str, Any]
+) -> None:
+    told = ask(served, "POST", f"{P}/sessions/open", "ben", json={"case": "c1"}).json()
+    item = {"type": "label", "id": "l1", "name": "new", "color": "#ff0000"}
+    frame = pack(
+        {"base": 0, "edit": {"kind": "put", "item": item, "id": "e1", **wrong}, "lease": told["lease"]}
+    )
+    assert ask(served, "POST", f"{P}/sessions/{told['key']}/edits", "ben", content=frame).status_code == 422
+    assert len(project.cases) == 2
+
+
+def test_a_comment_is_not_put_on_somebody_elses_task(served: Served, project: Any) -> None:
+    task = project.tasks.table("eva")["task"].iloc[0]
+    said = {"case": "c1", "text": "From the study team", "task": task}
+    assert ask(served, "POST", f"{P}/comments", "ben", json=said).status_code == 404
+    assert ask(served, "POST", f"{P}/comments", "ada", json=said).status_code == 200
+
+
+def test_strangers_begin_few_logins(project: Any) -> None:
+    limits = Limits(stranger_per_second=0.01, stranger_burst=2)
+    with serving({"study": project}, pages=page_routes(), limits=limits) as served:
+        answers = [httpx.get(served.url + "/", trust_env=False).status_code for _ in range(4)]
+    assert answers[0] != 429 and answers[-1] == 429

@@ -16,12 +16,14 @@ from nbannot.host.lanes import Lane, will_pass
 from nbannot.host.messages import (
     PROTOCOL,
     Json,
+    by_hand,
     document_json,
     edit_json,
     error_json,
     header_bytes,
     image_json,
     info_bytes,
+    short,
 )
 from nbannot.host.operating import KINDS, Operating
 from nbannot.host.pixels import Part, encode_labels, encode_parts
@@ -42,6 +44,7 @@ _MAX_LANES = 64
 _MAX_KEYS = 256
 _MAX_QUEUE = 4096
 _MAX_PLACES = 32
+_MAX_NAME = 200
 
 # Jupyter drops messages above 1000 a second, so a loop of edits becomes one state message.
 _BURST = 100
@@ -137,7 +140,7 @@ class Channel:
         self._burst: list[float] = []
         self._behind: float | None = None
         self._operating = operating or Operating(document, dict)
-        self._operating.connect(self._post)
+        self._operating.connect(self._post, self._guard)
         document.edited.connect(self._on_edited)
         document.extended.connect(self._on_extended)
 
@@ -168,17 +171,17 @@ class Channel:
     def _dispatch(self, content: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> None:
         kind = content.get("type")
         if kind in KINDS:
-            self._operating.receive(str(content["tab"]), content)
+            self._operating.receive(short(content["tab"], _MAX_NAME), content)
             return
         if kind not in ("hello", "edit", "get", "cancel", "focus", "sync", "bye"):
             return
-        tab = str(content["tab"])
+        tab = short(content["tab"], _MAX_NAME)
         if kind == "hello":
             self._hello(tab, int(content["next"]))
         elif kind == "edit":
             self._edit(tab, int(content["seq"]), content["edit"], buffers)
         elif kind == "get":
-            keys = [str(key) for key in content["keys"]]
+            keys = [short(key, 2 * _MAX_NAME) for key in content["keys"]]
             self._get(tab, int(content["rid"]), keys, urgent=bool(content.get("urgent")))
         elif kind == "cancel":
             self._cancel(tab, int(content["rid"]))
@@ -338,8 +341,7 @@ class Channel:
         if kind == "jump":
             return next(reversed(self._document.jump(str(data["to"]), id=id)), None)
         edit = decode_edit(data, buffers)
-        # Who and how is not for the browser to say.
-        return self._document.apply(replace(edit, author="", origin="hand", undoes=None))
+        return self._document.apply(by_hand(edit))
 
     def _remove_label(self, label: str, id: str) -> Edit:
         """Delete a label with its uses: only here are all its voxels."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from threading import Thread
+from threading import BoundedSemaphore, Thread
 from typing import Any
 
 from nbannot.errors import EditError
@@ -14,10 +14,23 @@ from nbannot.host.messages import Json, error_json
 MOST = 200
 """Codes in one answer."""
 
+_THREADS = BoundedSemaphore(4)
+
 
 def ask_codes(tab: str, content: Mapping[str, Any], post: Callable[[Json], None]) -> None:
     """Answer a ``codes`` message of a tab: ``{words, cid, rid}``; neither words nor group: groups only."""
-    Thread(target=_answer, args=(tab, content, post), name="nbannot-codes", daemon=True).start()
+
+    def work() -> None:
+        try:
+            _answer(tab, content, post)
+        finally:
+            _THREADS.release()
+
+    # Who asks faster than is answered waits for the answer.
+    if _THREADS.acquire(blocking=False):
+        Thread(target=work, name="nbannot-codes", daemon=True).start()
+    else:
+        _answer(tab, content, post)
 
 
 def _answer(tab: str, content: Mapping[str, Any], post: Callable[[Json], None]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from nbannot.errors import NbannotError
+from nbannot.errors import EditError, NbannotError
 from nbannot.formats import header, image_info
 from nbannot.model.codec import encode_edit, encode_item
 from nbannot.model.document import Document
@@ -116,6 +117,27 @@ def edit_json(edit: Edit) -> tuple[Json, list[bytes]]:
     kept: list[bytes] = []
     _thin(data, edit, buffers, kept)
     return data, kept
+
+
+def by_hand(edit: Edit) -> Edit:
+    """Return an edit of the browser, whose place it is not to say who made it, how, or that it comes later."""
+    if isinstance(edit, Batch):
+        edit = replace(edit, edits=tuple(by_hand(part) for part in edit.edits))
+    return replace(edit, author="", origin="hand", undoes=None, time=min(edit.time, time.time()))
+
+
+def short(text: Any, most: int) -> str:
+    """Return a text of the browser that is kept until it is answered.
+
+    Raises
+    ------
+    EditError
+        When it is too long for what it names.
+    """
+    found = str(text)
+    if len(found) > most:
+        raise EditError("A message of the browser holds a name that is too long")
+    return found
 
 
 def _thin(data: Json, edit: Edit, buffers: Sequence[bytes], kept: list[bytes]) -> None:

@@ -89,6 +89,7 @@ class Operating:
         self._document = document
         self._view = view
         self._post: Post = lambda *_: None
+        self._guard: Callable[[], None] = lambda: None
         self._tools: dict[str, OwnTool] = {}
         self._steps = Steps(document)
         self._values = SegmentValues(document, lambda message: self._post(message))
@@ -99,9 +100,9 @@ class Operating:
         self._next: _Task | None = None
         self._ready: _Ready | None = None
 
-    def connect(self, post: Post) -> None:
-        """Say where messages go: ``post(content, buffers)``."""
-        self._post = post
+    def connect(self, post: Post, guard: Callable[[], None]) -> None:
+        """Say where messages go, ``post(content, buffers)``, and what is called before each edit and may refuse it."""
+        self._post, self._guard = post, guard
 
     def close(self) -> None:
         """Stop what runs as soon as it tells of its progress; nothing is changed."""
@@ -272,6 +273,7 @@ class Operating:
         if ready is None:
             return self._end(task, nothing=True)
         if isinstance(ready, Edit):
+            self._guard()
             return self._end(task, edit=self._document.apply(ready).id)
         if ready.found.count == 0:
             return self._end(task, nothing=True)
@@ -468,6 +470,7 @@ class Operating:
     def _edit(self, ready: _Ready) -> str | None:
         """Make the change one edit and return its id."""
         document, found, mask = self._document, ready.found, ready.found.mask
+        self._guard()
         with document.lock:
             if ready.label is not None:
                 paint = Paint(mask.id, found.box, found.runs, tool=ready.tool, origin="hand")

@@ -12,6 +12,7 @@ from nbannot.model.document import Document
 from nbannot.model.masks import Mask
 from nbannot.model.measures import measure, measure_segments
 
+_MOST = 64
 _NUMBERS = ("count", "volume", "area", "unit", "mean", "sd", "min", "max", "value_unit", "note")
 _BOX_NUMBERS = ("count", "mean", "sd", "min", "max", "value_unit", "note")
 
@@ -66,6 +67,8 @@ class SegmentValues:
 
         with self._lock:
             self._asked[tab, box] = found
+            while len(self._asked) > _MOST:
+                del self._asked[next(iter(self._asked))]
             if self._working:
                 return
             self._working = True

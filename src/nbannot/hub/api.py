@@ -26,7 +26,9 @@ from nbannot.hub.guard import NOTE
 from nbannot.hub.login import Visitor
 from nbannot.hub.observe import tell
 from nbannot.hub.service import Service
+from nbannot.hub.telling import for_reader
 from nbannot.store.remote_client import REQUEST_HEADER
+from nbannot.store.served import check
 from nbannot.store.wire import FRAME, pack, unpack
 
 Kind = Literal["text", "int", "names", "number", "bool", "texts", "list", "object", "any"]
@@ -144,6 +146,8 @@ class Endpoint:
         "json", "frame" (message of the fields, and buffers) or "file".
     gives
         "json", "frame", "file" or "pieces" (of a file).
+    needs
+        Action that is asked for before a file is taken, so that not everybody can fill the disk.
     """
 
     method: str
@@ -154,6 +158,7 @@ class Endpoint:
     body: Mapping[str, Field] = field(default_factory=dict)
     takes: Literal["json", "frame", "file"] = "json"
     gives: Literal["json", "frame", "file", "pieces"] = "json"
+    needs: str = ""
 
     def route(self, service: Service) -> Route:
         """Return the route of the endpoint."""
@@ -179,7 +184,20 @@ async def handled(request: Request, endpoint: Endpoint, service: Service) -> Res
                 await to_thread.run_sync(_unlink, call.file)
     except NbannotError as error:
         await service.refused(error, request, visitor)
-        return replies.of_error(error)
+        if visitor is None:
+            return replies.of_error(error)
+        name, person = request.path_params.get("project", ""), visitor.person
+        return await to_thread.run_sync(_told, service, name, person, error, limiter=service.threads)
+
+
+def _told(service: Service, name: str, person: str, error: NbannotError) -> Response:
+    """Return an error as an answer; who may not know the names of cases is told none."""
+    project = service.projects.get(name)
+    return replies.of_error(error, None if project is None else for_reader(project.acting_as(person), error))
+
+
+def _needed(service: Service, name: str, person: str, action: str) -> None:
+    check(service.project(name, person)[1], action)
 
 
 def _run(endpoint: Endpoint, call: Call) -> Response:
@@ -211,6 +229,8 @@ async def _read(request: Request, endpoint: Endpoint, service: Service, visitor:
         return call
     limits, note = service.limits, request.scope[NOTE]
     if endpoint.takes == "file":
+        asked = (service, request.path_params["project"], visitor.person, endpoint.needs)
+        await to_thread.run_sync(_needed, *asked, limiter=service.threads)
         note["limit"] = limits.upload_bytes
         call.data = {**call.data, **_fields(_asked(request), endpoint.body)}
         call.file = await _kept(request)

@@ -8,6 +8,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+TEAM = "Study team"
+"""What readers are told instead of the name of anybody else."""
+_PEOPLE = frozenset({"author", "resolved", "writer"})
+
+
 def knows_names(project: Any) -> bool:
     """Return whether the actor may know the names of cases."""
     return bool(project.people.allowed("project.read"))
@@ -19,6 +24,8 @@ def neutral(project: Any, table: pd.DataFrame) -> pd.DataFrame:
         return table
     numbers = numbers_of(project)
     table = table.assign(case=[f"Case {numbers.get(name, '?')}" for name in table["case"]])
+    for column in _PEOPLE & set(table.columns):
+        table[column] = [name if name in ("", project.author) else TEAM for name in table[column]]
     return table.drop(columns=[name for name in ("batch", "assigned_by", "subject") if name in table])
 
 

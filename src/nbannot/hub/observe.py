@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,11 @@ def start_logging(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # Their words may be of a header, or of what somebody wrote.
+    logging.captureWarnings(True)
+    threading.excepthook = lambda thrown: tell(
+        "thread", level=logging.ERROR, kind=thrown.exc_type.__name__, where=_where(thrown.exc_traceback)
+    )
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "nbannot"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -81,6 +81,7 @@ async def _page(request: Request) -> Response:
     request.scope[NOTE]["route"] = "/"
     service = request.app.state.service
     if await service.login.visitor(request) is None:
+        service.spend_as_stranger(request)
         answer: Response = await service.login.begin(request)
         return answer
     return HTMLResponse(await to_thread.run_sync(shell, service.place.prefix))
@@ -100,15 +101,16 @@ async def _static(request: Request) -> Response:
 async def _reading(request: Request) -> Response:
     """Answer with the tasks of the one who asks, under neutral names."""
     request.scope[NOTE]["route"] = _READING
-    service = request.app.state.service
+    service, visitor = request.app.state.service, None
     try:
         visitor = await service.let_in(request)
+        tasks = await to_thread.run_sync(_look, service, request, visitor.person, limiter=service.threads)
     except NbannotError as error:
-        await service.refused(error, request, None)
+        await service.refused(error, request, visitor)
         raise
+    return JSONResponse({"tasks": tasks})
 
-    def look() -> list[dict[str, Any]]:
-        _, project = service.project(request.path_params["project"], visitor.person)
-        return my_tasks(project)
 
-    return JSONResponse({"tasks": await to_thread.run_sync(look, limiter=service.threads)})
+def _look(service: Any, request: Request, person: str) -> list[dict[str, Any]]:
+    _, project = service.project(request.path_params["project"], person)
+    return my_tasks(project)

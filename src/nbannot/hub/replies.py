@@ -50,10 +50,11 @@ def refusal(
     return JSONResponse(body, status, headers=dict(headers or {}))
 
 
-def of_error(error: NbannotError) -> JSONResponse:
-    """Return an error of nbannot as an answer."""
+def of_error(error: NbannotError, said: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return an error of nbannot as an answer, in its own words or in those given."""
     headers = {"retry-after": str(error.seconds)} if isinstance(error, SlowDownError) else None
-    return JSONResponse({"error": payload(error)}, status_of(error), headers=headers)
+    body = {"error": payload(error) if said is None else dict(said)}
+    return JSONResponse(body, status_of(error), headers=headers)
 
 
 def not_found() -> JSONResponse:

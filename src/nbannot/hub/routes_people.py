@@ -10,7 +10,7 @@ from typing import Any
 
 from nbannot.errors import AccessError, UnknownItemError
 from nbannot.hub.api import Call, Endpoint, Field
-from nbannot.hub.neutral import neutral, neutral_task
+from nbannot.hub.neutral import knows_names, neutral, neutral_task
 from nbannot.session.state import capture
 from nbannot.store.served import check, export_pieces, session_told
 from nbannot.store.tasks import Task
@@ -44,7 +44,8 @@ def _revoke(call: Call) -> None:
 
 def _allowed(call: Call) -> Any:
     found = call.project.people.allowed(call.data["action"], call.data["case"], person=call.data["person"])
-    return {"allowed": found.allowed, "reason": found.reason}
+    # A reason names the cases that a role holds for.
+    return {"allowed": found.allowed, "reason": found.reason if knows_names(call.project) else ""}
 
 
 def _tasks(call: Call) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nbannot.errors import NbannotError, StoreError, UnknownItemError
 from nbannot.hub.api import Call, Endpoint, Field
+from nbannot.hub.neutral import neutral
 from nbannot.hub.uploads import images_of, labels_of, unpacked
 from nbannot.model.image import Image
 from nbannot.session.files import load
@@ -138,7 +139,9 @@ def _adopt(call: Call) -> None:
 
 
 def _sessions(call: Call) -> Any:
-    return table_to_json(call.project.sessions(call.data["case"]))
+    if call.data["case"] is not None:
+        check(call.project, "project.read")
+    return table_to_json(neutral(call.project, call.project.sessions(call.data["case"])))
 
 
 def _take_over(call: Call) -> Any:
@@ -178,7 +181,9 @@ def _page(call: Call) -> Any:
 
 def _history(call: Call) -> Any:
     given = dict(call.data)
-    return table_to_json(call.project.history(given.pop("case"), **given))
+    case = given.pop("case")
+    check(call.project, "project.read")
+    return table_to_json(call.project.history(case, **given))
 
 
 _CASE = {"case": Field(most=300)}
@@ -192,7 +197,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{P}/cases/names", _names, "The names of the cases"),
     Endpoint(
         "POST", f"{P}/cases", _add_case, "Add a case with its images, as a zip",
-        body={**_CASE, "labels": Field("list", ()), "images": Field("list")}, takes="file",
+        body={**_CASE, "labels": Field("list", ()), "images": Field("list")}, takes="file", needs="case.add",
     ),
     Endpoint("POST", f"{P}/cases/open", _open_case, "The images of a case, without pixels", body=_CASE),
     Endpoint(
@@ -204,7 +209,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", f"{P}/sessions/history", _history, "The edits of a session as a table", body=_WHICH),
     Endpoint(
         "POST", f"{P}/sessions/adopt", _adopt, "Take a session in that was made elsewhere (.nbs)",
-        body={**_CASE, "images": Field("texts")}, takes="file",
+        body={**_CASE, "images": Field("texts")}, takes="file", needs="project.read",
     ),
     Endpoint("POST", f"{P}/sessions/take-over", _take_over, "Be the only one who writes", body=_WHICH),
     Endpoint("POST", f"{P}/cases/document", _document, "What a reader marked", body=_WHICH, gives="frame"),

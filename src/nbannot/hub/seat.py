@@ -13,8 +13,9 @@ from nbannot.errors import EditError, LockedError, NbannotError, ReadOnlyError
 from nbannot.host.channel import Channel
 from nbannot.host.lanes import will_pass
 from nbannot.host.operating import Operating
+from nbannot.hub.neutral import knows_names
 from nbannot.hub.outbox import Outbox
-from nbannot.hub.telling import NOT_NOW, OPEN, Json, Words, comments_of, my_tasks, place_from
+from nbannot.hub.telling import NOT_NOW, OPEN, Json, Words, comments_of, my_tasks, place_from, unnamed
 from nbannot.session import Session
 from nbannot.store.wire import pack
 
@@ -93,6 +94,7 @@ class Seat:
         self._closed = False
         self._about: Json = {}
         self._words = Words("", "")
+        self._knows = knows_names(guest.project)
         self._look()
         document = session.document
         self._channel = Channel(
@@ -183,6 +185,8 @@ class Seat:
             if message["type"] == "later" and error["kind"] != "LockedError":
                 error = {**error, "message": NOT_NOW, "hint": ""}
             message = {**message, "error": error}
+        if not self._knows:
+            message = unnamed(message, self.guest.project.author)
         self.outbox.put(pack(message, buffers))
 
     # What the browser says; called in threads, one message after another.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbannot.errors import DeidentificationError, NbannotError
-from nbannot.hub.neutral import knows_names
+from nbannot.hub.neutral import TEAM, knows_names, numbers_of
 
 Json = dict[str, Any]
 
@@ -65,6 +65,48 @@ class Words:
         named = re.sub(rf"(?i:case )?{re.escape(repr(self.case))}", lambda _: self.title, text)
         named = named.replace(self.case, self.title)
         return _PATH.sub("…", named)
+
+
+def for_reader(project: Any, error: NbannotError) -> Json | None:
+    """Return an error as it may be told to the one who acts; None where its own words may be.
+
+    Parameters
+    ----------
+    project
+        Acting as the person.
+    error
+        What may name cases and people.
+    """
+    try:
+        if knows_names(project):
+            return None
+        numbers = numbers_of(project)
+    except NbannotError:
+        return Words("", "").error({"kind": type(error).__name__})  # the database is away
+    if type(error) is NbannotError:
+        return dict(error.payload)  # of what was asked, not of what is kept
+    if isinstance(error, KeyError):
+        return {"kind": "UnknownItemError", "message": "There is nothing here for you", "hint": ""}
+    told = Words("", "").error(error)
+    for name in sorted(numbers, key=len, reverse=True):
+        words = Words(name, f"Case {numbers[name]}")
+        told |= {key: words.clean(told[key]) for key in ("message", "hint")}
+    return told
+
+
+def unnamed(message: Json, me: str) -> Json:
+    """Return a message of a channel without the names of others who edited."""
+    if message["type"] == "steps":
+        return {**message, "rows": [_unnamed(row, me) for row in message["rows"]]}
+    if message["type"] == "edited":
+        return {**message, "edit": _unnamed(message["edit"], me)}
+    return message
+
+
+def _unnamed(edit: Json, me: str) -> Json:
+    parts = {"edits": [_unnamed(one, me) for one in edit["edits"]]} if "edits" in edit else {}
+    author = edit["author"] if edit["author"] in ("", me) else TEAM
+    return {**edit, **parts, "author": author}
 
 
 def why_not(error: BaseException) -> str:

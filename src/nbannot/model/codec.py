@@ -24,6 +24,8 @@ _TYPES: dict[str, type[Item]] = {
     "shape": Shape,
     "tag": Tag,
 }
+# In the year 2255; tables count ns in 64 bits.
+_LAST_TIME = 9e9
 _SHARED = ("id", "author", "time", "origin", "tool", "undoes")
 
 
@@ -99,8 +101,19 @@ def decode_edit(data: Mapping[str, Any], buffers: Sequence[bytes | memoryview] =
         raise EditError(f"An edit cannot be read: {type(cause).__name__} {cause}") from cause
 
 
-def _decode(data: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> Edit:
+def _shared(data: Mapping[str, Any]) -> Json:
+    """Return what every edit carries; a time that no table can show would keep others from theirs."""
     shared = {name: data[name] for name in _SHARED if data.get(name) is not None}
+    when = shared.get("time", 0.0)
+    if isinstance(when, bool) or not isinstance(when, int | float) or not 0 <= when < _LAST_TIME:
+        raise EditError("The time of an edit is not one")
+    if not all(isinstance(value, str) for name, value in shared.items() if name != "time"):
+        raise EditError("An edit says something of itself that is no text")
+    return shared
+
+
+def _decode(data: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> Edit:
+    shared = _shared(data)
     kind = data["kind"]
     if kind == "put":
         old = None if data.get("old") is None else decode_item(data["old"])

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbannot.errors import AccessError, StoreError, UnknownItemError
+from nbannot.store.access import Asked, decide
 from nbannot.store.actor import Actor, case_row, plain_text
 from nbannot.store.frames import frame, times
 from nbannot.store.tables import tables
@@ -65,7 +66,12 @@ class Comments:
             key = case_row(connection, case).id
             if task is not None:
                 same = (known.tasks.c.id == task) & (known.tasks.c.case_id == key)
-                if connection.execute(known.tasks.select().where(same)).first() is None:
+                found = connection.execute(known.tasks.select().where(same)).first()
+                # Whose task it is reads the comment as one of the study team.
+                if found is None or (
+                    found.person != self._actor.person
+                    and not decide(connection, Asked(self._actor.person, "session.read", case, ""))
+                ):
                     raise UnknownItemError(f"There is no such task of case {case!r}")
             values = {**row, "case_id": key, "task_id": task}
             made = connection.execute(known.comments.insert().values(values)).inserted_primary_key

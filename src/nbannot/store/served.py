@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -255,4 +256,4 @@ def _by(edit: Edit, person: str) -> Edit:
     if isinstance(edit, Batch):
         # Parts that name nobody are their batch's.
         edit = replace(edit, edits=tuple(_by(part, person) if part.author else part for part in edit.edits))
-    return edit if edit.author == person else replace(edit, author=person)
+    return replace(edit, author=person, time=min(edit.time, time.time()))

@@ -35,7 +35,7 @@ def unpack(data: bytes | memoryview) -> tuple[Any, list[memoryview]]:
         (length,) = struct.unpack_from("<I", view)
         header = json.loads(bytes(view[4 : 4 + length]))
         message, sizes = header["message"], [int(size) for size in header["sizes"]]
-    except (struct.error, ValueError, KeyError, TypeError, RecursionError) as cause:
+    except (struct.error, ValueError, KeyError, TypeError, OverflowError, RecursionError) as cause:
         raise StoreError("A message between program and service cannot be read") from cause
     buffers, start = [], 4 + length
     for size in sizes:
