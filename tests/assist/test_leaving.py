@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event, Thread, current_thread, main_thread
 from typing import Any
@@ -20,6 +21,14 @@ from nbannot.model.image import Image
 from nbannot.model.masks import Mask
 
 SHAPE = (6, 40, 50)
+
+
+@pytest.fixture(autouse=True)
+def interrupts() -> Iterator[None]:
+    """Interrupts arrive as in a program, whatever servers that ran in this process have left behind."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Slow:
