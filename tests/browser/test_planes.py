@@ -131,14 +131,21 @@ def test_the_line_of_a_plane_turns_it(lab: Lab) -> None:
     until_equal(lab, "viewer.view.get('rotation')", None)
 
 
-def test_no_box_is_drawn_on_a_turned_plane(lab: Lab) -> None:
-    root = show(lab, [PLAIN])
+def test_a_box_on_a_turned_plane_holds_the_rectangle_that_was_drawn(lab: Lab) -> None:
+    show(lab, [PLAIN])
     lab.run_python("viewer.view = {**viewer.view, 'rotation': [0.1, 0, 0, 0.995]}")
     hover(lab, "axial")
     lab.page.keyboard.press("x")
-    drag(lab, "axial", (0.45, 0.5), (0.55, 0.5))
-    root.locator(".nbannot-toast").get_by_text("turned").wait_for()
-    assert ask(lab, "viewer.document.revision") == 0
+    drag(lab, "axial", (0.45, 0.45), (0.55, 0.55))
+    until_equal(lab, "len(viewer.document.boxes)", 1)
+    low, high = np.array(ask(lab, "[list(end) for end in next(iter(viewer.document.boxes)).index]"))
+    shape = np.array(ask(lab, "list(array.shape)"))
+    assert ask(lab, "viewer.document.revision") == 1
+    assert (high - low >= 0.99).all()
+    assert ((low >= -0.51) & (high <= shape - 0.49)).all()
+    # The plane is turned about x: the rectangle climbs through the slices as it goes down the picture.
+    down = (high - low)[1] * 1.1
+    assert np.isclose((high - low)[0] * 2.5, np.tan(2 * np.arctan2(0.1, 0.995)) * down, atol=2.6)
 
 
 @pytest.mark.parametrize("backend", ["cpu", "webgl2"])
