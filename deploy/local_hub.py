@@ -55,7 +55,8 @@ def main() -> int:
 
 def run(command: list[str], environment: dict[str, str], folder: Path) -> int:
     """Run the Hub; when it is to end, let it end its proxy, the service and the notebooks first."""
-    for name in (signal.SIGTERM, signal.SIGHUP):
+    # An interrupt, too: shells start what runs behind with interrupts ignored.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.default_int_handler)
     # In a session of its own: Ctrl+C reaches only this program, which tells the Hub once.
     hub = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)

@@ -120,20 +120,6 @@ def test_an_image_inside_the_project_moves_with_it(tmp_path: Path) -> None:
     assert open_project(moved).images("a")[0].shape == (1, 6, 8)
 
 
-def test_a_case_is_shown_as_the_project_says(tmp_path: Path) -> None:
-    def show(session: Session, config: Any = None) -> Any:
-        return None if config is None else config.windowing
-
-    project = begin(tmp_path, show=show)
-    assert project.open("c1") is None
-    project.configs.set("windowing: {level: 40, width: 400}")
-    project.configs.set("__inherit__: true\nwindowing: {width: 80}", level="case:c1", role="owner")
-    assert project.open("c1") == (40, 80)
-    project.people.grant("ada", "owner")
-    project.people.grant("bob", "annotator")
-    assert project.acting_as("bob").open("c1") == (40, 400)
-
-
 # Snapshots.
 
 

@@ -40,7 +40,10 @@ class People:
         return found.assign(granted=times(found["granted"]))
 
     def roles(self, person: str | None = None) -> tuple[str, ...]:
-        """Return a person's roles; one's own when no person is named."""
+        """Return a person's roles; one's own when no person is named.
+
+        In a project without members everybody who can open it acts as an owner.
+        """
         from sqlalchemy import select
 
         if person not in (None, self._actor.person):
@@ -49,7 +52,10 @@ class People:
         who = self._actor.person if person is None else person
         query = select(table.c.role).where(table.c.person == who).distinct().order_by(table.c.role)
         with self._actor.database.reading() as connection:
-            return tuple(connection.execute(query).scalars())
+            held = tuple(connection.execute(query).scalars())
+            if held or connection.execute(select(table.c.person).limit(1)).first() is not None:
+                return held
+        return ("owner",)
 
     def grant(self, person: str, role: str, *, cases: str = "*") -> None:
         """Give a person a role, from this moment on.
