@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import IO
 
 from nbannot.errors import FormatError, NbannotError
-from nbannot.formats.dicom import Found
 from nbannot.formats.places import came_from
 from nbannot.model.image import Image
 
@@ -202,16 +201,6 @@ class Unpacked:
     def plain(self, text: str) -> str:
         """Return a message with the places of members in the archive, not in the temporary folder."""
         return text.replace(self.folder, self.path)
-
-    def named(self, found: Found) -> Found:
-        """Return what was found, its messages naming the members of the archive."""
-        found.warnings = [self.plain(text) for text in found.warnings]
-        found.geometry = {
-            name: [self.plain(text) for text in texts] for name, texts in found.geometry.items()
-        }
-        for failure in found.failures:
-            failure.message = self.plain(failure.message)
-        return found
 
     def keep_for(self, image: Image) -> None:
         """Keep the folder while `image` lives, and let its sources name the archive."""

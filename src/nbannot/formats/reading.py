@@ -119,7 +119,7 @@ def read(
     if inside is None:
         return _chosen(_found(sources), series, sources.uri)
     with inside.used():
-        result = _chosen(inside.named(_found(sources)), series, inside.plain(sources.uri))
+        result = _chosen(_found(sources).reworded(inside.plain), series, inside.plain(sources.uri))
         for one in [result] if isinstance(result, Image) else result.values():
             inside.keep_for(one)
     return result

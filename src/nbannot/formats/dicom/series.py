@@ -30,6 +30,14 @@ class Found:
     rest: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
+    def reworded(self, plain: Callable[[str], str]) -> Found:
+        """Return it with messages as `plain` makes them, for instance without temporary folders."""
+        self.warnings = [plain(text) for text in self.warnings]
+        self.geometry = {name: [plain(text) for text in texts] for name, texts in self.geometry.items()}
+        for failure in self.failures:
+            failure.message = plain(failure.message)
+        return self
+
 
 @dataclass(slots=True)
 class _Series:

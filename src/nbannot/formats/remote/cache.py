@@ -17,7 +17,6 @@ from typing import IO, Any
 from uuid import uuid4
 
 from nbannot.errors import GoneError, NbannotError, RemoteError
-from nbannot.formats.dicom import Found
 from nbannot.formats.places import fetched_from
 from nbannot.formats.remote.urls import Entry, Place, safe_name
 from nbannot.model.image import Image
@@ -238,16 +237,6 @@ class Held:
         """Return a message with URLs instead of paths in the cache."""
         shown = self.url.removeprefix("zip://::")
         return text.replace(f"{self.folder}/", f"{shown.rstrip('/')}/").replace(str(self.folder), shown)
-
-    def named(self, found: Found) -> Found:
-        """Return what was found, its messages naming the files at their place."""
-        found.warnings = [self.plain(text) for text in found.warnings]
-        found.geometry = {
-            name: [self.plain(text) for text in texts] for name, texts in found.geometry.items()
-        }
-        for failure in found.failures:
-            failure.message = self.plain(failure.message)
-        return found
 
     def keep_for(self, image: Image) -> None:
         """Keep the files while `image` lives, and let its sources name their URLs."""
