@@ -226,7 +226,7 @@ const bench = {
   async box() {
     Element.prototype.setPointerCapture = () => {};
     const box = {
-      type: "box", id: "b0", label: "organ 1", index: [[118.01, 224.01, 70.01], [181.99, 287.99, 133.99]], image: "", frame: null,
+      type: "box", id: "b0", label: "organ 1", index: [[118.01, 224.01, 40.01], [181.99, 287.99, 103.99]], image: "", frame: null,
       name: "", lesion: "", attributes: {}, status: "", locked: false,
     };
     await this.open({ overlay: true, layout: "mpr", tool: "box", boxes: [box], selected: ["b0"] });
@@ -247,7 +247,7 @@ const bench = {
     const start = middle();
     // To and fro: each drag ends where the one before it began.
     this.way = -(this.way ?? -1);
-    const place = (n) => [start[0] + (this.way * 0.08 * n) / count, start[1] + 0.02 * Math.sin((n * Math.PI) / count)];
+    const place = (n) => [start[0] + (this.way * 0.06 * n) / count, start[1] + 0.02 * Math.sin((n * Math.PI) / count)];
     const press = { button: 0, buttons: 1 };
     const said = new Set();
     const found = { js: [], numbers: [] };
