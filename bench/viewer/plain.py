@@ -237,3 +237,17 @@ TOOLS = {
     "pixels": "brush step at 3 views, to pixels",
     "undo": "undo of a stroke, JS",
 }
+
+
+def box(*, quick: bool, gpu: bool) -> tuple[list[float], list[float]]:
+    """Return JS ms of each step of dragging a box, and ms until its numbers are those of the new place."""
+    js, numbers = [], []
+    with pages.page("nbannot", gpu=gpu) as page:
+        pages.call(page, "box", seconds=150)
+        pages.call(page, "drag", 10, seconds=60)  # warms up
+        for _ in range(1 if quick else 5):
+            found = pages.call(page, "drag", 40, seconds=120)
+            js += found["js"]
+            numbers += found["numbers"]
+        pages.picture(page, "tools-box")
+    return js, numbers

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { GridGeometry, type GridMeta } from "../src/model/geometry";
 import type { BoxItem, ShapeItem } from "../src/model/items";
 import { measure, type Measured, type ValueUnit } from "../src/model/measures";
 import { areaOf, spline } from "../src/model/outline";
+import { statistics } from "../src/model/sampling";
 import type { ImageJson } from "../src/model/protocol";
 import { measuresText, Statistics } from "../src/ui/statistics";
 import { Volume } from "../src/volumes/volume";
@@ -140,4 +141,19 @@ describe("lines", () => {
     expect(crosses).toBe(true);
     expect(area).toBeGreaterThan(0);
   });
+});
+
+test("the median of many values is that of the sorted ones", () => {
+  let state = 5;
+  const next = (below: number): number => (state = (state * 1103515245 + 12345) % 2147483648) % below;
+  for (let n = 0; n < 400; n++) {
+    const values = Float64Array.from({ length: 1 + next(50) }, () => next(n % 2 ? 7 : 100_000) - 3);
+    if (n % 5 === 0) values.set([NaN], next(values.length));
+    const finite = values.filter(Number.isFinite).sort();
+    const half = finite.length >> 1;
+    const found = statistics(values, -2);
+    if (finite.length === 0) continue;
+    expect(found.median).toBe(-2 * (finite.length % 2 ? finite[half]! : (finite[half - 1]! + finite[half]!) / 2));
+    expect([found.min, found.max, found.count]).toEqual([-2 * finite.at(-1)!, -2 * finite[0]!, values.length]);
+  }
 });

@@ -51,18 +51,24 @@ function noting(kind, names) {
 noting(CanvasRenderingContext2D, ["drawImage"]);
 noting(WebGL2RenderingContext, ["drawArrays", "drawElements", "drawArraysInstanced", "drawElementsInstanced"]);
 const { putImageData } = CanvasRenderingContext2D.prototype;
-CanvasRenderingContext2D.prototype.putImageData = function (image, ...rest) {
-  putImageData.call(this, image, ...rest);
-  const { width, height, data } = image;
-  const whole = width === this.canvas.width && height === this.canvas.height;
-  note(this.canvas, whole ? sample(new Uint32Array(data.buffer, data.byteOffset, width * height), width, height) : null);
+CanvasRenderingContext2D.prototype.putImageData = function (image, left, top, ...rest) {
+  putImageData.call(this, image, left, top, ...rest);
+  const { canvas } = this;
+  const whole = image.width === canvas.width && image.height === canvas.height;
+  const before = whole ? new Uint8ClampedArray(48 * 48 * 4) : drawn.get(canvas)?.pixels;
+  note(canvas, before ? sample(before, image, left, top, canvas) : null);
 };
 
-function sample(words, width, height) {
-  const seen = new Uint32Array(48 * 48);
+/** A small picture with what is put into the canvas at a place. */
+function sample(before, { data, width, height }, left, top, canvas) {
+  const words = new Uint32Array(data.buffer, data.byteOffset, width * height);
+  const seen = new Uint32Array(before.slice().buffer);
   for (let y = 0, n = 0; y < 48; y++) {
-    const row = Math.floor(((y + 0.5) * height) / 48) * width;
-    for (let x = 0; x < 48; x++) seen[n++] = words[row + Math.floor(((x + 0.5) * width) / 48)];
+    const row = Math.floor(((y + 0.5) * canvas.height) / 48) - top;
+    for (let x = 0; x < 48; x++, n++) {
+      const column = Math.floor(((x + 0.5) * canvas.width) / 48) - left;
+      if (row >= 0 && row < height && column >= 0 && column < width) seen[n] = words[row * width + column];
+    }
   }
   return new Uint8ClampedArray(seen.buffer);
 }
@@ -139,6 +145,23 @@ export const windowOf = (n, center, width) => [center + (width / 40) * ((n % 10)
 /** Places of a brush stroke of `count` steps, in parts of a square view: a slow wave that touches new voxels each step. */
 export const strokeAt = (n, count) => [0.3 + (0.4 * n) / count, 0.5 + 0.12 * Math.sin(n / 4)];
 
+/** JS ms of an act with what it draws in the next animation frame; done when that was painted. */
+export async function script(act) {
+  let drawing = 0;
+  const original = window.requestAnimationFrame;
+  window.requestAnimationFrame = (draw) => original.call(window, (time) => {
+    const from = performance.now();
+    draw(time);
+    drawing += performance.now() - from;
+  });
+  const start = performance.now();
+  await act();
+  const acted = performance.now() - start;
+  window.requestAnimationFrame = original;
+  await frame();
+  return acted + drawing;
+}
+
 /**
  * Brush steps: `move(n)` does one; JS ms of the call with what it draws in the next animation frame, and ms
  * until that frame was painted. Fails where the stroke did not change the picture.
@@ -150,19 +173,9 @@ export async function strokes(begin, move, end, count, canvas) {
   await begin();
   for (let n = 1; n <= count; n++) {
     const start = performance.now();
-    let drawing = 0;
-    const original = window.requestAnimationFrame;
-    window.requestAnimationFrame = (act) => original.call(window, (time) => {
-      const from = performance.now();
-      act(time);
-      drawing += performance.now() - from;
-    });
-    await move(n);
-    const moved = performance.now() - start;
-    window.requestAnimationFrame = original;
-    await frame();
+    const spent = await script(() => move(n));
     look(canvas());
-    js.push(moved + drawing);
+    js.push(spent);
     pixels.push(performance.now() - start);
   }
   await end();
@@ -185,18 +198,7 @@ export function at(element, kind, type, [x, y], more = {}) {
  */
 export async function undone(act, canvas) {
   const before = String(look(canvas()));
-  let drawing = 0;
-  const original = window.requestAnimationFrame;
-  window.requestAnimationFrame = (draw) => original.call(window, (time) => {
-    const from = performance.now();
-    draw(time);
-    drawing += performance.now() - from;
-  });
-  const start = performance.now();
-  await act();
-  const acted = performance.now() - start;
-  window.requestAnimationFrame = original;
-  await frame();
+  const spent = await script(act);
   await until(() => String(look(canvas())) !== before, 5000).catch(() => { throw new Error("the undo is not in the picture"); });
-  return acted + drawing;
+  return spent;
 }

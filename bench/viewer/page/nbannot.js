@@ -1,5 +1,5 @@
 // nbannot's own module in a plain page; what a kernel does is done here, from arrays in the page.
-import { GRID, colored, frame, sleep, undone, load, loadPart, shown, sliceOf, steps, strokeAt, strokes, until, windowOf, at } from "./common.js";
+import { GRID, colored, frame, script, sleep, undone, load, loadPart, shown, sliceOf, steps, strokeAt, strokes, until, windowOf, at } from "./common.js";
 
 const root = () => document.querySelector("[data-nbannot-root]");
 const canvas = () => document.querySelector("#view canvas");
@@ -94,8 +94,9 @@ function means(part, rows, columns, step) {
   return out;
 }
 
-async function open(scene, view, keep) {
+async function open(scene, { boxes = [], ...view }, keep) {
   const { state, files } = await (await fetch(`/data/${scene}.json`)).json();
+  state.boxes.push(...boxes);
   host = new Host(state, files, { tool: "crosshair", crosshair: false, panel: false, ...view });
   if (keep) for (const { name, dtype } of Object.values(files)) host.arrays.set(name, await load(name, dtype));
   const module = (await import("/viewer.js")).default();
@@ -220,6 +221,50 @@ const bench = {
   /** JS ms of taking a stroke back, with what it draws. */
   undo() {
     return undone(() => root().dispatchEvent(new KeyboardEvent("keydown", { key: "z", code: "KeyZ", ctrlKey: true, bubbles: true, composed: true })), () => pane("axial").querySelector("canvas"));
+  },
+  /** Three planes and a box of 64 × 64 × 64 voxels at the edge of a lung. */
+  async box() {
+    Element.prototype.setPointerCapture = () => {};
+    const box = {
+      type: "box", id: "b0", label: "organ 1", index: [[118.01, 224.01, 40.01], [181.99, 287.99, 103.99]], image: "", frame: null,
+      name: "", lesion: "", attributes: {}, status: "", locked: false,
+    };
+    await this.open({ overlay: true, layout: "mpr", tool: "box", boxes: [box], selected: ["b0"] });
+    host.silent = true;
+    await until(() => pane("sagittal") && root().dataset.nbannotComplete === "true", 60000);
+    await sleep(800);
+  },
+  /** Drag it: JS ms of each step with what it draws, and ms until the numbers of the new place are painted. */
+  async drag(count) {
+    const view = pane("axial");
+    const outline = () => view.querySelector("[data-nbannot-box] polygon").getAttribute("points");
+    const numbers = () => [...view.querySelectorAll("[data-nbannot-caption]")].map((one) => one.textContent).join("\n");
+    const middle = () => {
+      const corners = outline().split(" ").map((corner) => corner.split(",").map(Number));
+      const [width, height] = [view.clientWidth, view.clientHeight];
+      return [(corners[0][0] + corners[2][0]) / 2 / width, (corners[0][1] + corners[2][1]) / 2 / height];
+    };
+    const start = middle();
+    // To and fro: each drag ends where the one before it began.
+    this.way = -(this.way ?? -1);
+    const place = (n) => [start[0] + (this.way * 0.06 * n) / count, start[1] + 0.02 * Math.sin((n * Math.PI) / count)];
+    const press = { button: 0, buttons: 1 };
+    const said = new Set();
+    const found = { js: [], numbers: [] };
+    at(view, "pointer", "pointerdown", start, press);
+    for (let n = 1; n <= count; n++) {
+      const before = outline();
+      const begun = performance.now();
+      const js = await script(() => at(view, "pointer", "pointermove", place(n), press));
+      await until(() => outline() !== before && numbers().includes("Mean") && !numbers().includes("…"), 10000);
+      found.js.push(js);
+      found.numbers.push(performance.now() - begun);
+      said.add(numbers());
+    }
+    at(view, "pointer", "pointerup", place(count), { button: 0 });
+    await frame();
+    if (said.size < count / 2) throw new Error(`${said.size} different numbers at ${count} places`);
+    return found;
   },
   version: () => "",
   backend: () => root()?.dataset.nbannotBackend ?? "",

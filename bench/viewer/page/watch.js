@@ -12,6 +12,7 @@
   CanvasRenderingContext2D.prototype.putImageData = function (image, ...rest) {
     putImageData.call(this, image, ...rest);
     const { width, height, data } = image;
+    put.delete(this.canvas);
     if (width < 64 || width !== this.canvas.width || height !== this.canvas.height) return;
     const words = new Uint32Array(data.buffer, data.byteOffset, width * height);
     const seen = new Uint32Array(size * size);

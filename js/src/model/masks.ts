@@ -25,16 +25,24 @@ export interface SliceStore {
   slice(k: number): TypedArray | undefined;
   /** Slices changed after that version. */
   changedSince(version: number): number[] | "all";
+  /** Bounds of the voxels changed after that version, null for none; what cannot say it has no such method. */
+  boundsSince?(version: number): IndexBox | "all" | null;
 }
 
-/** Remembers in which version each slice changed last. */
+/** So many of the last changes are known with their bounds. */
+const BOUNDS = 64;
+
+/** Remembers in which version each slice changed last, and where the last changes were. */
 export class Changes {
   version = 1;
   readonly #when = new Map<number, number>();
   #all = 1;
+  /** Bounds of change `version % BOUNDS`; undefined where they are not known. */
+  readonly #bounds: (IndexBox | undefined)[] = [];
 
-  mark(slices: Iterable<number>): void {
+  mark(slices: Iterable<number>, bounds?: IndexBox): void {
     this.version++;
+    this.#bounds[this.version % BOUNDS] = bounds;
     for (const k of slices) this.#when.set(k, this.version);
   }
 
@@ -47,6 +55,25 @@ export class Changes {
     if (version < this.#all) return "all";
     return [...this.#when].filter(([, when]) => when > version).map(([k]) => k);
   }
+
+  boundsSince(version: number): IndexBox | "all" | null {
+    if (version < this.#all || this.version - version > BOUNDS) return "all";
+    let found: IndexBox | null = null;
+    for (let n = version + 1; n <= this.version; n++) {
+      const bounds = this.#bounds[n % BOUNDS];
+      if (!bounds) return "all";
+      found = found ? hull(found, bounds) : bounds;
+    }
+    return found;
+  }
+}
+
+/** The smallest box that holds both. */
+function hull([a, b]: IndexBox, [c, d]: IndexBox): IndexBox {
+  return [
+    [Math.min(a[0], c[0]), Math.min(a[1], c[1]), Math.min(a[2], c[2])],
+    [Math.max(b[0], d[0]), Math.max(b[1], d[1]), Math.max(b[2], d[2])],
+  ];
 }
 
 /** Collects runs in order and joins neighbours of the same values. */
@@ -120,6 +147,10 @@ export class MaskStore implements SliceStore {
 
   changedSince(version: number): number[] | "all" {
     return this.#changes.since(version);
+  }
+
+  boundsSince(version: number): IndexBox | "all" | null {
+    return this.#changes.boundsSince(version);
   }
 
   slice(k: number): LabelArray | undefined {
@@ -220,7 +251,7 @@ export class MaskStore implements SliceStore {
       slice.fill(value, at, at + length);
       changed.add(k);
     });
-    if (changed.size) this.#changes.mark(changed);
+    if (changed.size) this.#changes.mark(changed, box);
   }
 
   #allocate(k: number): LabelArray {

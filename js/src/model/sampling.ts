@@ -121,21 +121,52 @@ export interface Summary {
 
 /** What the values are, times a factor. */
 export function statistics(values: Float64Array, factor: number): Summary & { note: string } {
-  const finite = values.every(Number.isFinite) ? values : values.filter(Number.isFinite);
+  let [sum, spread, low, high] = [0, 0, Infinity, -Infinity];
+  let finite = values;
+  for (let n = 0; n < values.length; n++) {
+    if (Number.isFinite(values[n]!)) continue;
+    finite = values.filter(Number.isFinite);
+    break;
+  }
   const left = values.length - finite.length;
   const note = left > 0 ? `${left} voxels without a value left out` : "";
   const count = finite.length;
   if (count === 0) return { count: values.length, note: note || NO_VOXEL };
-  let [sum, spread] = [0, 0];
-  for (let n = 0; n < count; n++) sum += finite[n]!;
+  for (let n = 0; n < count; n++) {
+    const value = finite[n]!;
+    sum += value;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
   const mean = sum / count;
   for (let n = 0; n < count; n++) spread += (finite[n]! - mean) ** 2;
-  const ordered = finite.slice().sort();
-  const half = count >> 1;
-  const median = count % 2 ? ordered[half]! : (ordered[half - 1]! + ordered[half]!) / 2;
-  const ends = [ordered[0]! * factor, ordered[count - 1]! * factor];
+  const ends = [low * factor, high * factor];
   return {
     count: values.length, mean: mean * factor, sd: Math.sqrt(spread / count) * Math.abs(factor),
-    min: Math.min(...ends), median: median * factor, max: Math.max(...ends), note,
+    min: Math.min(...ends), median: medianOf(finite.slice()) * factor, max: Math.max(...ends), note,
   };
+}
+
+/** The median of values, which are put in another order: as they change with each step of a drag they are not sorted. */
+function medianOf(values: Float64Array): number {
+  const half = values.length >> 1;
+  for (let low = 0, high = values.length - 1; low < high;) {
+    const pivot = values[(low + high) >> 1]!;
+    let [a, b] = [low, high];
+    while (a <= b) {
+      while (values[a]! < pivot) a++;
+      while (values[b]! > pivot) b--;
+      if (a > b) break;
+      const one = values[a]!;
+      values[a++] = values[b]!;
+      values[b--] = one;
+    }
+    if (half <= b) high = b;
+    else if (half >= a) low = a;
+    else break;
+  }
+  if (values.length % 2 === 1) return values[half]!;
+  let below = -Infinity;
+  for (let n = 0; n < half; n++) if (values[n]! > below) below = values[n]!;
+  return (below + values[half]!) / 2;
 }

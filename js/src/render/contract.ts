@@ -1,4 +1,5 @@
 /** The contract of the two renderers: what they read and what they do. */
+import type { IndexBox } from "../model/items";
 import { slicesOf } from "./plane";
 import type { PlaneRequest } from "./plane";
 
@@ -20,6 +21,8 @@ export interface SliceStore {
   readonly version: number;
   /** Slices changed after `version`. */
   changedSince(version: number): readonly number[] | "all";
+  /** Bounds of the voxels changed after `version`, null for none; what cannot say it has no such method. */
+  boundsSince?(version: number): IndexBox | "all" | null;
   /** Masks: a slice that is undefined is all zero, not on its way. */
   readonly emptyIsZero?: boolean;
   /** Slices that cannot be had, and why: nobody waits for them. */
@@ -78,6 +81,14 @@ export interface MaskLayer {
 
 export type Layer = ImageLayer | MaskLayer;
 
+/** A rectangle of a picture, in its pixels. */
+export interface Part {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
 export interface Renderer {
   readonly name: "cpu" | "webgl2";
   /** True once the GPU took the context away: dispose and create another renderer. */
@@ -89,8 +100,10 @@ export interface Renderer {
    * that are not here yet are dim grey in the bottom layer and in layers that hide what is below them;
    * nothing in others. `missing` says that slices in reach of a plane are not here yet. Throws RangeError
    * for a layer that makes no sense, RendererError where the data do not fit the GPU or it was lost.
+   *
+   * `part`: what differs from the picture that the canvas shows, which is of the same size; no more must be drawn.
    */
-  draw(canvas: HTMLCanvasElement, width: number, height: number, layers: readonly Layer[]): { missing: boolean };
+  draw(canvas: HTMLCanvasElement, width: number, height: number, layers: readonly Layer[], part?: Part): { missing: boolean };
   /** Forget everything kept for a store that is closed. */
   release(store: SliceStore): void;
   dispose(): void;

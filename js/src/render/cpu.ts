@@ -1,8 +1,9 @@
 /** The renderer that needs no GPU. */
 import { anyMissing, checkLayers } from "./contract";
-import type { ImageLayer, Layer, Renderer, SliceStore } from "./contract";
+import type { ImageLayer, Layer, Part, Renderer, SliceStore } from "./contract";
 import { paintOblique } from "./oblique";
 import { MaskPainter } from "./overlay";
+import { cropped } from "./part";
 import { alignedAxis, shifted, slabOffsets } from "./plane";
 import { straightness } from "./runs";
 import type { Straight } from "./runs";
@@ -30,17 +31,18 @@ export class CpuRenderer implements Renderer {
   private pixels = new ArrayBuffer(0);
 
   draw(
-    canvas: HTMLCanvasElement, width: number, height: number, layers: readonly Layer[],
+    canvas: HTMLCanvasElement, width: number, height: number, layers: readonly Layer[], part: Part = { x: 0, y: 0, width, height },
   ): { missing: boolean } {
     if (width < 1 || height < 1) return { missing: false };
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
-    const bytes = width * height * 4;
-    if (this.pixels.byteLength < bytes) this.pixels = new ArrayBuffer(bytes);
-    const drawn = this.paint(new Uint32Array(this.pixels, 0, width * height), width, height, layers);
-    const picture = new ImageData(new Uint8ClampedArray(this.pixels, 0, bytes), width, height);
-    canvas.getContext("2d")!.putImageData(picture, 0, 0);
-    return drawn;
+    checkLayers(width, height, layers);
+    const size = part.width * part.height;
+    if (this.pixels.byteLength < size * 4) this.pixels = new ArrayBuffer(size * 4);
+    this.paint(new Uint32Array(this.pixels, 0, size), part.width, part.height, cropped(layers, part));
+    const picture = new ImageData(new Uint8ClampedArray(this.pixels, 0, size * 4), part.width, part.height);
+    canvas.getContext("2d")!.putImageData(picture, part.x, part.y);
+    return { missing: layers.some(anyMissing) };
   }
 
   /** Write the layers into width * height pixels (RGBA bytes, seen as little-endian words). */

@@ -6,7 +6,7 @@ import { GlRenderer } from "./gl";
 
 export { RendererError } from "./contract";
 export type {
-  Dtype, ImageLayer, Layer, MaskLayer, Renderer, RendererOptions, Rgb, SegmentStyle, SliceStore, TypedArray,
+  Dtype, ImageLayer, Layer, MaskLayer, Part, Renderer, RendererOptions, Rgb, SegmentStyle, SliceStore, TypedArray,
 } from "./contract";
 export type { PlaneRequest, Slab } from "./plane";
 

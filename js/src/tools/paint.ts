@@ -101,7 +101,7 @@ function beginStroke(pointer: Pointer, host: ToolHost, erase: boolean, all: bool
     const changed = part !== null && stroke.paint(part);
     last = p.world;
     done ||= changed;
-    if (changed) host.repaint();
+    if (changed) host.repaint("voxels");
   };
   move(pointer);
   return {

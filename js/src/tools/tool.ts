@@ -157,8 +157,11 @@ export interface ToolHost {
   /** Let a text be typed over the picture. */
   type(typing: Typing | null): void;
   toast(text: string, action?: ToastAction): void;
-  repaint(): void;
+  repaint(what?: Repaint): void;
 }
+
+/** "voxels": those of masks were painted, and nothing else changed. */
+export type Repaint = "voxels";
 
 /** A press, drag and release. */
 export interface Gesture {

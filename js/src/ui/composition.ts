@@ -233,21 +233,3 @@ function maskLayers(
   if (compared) layers.push({ kind: "mask", store: Difference.of(pair![0]!, pair![1]!), plane, segments: Difference.styles(ratio), clip });
   return layers;
 }
-
-/** Everything a picture depends on, in an order that two keys share. */
-export function pictureKey(renderer: object, layers: readonly Layer[]): readonly unknown[] {
-  const key: unknown[] = [renderer];
-  for (const layer of layers) {
-    const { origin, du, dv, width, height, slab } = layer.plane;
-    key.push(layer.store, layer.store.version, ...origin, ...du, ...dv, width, height);
-    key.push(slab?.mode, slab?.count, ...(slab?.step ?? []));
-    if (layer.kind === "mask") {
-      key.push(JSON.stringify([...layer.segments]), layer.clip?.[0], layer.clip?.[1]);
-    } else {
-      const { window, table, interpolate, opacity, lower, clip, gaps } = layer;
-      key.push(window.lower, window.upper, table, interpolate, opacity, lower, clip?.[0], clip?.[1], gaps);
-    }
-  }
-  return key;
-}
-

@@ -87,7 +87,7 @@ class Viewer implements Mounted {
     this.#messages = new Messages(signal);
     this.#scene = new Scene(client, this.#view, {
       toast: (text, action) => this.#messages.toast(text, action),
-      repaint: () => this.#refresh(),
+      repaint: (what) => (what === "voxels" ? this.#stage.painted() : this.#refresh()),
       needsLabel: () => this.#needsLabel(),
       failed: (error) => this.#messages.error(errorOf(error)),
     });

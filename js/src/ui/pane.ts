@@ -18,7 +18,7 @@ import { pixelForPixel } from "./fullsize";
 import type { PreviewLayer } from "./previewlayer";
 import { planeLines, type PlaneLine } from "../tools/rotate";
 import { Seats } from "../tools/shapes/seat";
-import type { BoxDraft, Camera, CutLine, Drawing, MaskVoxels, Pointer, ToastAction, ToolHost, Typing, Window } from "../tools/tool";
+import type { BoxDraft, Camera, CutLine, Drawing, MaskVoxels, Pointer, Repaint, ToastAction, ToolHost, Typing, Window } from "../tools/tool";
 import type { Source } from "./source";
 import type { Spaces } from "./spaces";
 
@@ -90,7 +90,7 @@ export interface PaneOwner {
   carry(items: readonly (BoxItem | ShapeItem)[]): void;
   type(typing: Typing | null): void;
   toast(text: string, action?: ToastAction): void;
-  repaint(): void;
+  repaint(what?: Repaint): void;
 }
 
 export class Pane implements ToolHost {
@@ -486,8 +486,8 @@ export class Pane implements ToolHost {
     this.scene.toast(text, action);
   }
 
-  repaint(): void {
-    this.scene.repaint();
+  repaint(what?: Repaint): void {
+    this.scene.repaint(what);
   }
 }
 

@@ -5,8 +5,8 @@ import type { Renderer } from "../render/renderer";
 export interface PaneView {
   readonly id: string;
   readonly element: HTMLElement;
-  /** Whether it is to be drawn again. */
-  dirty: boolean;
+  /** Whether it is to be drawn again, or the voxels of masks alone. */
+  dirty: boolean | "voxels";
   /** True once everything in its picture was there. */
   complete: boolean;
   place(cell: Cell): void;

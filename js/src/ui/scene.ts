@@ -9,7 +9,7 @@ import type { ViewPatch } from "../state";
 import { without, type ViewStore } from "../state/store";
 import type { LayoutTree, Links, PaneChoice, Turn } from "../state/parts";
 import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type Frame, type Pair } from "../tools/frame";
-import type { BoxDraft, Drawing, MaskVoxels, ToastAction, Typing, Window } from "../tools/tool";
+import type { BoxDraft, Drawing, MaskVoxels, Repaint, ToastAction, Typing, Window } from "../tools/tool";
 import { withDefaults } from "../tools/defaults";
 import { follow, type Lead } from "./follow";
 import { meets, scaledWith, type Wall } from "./chestwall";
@@ -31,7 +31,7 @@ const NONE: Readonly<Record<string, LayoutTree>> = {};
 
 export interface SceneEvents {
   toast(text: string, action?: ToastAction): void;
-  repaint(): void;
+  repaint(what?: Repaint): void;
   /** The user wants a label but has none. */
   needsLabel(): void;
   failed(error: unknown): void;
@@ -501,7 +501,7 @@ export class Scene implements PaneOwner {
     this.events.toast(text, action);
   }
 
-  repaint(): void {
-    this.events.repaint();
+  repaint(what?: Repaint): void {
+    this.events.repaint(what);
   }
 }

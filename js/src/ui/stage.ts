@@ -134,6 +134,16 @@ export class Stage {
   /** Draw all views, or one of them, in the next animation frame. */
   repaint(only?: string): void {
     for (const view of this.#views.values()) if (!only || view.id === only) view.dirty = true;
+    this.#soon();
+  }
+
+  /** Draw the voxels of masks in all views, in the next animation frame. */
+  painted(): void {
+    for (const view of this.#views.values()) view.dirty ||= "voxels";
+    this.#soon();
+  }
+
+  #soon(): void {
     if (this.#frame === 0 && !this.signal.aborted) {
       this.#frame = requestAnimationFrame(() => {
         this.#frame = 0;

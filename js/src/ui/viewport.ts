@@ -5,8 +5,9 @@ import { tools } from "../tools/index";
 import type { Pointer } from "../tools/tool";
 import { brushes } from "./brushmarks";
 import { ColourBars } from "./colourbar";
-import { compose, pictureKey } from "./composition";
+import { compose } from "./composition";
 import { h, listen } from "./dom";
+import { Drawn } from "./drawn";
 import { Glass } from "./glass";
 import { icon, setIcon } from "./icons";
 import { fromPx, Overlay, PLANE_TITLES, type Screen } from "./overlay";
@@ -30,7 +31,8 @@ export class Viewport implements PaneView {
   readonly element: HTMLElement;
   #canvas = blank();
   readonly #problem = h("div", { class: "nbannot-problem", role: "alert", hidden: true });
-  #picture: readonly unknown[] = [];
+  /** What the canvas shows. */
+  #drawn: Drawn | null = null;
   /** Whether the canvas is the one of the first picture. */
   #quick = false;
   readonly #overlay = new Overlay();
@@ -45,7 +47,7 @@ export class Viewport implements PaneView {
   #height = 0;
   /** Last pointer event over the view, to point again after the picture moved below it. */
   #last: { clientX: number; clientY: number; altKey: boolean; shiftKey: boolean; touch: boolean; pressure: number } | null = null;
-  dirty = true;
+  dirty: PaneView["dirty"] = true;
   complete = false;
 
   constructor(readonly pane: Pane, private readonly events: ViewportEvents) {
@@ -106,6 +108,7 @@ export class Viewport implements PaneView {
   }
 
   draw(renderer: Renderer, ratio: number, bare = false): void {
+    const picture = bare || this.dirty === "voxels";
     this.dirty = false;
     const { pane, screen } = this;
     this.#tell(pane.problem);
@@ -119,15 +122,14 @@ export class Viewport implements PaneView {
     const { layers, notes } = compose(pane, width, height, width / this.#width);
     if (bare) this.#quicken(renderer);
     else if (this.#quick) this.#renewCanvas();
-    const picture = pictureKey(renderer, layers);
-    // Moving the crosshair dirties every view, but the pictures of the others stay as they are.
-    if (!sameKey(picture, this.#picture)) {
-      this.complete = !renderer.draw(this.#canvas, width, height, layers).missing;
-      this.#picture = picture;
-    }
+    // Moving the crosshair or painting dirties every view, but most of what they show stays as it is.
+    const drawn = new Drawn(renderer, layers, width, height);
+    const part = drawn.since(this.#drawn);
+    if (part) this.complete = !renderer.draw(this.#canvas, width, height, layers, part).missing;
+    this.#drawn = drawn;
     this.#renderer = renderer;
     this.element.toggleAttribute("data-nbannot-inverted", isLight(pane.image, pane.view.value));
-    if (bare) return;
+    if (picture) return;
     this.#overlay.notes = notes;
     const pointer = this.#again();
     this.#overlay.draw(pane, screen, pointer);
@@ -162,7 +164,7 @@ export class Viewport implements PaneView {
     this.#canvas.width = this.#canvas.height = 0;
     this.#canvas = next;
     this.#quick = false;
-    this.#picture = [];
+    this.#drawn = null;
   }
 
   #tell(problem: string | null): void {
@@ -170,7 +172,7 @@ export class Viewport implements PaneView {
     if (problem === null || this.#problem.textContent === problem) return;
     this.#problem.textContent = problem;
     this.#canvas.width = this.#canvas.height = 1;
-    this.#picture = [];
+    this.#drawn = null;
   }
 
   #label(): void {
@@ -245,8 +247,4 @@ export class Viewport implements PaneView {
 
 function blank(): HTMLCanvasElement {
   return h("canvas", { class: "nbannot-canvas", width: 1, height: 1 });
-}
-
-function sameKey(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((value, n) => value === b[n]);
 }

@@ -110,7 +110,7 @@ export class VolumePane implements PaneView {
   #width = 0;
   #height = 0;
   #ratio = 1;
-  dirty = true;
+  dirty: PaneView["dirty"] = true;
 
   constructor(
     readonly id: string,
