@@ -235,7 +235,7 @@ def _taken_away(seat: Seat) -> str:
             mine = task.person == guest.project.author
             if not mine or not guest.project.people.allowed("case.read", task.case).allowed:
                 return "This case is not open to you any more."
-            seat.look_again()
+            seat.look_again(task.status)
         except (PermissionError, KeyError):
             return "This case is not open to you any more."
         except NbannotError as error:
