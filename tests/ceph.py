@@ -19,7 +19,16 @@ from servers import Bucket, free_port
 
 WAIT_S = 120
 KEY, SECRET = "testing-of-nbannot", "testing-secret-of-nbannot"
-PROGRAMS = ("ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "ceph", "ceph-authtool", "monmaptool", "radosgw-admin")
+PROGRAMS = (
+    "ceph-mon",
+    "ceph-mgr",
+    "ceph-osd",
+    "radosgw",
+    "ceph",
+    "ceph-authtool",
+    "monmaptool",
+    "radosgw-admin",
+)
 
 _CAPS = {
     "mon.": {"mon": "allow *"},

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import s3fs
 
 from ceph import running_ceph
 from contract_exchange import ExchangeContract
+from formats_making import write_slice
 from nbannot.errors import StoreError
+from nbannot.store import open_project
 from nbannot.store.urlplaces import place_at
 from project_contract import ProjectContract
 from servers import Bucket
@@ -36,7 +40,20 @@ def test_a_wrong_secret_is_refused(bucket: Bucket) -> None:
         place_at(bucket.url("x"), options).blobs.put(b"voxels")
 
 
-def test_ranges_are_read_as_they_are_asked_for(bucket: Bucket, tmp_path: Path) -> None:
-    place = place_at(bucket.url("ranges"), bucket.options)
-    name = place.blobs.put(bytes(range(256)) * 4096)
-    assert place.blobs.get(name) == bytes(range(256)) * 4096
+def test_what_lies_in_a_bucket_is_indexed_and_read(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBANNOT_CACHE", str(tmp_path / "cache"))
+    store = s3fs.S3FileSystem(**bucket.options, skip_instance_cache=True)
+    for k in range(3):
+        path = write_slice(
+            tmp_path / "one.dcm", np.full((4, 5), k, np.int16), SOPInstanceUID=f"1.2.1.{k}", SeriesInstanceUID="1.2.1",
+            StudyInstanceUID="1.2", PatientID="p", ImagePositionPatient=[0, 0, 2.0 * k],
+        )  # fmt: skip
+        store.pipe(f"{bucket.name}/indexed/a/{k}.dcm", path.read_bytes())
+    options = {"s3://": bucket.options}
+    with open_project(tmp_path / "study", author="ada", storage_options=options) as project:
+        found = project.index(bucket.url("indexed/"))
+        assert (found.looked_at, len(found.cases)) == (3, 1)
+        assert project.images(found.cases[0])[0].array[:, 0, 0].tolist() == [0, 1, 2]
+        assert project.index(bucket.url("indexed/")).read == 0

@@ -57,6 +57,18 @@ def _files() -> dict[str, tuple[str, bytes]]:
     return found
 
 
+def prepare() -> None:
+    """Read and pack the page's files, so that the first reader does not wait for it.
+
+    Raises
+    ------
+    ServiceError
+        When one is missing.
+    """
+    for name in _files():
+        _packed(name)
+
+
 @cache
 def _packed(name: str) -> bytes:
     """Return a file of the page in gzip's form; made once."""

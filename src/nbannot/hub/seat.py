@@ -113,17 +113,19 @@ class Seat:
     # What the browser is told.
 
     def _look(self) -> None:
-        """Look at the task again."""
+        """Look at the task again; its place in the list is looked up once."""
         project = self.guest.project
-        mine = my_tasks(project)
-        at = next((n for n, row in enumerate(mine) if row["task"] == self.guest.task), None)
-        about = {} if at is None else mine[at]
         task = project.tasks.get(self.guest.task)
-        self._words = Words(task.case, about.get("title", "Case"))
-        self._about = {
-            **about,
-            "position": 1 if at is None else at + 1,
-            "of": len(mine),
+        if not self._about:
+            mine = my_tasks(project)
+            at = next((n for n, row in enumerate(mine) if row["task"] == self.guest.task), None)
+            about = {} if at is None else mine[at]
+            self._words = Words(task.case, about.get("title", "Case"))
+            self._about = {**about, "position": 1 if at is None else at + 1, "of": len(mine)}
+        self._about |= {
+            "status": task.status,
+            "flagged": bool(task.flagged),
+            "reason": task.reason if task.status == "returned" else "",
             "comments": comments_of(project, task.case, self.guest.task),
         }
 

@@ -145,9 +145,7 @@ def of_these(connection: Connection, person: str, action: str, cases: Collection
     from sqlalchemy import select
 
     members, tasks, known = tables().members, tables().tasks, tables().cases
-    rows = connection.execute(
-        select(members.c.role, members.c.cases).where(members.c.person == person)
-    ).all()
+    rows = connection.execute(select(members.c.role, members.c.cases).where(members.c.person == person)).all()
     if not rows:
         nobody = connection.execute(select(members.c.person).limit(1)).first() is None
         return set(cases) if nobody else set()
