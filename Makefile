@@ -14,7 +14,7 @@ NODE_BIN := js/node_modules/.bin
 STATIC := src/nbannot/viewer/static
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 
-.PHONY: help setup demo hub check test test-slow js chromium checkers postgresql bench clean lint types layers pytest pytest-browser
+.PHONY: help setup demo hub check test test-slow js chromium checkers postgresql ceph bench clean lint types layers pytest pytest-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -92,6 +92,11 @@ postgresql:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || ./tests/install-packages \
 	  "The tests of shared projects need PostgreSQL; they start it themselves." postgresql
 
+ceph:
+	@for program in ceph-mon ceph-mgr ceph-osd radosgw radosgw-admin; do command -v $$program >/dev/null || missing=1; done; \
+	[ -z "$${missing:-}" ] || ./tests/install-packages \
+	  "The slow tests use Ceph as a second S3 server; they start it themselves." ceph-common ceph-mon ceph-mgr ceph-osd radosgw
+
 # A test that fails in the run of three is run once more alone, for all to see. Status 1 is "tests failed"; anything
 # else (nothing collected, a crash, an interruption) is told as it is. Where nothing failed by name there is nothing to run.
 BROWSER_TESTS ?= tests/browser
@@ -108,8 +113,8 @@ pytest-browser: setup chromium deploy/node_modules/.installed
 
 test: check pytest-browser ## every check, in a real JupyterLab too
 
-test-slow: setup postgresql ## kill the service 50 times, and its database, while people work
-	NBANNOT_KILLS=50 $(BIN)/python -m pytest -q tests/hub/test_faults.py
+test-slow: setup postgresql ceph ## kill the service 50 times, and its database, while people work; projects on Ceph
+	NBANNOT_KILLS=50 $(BIN)/python -m pytest -q tests/hub/test_faults.py tests/store/slow_ceph.py
 
 bench: setup chromium ## measure against ipyniivue, Cornerstone3D, NiiVue and SimpleITK; ARGS="viewer --only scroll"
 	$(BIN)/python bench $(ARGS)

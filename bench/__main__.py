@@ -2,8 +2,8 @@
 
 `core` is strokes and carriers (bench/RESULTS.md), `formats` reading and writing (bench/RESULTS-formats.md),
 `viewer` the viewer beside its peers (bench/RESULTS-viewer.md), `tools` brush, shapes, operations and history
-(bench/RESULTS-tools.md), `store` projects with up to a million cases (bench/RESULTS-store.md), `reader` the reader's page at
-a Hub and 100 readers at once (bench/RESULTS-reader.md).
+(bench/RESULTS-tools.md), `store` projects with up to a million cases and `project.index` (bench/RESULTS-store.md), `reader` the
+reader's page at a Hub and 100 readers at once (bench/RESULTS-reader.md).
 """
 
 from __future__ import annotations
@@ -65,22 +65,6 @@ def formats(*, quick: bool) -> None:
         (HERE / "RESULTS-formats.md").write_text(text, encoding="utf-8")
 
 
-def projects(*, quick: bool) -> None:
-    """Measure projects of many cases; print and keep the table."""
-    found = markdown(store.run(quick=quick))
-    if not quick:
-        text = f"# Projects of many cases, measured\n\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{found}\n"
-        (HERE / "RESULTS-store.md").write_text(text, encoding="utf-8")
-
-
-def readers(*, quick: bool) -> None:
-    """Measure the reader's page and many readers; print and keep the table."""
-    found = markdown(reader.run(quick=quick))
-    if not quick:
-        text = f"# Readers, measured\n\n{machine()}, {time.strftime('%Y-%m-%d')}\n\n{found}\n"
-        (HERE / "RESULTS-reader.md").write_text(text, encoding="utf-8")
-
-
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
@@ -92,12 +76,18 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="few repetitions, results are not kept")
     parser.add_argument(
-        "--keep", action="store_true", default=None, help="keep a quick run too (viewer and tools)"
+        "--keep", action="store_true", default=None, help="keep a quick run too (not core and formats)"
     )
     parser.add_argument("--gpu", action="store_true", help="the machine's GPU instead of software GL")
-    parts = [*viewer.PARTS, *tools.PARTS]
+    suites = {
+        "viewer": viewer.PARTS,
+        "tools": tools.PARTS,
+        "store": store.SUITE.parts,
+        "reader": reader.SUITE.parts,
+    }
+    parts = [part for suite in suites.values() for part in suite]
     parser.add_argument(
-        "--only", nargs="+", choices=parts, default=[], help="parts of the viewer's or the tools'"
+        "--only", nargs="+", choices=parts, default=[], help="parts of viewer, tools, store or reader"
     )
     peers = ["ipyniivue", "Cornerstone3D", "NiiVue"]
     parser.add_argument("--skip", nargs="+", choices=peers, default=[], help="peers to leave out")
@@ -107,16 +97,18 @@ def main() -> None:
         core(quick=options.quick)
     if options.what in ("all", "formats") and not options.only:
         formats(quick=options.quick)
-    if options.what in ("all", "store") and not options.only:
-        projects(quick=options.quick)
-    if options.what in ("all", "reader") and not options.only:
-        readers(quick=options.quick)
-    for name, suite in (("viewer", viewer), ("tools", tools)):
-        only = [part for part in options.only if part in suite.PARTS]
+    runs = {
+        "store": store.SUITE.run,
+        "reader": reader.SUITE.run,
+        "viewer": viewer.run,
+        "tools": tools.SUITE.run,
+    }
+    for name, run in runs.items():
+        only = [part for part in options.only if part in suites[name]]
         if options.what == name and options.only and not only:
-            parser.error(f"{name} has the parts {', '.join(suite.PARTS)}.")
+            parser.error(f"{name} has the parts {', '.join(suites[name])}.")
         if options.what in ("all", name) and (only or not options.only):
-            suite.run(only, quick=options.quick, gpu=options.gpu, keep=options.keep)
+            run(only, quick=options.quick, gpu=options.gpu, keep=options.keep)
 
 
 if __name__ == "__main__":

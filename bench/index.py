@@ -1,7 +1,6 @@
-"""`project.index` over many small files: objects per second and peak memory, first and second time.
+"""`project.index` over many small files, in a folder and in a bucket: objects per second and memory, first and again.
 
-Usage: python -m bench.index FILES [FOLDER [SCHEDULER …]]. Files are DICOM slices of 16 × 16 pixels, 50 to a series,
-two series to a study; each run is a fresh process.
+A part of ``python bench store``. Each run is a fresh process.
 """
 
 from __future__ import annotations
@@ -12,69 +11,104 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
-import numpy as np
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
-SLICES, SERIES = 50, 2
+import bucket  # noqa: E402
+from measure import Row  # noqa: E402
 
+from servers import Bucket, free_port, running_s3  # noqa: E402
 
-def make(folder: Path, files: int) -> None:
-    """Write the files; one slice is made with pydicom, the others by replacing numbers of the same length."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-    from formats_making import write_slice
-
-    first = write_slice(
-        folder / "first.dcm", np.zeros((16, 16), np.int16), StudyInstanceUID="1.2.3.10000001",
-        SeriesInstanceUID="1.2.4.10000001", SOPInstanceUID="1.2.5.10000001", PatientID="ID10000001",
-        ImagePositionPatient=["0", "0", "10000001"],
-    )  # fmt: skip
-    data = first.read_bytes()
-    first.unlink()
-    for n in range(files):
-        series, k = divmod(n, SLICES)
-        study = series // SERIES
-        one = data.replace(b"1.2.3.10000001", b"1.2.3.%08d" % (20000000 + study))
-        one = one.replace(b"1.2.4.10000001", b"1.2.4.%08d" % (20000000 + series))
-        one = one.replace(b"1.2.5.10000001", b"1.2.5.%08d" % (20000000 + n))
-        one = one.replace(b"ID10000001", b"ID%08d" % (20000000 + study)).replace(b"\\10000001", b"\\%08d" % k)
-        path = folder / f"study{study:05d}" / f"s{series % SERIES}" / f"{k:03d}.dcm"
-        if k == 0:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(one)
+FILES = 100_000
+OBJECTS = 100_000
+MOTO = 5_000
+"""Objects in moto, which is a whole S3 server but a slow one: its own time is most of the time."""
 
 
-def run(folder: Path, project: Path, scheduler: str) -> dict[str, float | int]:
+def in_folder(*, quick: bool, gpu: bool = False) -> list[Row]:
+    """Index a folder."""
+    files = 2_000 if quick else FILES
+    slices = bucket.Slices()
+    with tempfile.TemporaryDirectory() as place:
+        data = Path(place) / "data"
+        for n in range(files):
+            path = data / bucket.path_of(n)
+            if n % bucket.SLICES == 0:
+                path.parent.mkdir(parents=True)
+            path.write_bytes(slices[n])
+        return _both(f"folder of {files:,} DICOM files", str(data), Path(place), {})
+
+
+def in_bucket(*, quick: bool, gpu: bool = False) -> list[Row]:
+    """Index a bucket of objects that are made when they are asked for, and a smaller one in moto."""
+    objects, few = (2_000, 500) if quick else (OBJECTS, MOTO)
+    with tempfile.TemporaryDirectory() as place, _made_up(objects) as found:
+        rows = _both(
+            f"bucket of {objects:,} DICOM objects", found.url(bucket.PREFIX), Path(place), found.options
+        )
+    slices = bucket.Slices()
+    with tempfile.TemporaryDirectory() as place, running_s3(bucket.NAME) as found:
+        import s3fs
+
+        store = s3fs.S3FileSystem(**found.options, skip_instance_cache=True)
+        store.pipe({f"{bucket.NAME}/{bucket.PREFIX}{bucket.path_of(n)}": slices[n] for n in range(few)})
+        return rows + _both(
+            f"bucket of {few:,} DICOM objects in moto", found.url(bucket.PREFIX), Path(place), found.options
+        )
+
+
+@contextmanager
+def _made_up(objects: int) -> Iterator[Bucket]:
+    port = free_port()
+    process = subprocess.Popen([sys.executable, str(HERE / "bucket.py"), str(port), str(objects)])
+    try:
+        found = Bucket(f"http://127.0.0.1:{port}", bucket.NAME, process.pid)
+        for _ in range(300):
+            try:
+                urlopen(f"{found.endpoint}/{bucket.NAME}?prefix={bucket.PREFIX}", timeout=5).close()
+                break
+            except (URLError, OSError):
+                time.sleep(0.1)
+        yield found
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _both(what: str, url: str, place: Path, options: dict[str, Any]) -> list[Row]:
+    """Index for the first time, and again when nothing has changed."""
+    rows = []
+    for turn in ("first", "again"):
+        asked = json.dumps({"url": url, "project": str(place / "project"), "options": options})
+        command = [sys.executable, str(Path(__file__)), asked]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        note = (
+            f"{found['cases']} new cases; {found['processor']:.0f} s of processor in {found['seconds']:.0f} s"
+        )
+        rows.append(Row(f"{what}, {turn}", [found["rate"]], "objects/s", note=note, peak=found["grown"]))
+    return rows
+
+
+def run(url: str, project: str, options: dict[str, Any]) -> dict[str, float]:
+    """Index a place and return what it took; memory in MB, without what the imports take."""
     from nbannot.store import open_project
 
     with open_project(project, author="bench") as found:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         start, work = time.perf_counter(), time.process_time()
-        result = found.index(folder, scheduler=scheduler)
+        result = found.index(url, storage_options=options)
         seconds, work = time.perf_counter() - start, time.process_time() - work
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {
-        "files": result.looked_at, "read": result.read, "cases": len(result.cases), "seconds": round(seconds, 1),
-        "files_per_s": round(result.looked_at / seconds),
-        "files_per_processor_s": round(result.looked_at / work), "peak_mib": round(after), "grown_mib": round(after - before),
-    }  # fmt: skip
-
-
-def main() -> None:
-    if sys.argv[1] == "--run":
-        print(json.dumps(run(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])))
-        return
-    files = int(sys.argv[1])
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as place:
-        folder = Path(place) / "data"
-        make(folder, files)
-        for scheduler in sys.argv[3:] or ("threads", "processes"):
-            project = Path(place) / scheduler
-            for turn in ("first", "again"):
-                command = [sys.executable, "-m", "bench.index", "--run", str(folder), str(project), scheduler]
-                found = subprocess.run(command, check=True, capture_output=True, text=True)
-                print(scheduler, turn, found.stdout.strip(), flush=True)
+    return {"rate": result.looked_at / seconds, "seconds": seconds, "processor": work, "cases": len(result.cases),
+            "grown": after - before}  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(run(**json.loads(sys.argv[1]))))

@@ -1,6 +1,6 @@
 """How a project grows: cases, tasks and edits in a folder and in PostgreSQL, from 10³ to 10⁶ made-up rows.
 
-``python bench/store.py [--quick]`` alone, or as a part of ``python bench store``.
+A part of ``python bench store``.
 """
 
 from __future__ import annotations
@@ -8,15 +8,18 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
+import index  # noqa: E402
 from measure import Row, markdown  # noqa: E402
+from parts import Suite  # noqa: E402
 
 from moves import phantom  # noqa: E402
 from nbannot.store import StoredProject, open_project  # noqa: E402
@@ -111,24 +114,51 @@ def measure(project: StoredProject, size: int, what: str, *, quick: bool) -> lis
     ]  # fmt: skip
 
 
-def run(*, quick: bool) -> list[Row]:
-    """Measure in a folder and in PostgreSQL."""
+def in_folder(*, quick: bool, gpu: bool = False) -> list[Row]:
+    """Measure a project in a folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        return grow("folder", Path(folder) / "a", None, quick=quick)
+
+
+def in_postgresql(*, quick: bool, gpu: bool = False) -> list[Row]:
+    """Measure a project in PostgreSQL, which waits for the disk at each commit."""
+    with tempfile.TemporaryDirectory() as folder, running_postgres(durable=True) as server:
+        return grow("PostgreSQL", server.url(project="bench"), Path(folder), quick=quick)
+
+
+def grow(what: str, url: str | Path, files: Path | None, *, quick: bool) -> list[Row]:
+    """Measure a project of more and more cases."""
     rows: list[Row] = []
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(running_postgres(durable=True))
-        places = {"folder": (folder / "a", None), "PostgreSQL": (server.url(project="bench"), folder / "b")}
-        for what, (url, files) in places.items():
-            with open_project(url, files=files, author="ada") as project:
-                project.add_case("real", images=phantom(), copy=True, labels=["liver"])
-                filled = 0
-                for size in SIZES[:2] if quick else SIZES:
-                    fill(project, filled + 1, size)
-                    filled = size
-                    rows += measure(project, size, what, quick=quick)
-                    print(markdown(rows[-6:]), flush=True)
-    return rows
+    with open_project(url, files=files, author="ada") as project:
+        project.add_case("real", images=phantom(), copy=True, labels=["liver"])
+        filled = 0
+        for size in SIZES[:2] if quick else SIZES:
+            fill(project, filled + 1, size)
+            filled = size
+            rows += measure(project, size, what, quick=quick)
+            print(markdown(rows[-6:]), flush=True)
+    return [*rows, *flat(rows, what)]
 
 
-if __name__ == "__main__":
-    run(quick="--quick" in sys.argv)
+def flat(rows: Sequence[Row], what: str) -> list[Row]:
+    """Return how each cost has grown from the smallest project to the largest."""
+    sizes = list(dict.fromkeys(row.what.partition(":")[0] for row in rows))
+    costs = {row.what: float(np.median(row.values)) for row in rows}
+    first, last = sizes[0], sizes[-1]
+    return [
+        Row(f"{what}: {name.strip()}: the largest project beside the smallest",
+            [costs[f"{last}:{name}"] / costs[f"{first}:{name}"]], "×", goal="flat")
+        for name in dict.fromkeys(row.what.partition(":")[2] for row in rows)
+    ]  # fmt: skip
+
+
+SUITE = Suite(
+    {"cases-folder": in_folder, "cases-postgresql": in_postgresql, "index-folder": index.in_folder,
+     "index-s3": index.in_bucket},
+    HERE / "RESULTS-store.md",
+    """# Projects of many cases, measured
+
+Made by `make bench ARGS="store"` (`--only PART` repeats one part). Cases, tasks and edits are made-up rows; PostgreSQL waits for
+the disk at each commit. What is indexed are made-up DICOM slices of 16 × 16 pixels, 50 to a series, two series to a study, with
+real headers; each run of an index is a process of its own.""",
+)  # fmt: skip

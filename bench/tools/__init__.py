@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from measure import Row, kept_sections, machine, markdown
+from measure import Row
+from parts import Suite
 from viewer.report import Result
 
 from tools import history, operations, polygons
 from viewer import data, pages, plain, report
 
-RESULTS = data.ROOT / "bench" / "RESULTS-tools.md"
 INTRO = """# Tools, measured
 
 Made by `make bench ARGS="tools"` (`--only PART` repeats one part). "Peak memory" is what an operation adds
@@ -63,23 +60,4 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
 }
 
 
-def run(only: Sequence[str] = (), *, quick: bool = False, gpu: bool = False, keep: bool | None = None) -> str:
-    """Measure the parts and return their tables; those that are kept replace their sections in the file."""
-    found: dict[str, str] = {}
-    for name in only or PARTS:
-        begun = time.monotonic()
-        when = time.strftime("%Y-%m-%d %H:%M")
-        rows = markdown(PARTS[name](quick=quick, gpu=gpu))
-        found[name] = f"{when}, load {os.getloadavg()[0]:.1f}{', one quick run' if quick else ''}\n\n{rows}"
-        print(f"\n## {name} ({time.monotonic() - begun:.0f} s)\n\n{found[name]}", flush=True)
-        if not quick if keep is None else keep:
-            write({name: found[name]})
-    return "\n\n".join(found.values())
-
-
-def write(sections: Mapping[str, str], target: Path = RESULTS) -> None:
-    """Write sections in their place; the parts that are not given stay as the file has them."""
-    known = {**kept_sections(target), **{name.capitalize(): text for name, text in sections.items()}}
-    shown = [name.capitalize() for name in PARTS if name.capitalize() in known]
-    bodies = "\n\n".join(f"## {name}\n\n{known[name]}" for name in shown)
-    target.write_text(f"{INTRO}\n\n{machine()}\n\n{bodies}\n", encoding="utf-8")
+SUITE = Suite(PARTS, data.ROOT / "bench" / "RESULTS-tools.md", INTRO)

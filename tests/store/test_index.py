@@ -317,3 +317,22 @@ def test_a_project_in_postgres_is_indexed_too(postgres: Postgres, tmp_path: Path
         found = project.index(data)
         assert (found.moved, found.gone) == (3, 0)
         assert all(project.images(case) for case in project.case_names)
+
+
+def test_a_bucket_is_listed_in_pages_without_hidden_objects(
+    project: StoredProject, tmp_path: Path, bucket: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbannot.formats.remote.stores._PAGE", 4)
+    monkeypatch.setattr("nbannot.formats.scanning.objects._AT_ONCE", 3)
+    data = tmp_path / "data"
+    for n in range(1, 4):
+        study(data / f"s{n}", n, slices=4)
+    (data / "s1" / "notes.txt").write_text("notes")
+    (data / "empty").write_bytes(b"")
+    study(data / ".hidden" / "x", 7)
+    (data / "s2" / ".DS_Store").write_bytes(b"x")
+    url = bucket.put_folder("pages", data)
+    bucket.put_folder("pages-not", data / "s3")
+    found = project.index(url, storage_options=bucket.options)
+    assert (found.looked_at, len(found.cases), list(found.bad.reason)) == (14, 3, ["empty"])
+    assert project.index(url, storage_options=bucket.options).read == 0

@@ -10,6 +10,7 @@ import pytest
 from moves import phantom
 from nbannot.store import StoredProject, open_project
 from nbannot.store.access import ACTIONS, ROLES, Asked, decide
+from nbannot.store.served import allowed_cases
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "store.md"
 BEGIN = "<!-- The table of roles is written by tests/store/test_matrix.py: NBANNOT_WRITE_DOCS=1. -->"
@@ -66,6 +67,16 @@ def test_every_role_may_do_what_the_table_says(project: StoredProject) -> None:
         for role in ROLES:
             scope = roles.get(role)
             assert tried(project, role, action) == (WORDS[scope] if scope else ""), (role, action)
+
+
+def test_of_many_cases_the_same_are_allowed(project: StoredProject) -> None:
+    project.people.grant("two roles", "reader")
+    project.people.grant("two roles", "annotator", cases="oth*")
+    for person in ["two roles", "a stranger", *(f"a {role}" for role in ROLES)]:
+        mine = project.acting_as(person)
+        for action in ACTIONS:
+            one_by_one = {case for case in ("mine", "other") if mine.people.allowed(action, case)}
+            assert allowed_cases(mine, action, ("mine", "other")) == one_by_one, (person, action)
 
 
 def test_nobody_else_may_do_anything(project: StoredProject) -> None:

@@ -47,17 +47,19 @@ export class OpenCase {
     this.#mounted = this.#viewer.mount(this.element);
   }
 
-  /** Open a case behind the one that is shown. */
-  static async open(service: Service, module: ViewerModule, project: string, task: string, peek: boolean, stage: HTMLElement): Promise<OpenCase> {
+  /** Open a case behind the one that is shown: the service opens it while the viewer's module still loads. */
+  static async open(service: Service, module: Promise<ViewerModule>, project: string, task: string, peek: boolean, stage: HTMLElement): Promise<OpenCase> {
     let begun = !peek;
     const wire = new ServiceWire({
       connect: () => service.connect(project, task, !begun),
       load: (name) => service.load(name),
       why: () => why(service, project, task),
     });
+    let newest: Opened | null = null;
+    wire.onPage((message) => message.type === "opened" && (newest = message));
     try {
-      const about = await wire.opened();
-      const one = new OpenCase(wire, about, module, service.file("decode.js"), stage);
+      const [about, viewer] = await Promise.all([wire.opened(), module]);
+      const one = new OpenCase(wire, newest ?? about, viewer, service.file("decode.js"), stage);
       one.#begin = () => (begun = true);
       wire.onPage((message) => message.type === "opened" && one.#again(message));
       return one;

@@ -5,15 +5,22 @@ import type { TaskJson } from "./messages";
 interface Files {
   readonly base: string;
   readonly names: Readonly<Record<string, string>>;
+  /** What the page came with; asked for where it came without. */
+  readonly mine: Mine | null;
 }
+
+type Mine = Me & { readonly project?: string; readonly tasks?: readonly TaskJson[] };
 
 export function readFiles(body: HTMLElement): Files {
   const base = new URL(body.dataset["nbannotBase"] ?? "./", location.href).href;
-  return { base, names: JSON.parse(body.dataset["nbannotFiles"] ?? "{}") as Record<string, string> };
+  const mine = body.dataset["nbannotMine"];
+  return {
+    base, names: JSON.parse(body.dataset["nbannotFiles"] ?? "{}") as Record<string, string>,
+    mine: mine ? (JSON.parse(mine) as Mine) : null,
+  };
 }
 
 export interface Me {
-  readonly person: string;
   readonly csrf: string;
   readonly projects: readonly { readonly name: string }[];
 }
@@ -28,10 +35,15 @@ export class ServiceError extends Error {
 /** The service, as far as the page asks it for anything but cases. */
 export class Service {
   #csrf = "";
+  /** Of what the page came with: each is taken once. */
+  #me: Me | null;
+  #listed: Mine | null;
   /** Random, new for each page: one that comes back after a cut is the same writer. */
   readonly #page = Array.from(crypto.getRandomValues(new Uint8Array(8)), (one) => one.toString(16).padStart(2, "0")).join("");
 
-  constructor(private readonly files: Files) {}
+  constructor(private readonly files: Files) {
+    this.#me = this.#listed = files.mine;
+  }
 
   /** Place of a file of the viewer. */
   file(name: string): string {
@@ -49,13 +61,17 @@ export class Service {
   }
 
   async me(): Promise<Me> {
-    const me = await this.#get<Me>("api/v1/me");
+    const me = this.#me ?? (await this.#get<Me>("api/v1/me"));
+    this.#me = null;
     this.#csrf = me.csrf;
     return me;
   }
 
   /** My tasks in a project, in the order they are to be read in. */
   async tasks(project: string): Promise<readonly TaskJson[]> {
+    const { project: of, tasks } = this.#listed ?? {};
+    this.#listed = null;
+    if (tasks && of === project) return tasks;
     return (await this.#get<{ readonly tasks: readonly TaskJson[] }>(`api/v1/projects/${encodeURIComponent(project)}/reading`)).tasks;
   }
 

@@ -20,7 +20,7 @@ interface Held {
 }
 
 export class ReaderPage implements PageKeys {
-  readonly #stage = h("main", { class: "page-stage", "data-nbannot-stage": true, hidden: true });
+  readonly #stage = h("main", { class: "page-stage", "data-nbannot-stage": true });
   readonly #bar = new Bar(this);
   readonly #notice = new Notice();
   readonly #list = new TaskList((task) => void this.go(task));
@@ -30,9 +30,12 @@ export class ReaderPage implements PageKeys {
   #current: Held | null = null;
   #waiting: Held | null = null;
   #submitting = false;
+  /** Cases that could not be made ready: each is tried again only when somebody opens it. */
+  readonly #notReady = new Set<string>();
 
   constructor(private readonly service: Service, private readonly project: string, root: HTMLElement) {
-    root.append(this.#bar.element, this.#notice.element, this.#list.element, this.#stage);
+    root.append(this.#bar.element, this.#notice.element, h("div", { class: "page-room" }, this.#list.element, this.#stage));
+    this.#behind(true);
     const always = new AbortController();
     listenPageKeys(this, always.signal);
     setInterval(() => this.#tick(), TICK_MS);
@@ -71,8 +74,7 @@ export class ReaderPage implements PageKeys {
     this.#waiting = null;
     this.#current = held;
     if (taskOfHash() !== task) history.pushState(null, "", `#${encodeURIComponent(task)}`);
-    this.#list.element.hidden = true;
-    this.#stage.hidden = false;
+    this.#behind(false);
     this.#draw();
     try {
       const one = await held.opening;
@@ -90,8 +92,7 @@ export class ReaderPage implements PageKeys {
   }
 
   #hold(task: string, peek: boolean): Held {
-    const opening = (this.#module ??= this.service.viewer()).then((module) =>
-      OpenCase.open(this.service, module, this.project, task, peek, this.#stage));
+    const opening = OpenCase.open(this.service, (this.#module ??= this.service.viewer()), this.project, task, peek, this.#stage);
     const held: Held = { task, opening, one: null };
     opening.then((one) => (held.one = one)).catch(() => undefined);
     return held;
@@ -117,16 +118,23 @@ export class ReaderPage implements PageKeys {
     look();
   }
 
-  /** Once the case is here as a whole, the next one is made ready behind it. */
+  /** Once the case is here as a whole, the next one is made ready behind it; behind the list, the first one. */
   #prefetch(): void {
-    const next = this.#after(true)?.task ?? null;
+    const after = this.#after(true);
+    // To make a review ready is to begin it.
+    const next = after?.kind === "read" && after.readable ? after.task : null;
     if (this.#waiting && this.#waiting.task !== next) {
       this.#drop(this.#waiting);
       this.#waiting = null;
     }
-    if (!next || this.#waiting || !this.#now?.painted || !this.#now.loaded || this.#now.wire.state !== "open") return;
-    this.#waiting = this.#hold(next, true);
-    this.#waiting.opening.then((one) => one.show(false), () => (this.#waiting = null));
+    if (!next || this.#waiting || this.#notReady.has(next) || document.hidden) return;
+    if (this.#current && !(this.#now?.painted && this.#now.loaded && this.#now.wire.state === "open")) return;
+    const held = (this.#waiting = this.#hold(next, true));
+    const failed = (): void => {
+      this.#notReady.add(next);
+      if (this.#waiting === held) this.#waiting = null;
+    };
+    held.opening.then((one) => this.#current === held || one.show(false), failed);
   }
 
   /** The case after this one, in the order of the list; `undone`: the next that is not done, also from the start. */
@@ -156,14 +164,19 @@ export class ReaderPage implements PageKeys {
 
   async list(): Promise<void> {
     this.#leave();
-    this.#drop(this.#waiting);
-    this.#waiting = null;
-    this.#stage.hidden = true;
-    this.#list.element.hidden = false;
+    this.#behind(true);
     if (taskOfHash()) history.pushState(null, "", location.pathname + location.search);
     this.#draw();
     await this.#reload();
+    if (this.#current) return;
+    this.#prefetch();
     this.#list.focus();
+  }
+
+  /** Show the list, or the stage: the stage keeps its size behind the list, where the first case is made ready. */
+  #behind(list: boolean): void {
+    this.#stage.classList.toggle("page-behind", list);
+    this.#list.element.hidden = !list;
   }
 
   next(): void {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from typing import Any
 from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from nbannot.errors import NbannotError, ServiceError
 from nbannot.hub.guard import NOTE
+from nbannot.hub.login import Visitor
+from nbannot.hub.observe import tell
 from nbannot.hub.telling import my_tasks
 
 STATIC = Path(__file__).resolve().parents[1] / "viewer" / "static"
@@ -54,8 +57,26 @@ def _files() -> dict[str, tuple[str, bytes]]:
     return found
 
 
-def shell(prefix: str) -> str:
-    """Return the page's HTML; nothing in it is about a person or a case.
+def prepare() -> None:
+    """Read and pack the page's files, so that the first reader does not wait for it.
+
+    Raises
+    ------
+    ServiceError
+        When one is missing.
+    """
+    for name in _files():
+        _packed(name)
+
+
+@cache
+def _packed(name: str) -> bytes:
+    """Return a file of the page in gzip's form; made once."""
+    return gzip.compress(_files()[name][1], mtime=0)
+
+
+def shell(prefix: str) -> tuple[str, str]:
+    """Return the page's HTML up to what this reader has to read, and from there on.
 
     Parameters
     ----------
@@ -68,32 +89,64 @@ def shell(prefix: str) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>nbannot</title>'
         '<link rel="icon" href="data:,">'
-        f'<link rel="stylesheet" href="{at["viewer.css"]}"><link rel="stylesheet" href="{at["page.css"]}">'
-        f'<link rel="modulepreload" href="{at["viewer.js"]}">'
+        f'<link rel="modulepreload" href="{at["page.js"]}"><link rel="modulepreload" href="{at["viewer.js"]}">'
+        f'<link rel="stylesheet" href="{at["viewer.css"]}"><link rel="stylesheet" href="{at["page.css"]}">',
         f'<script type="module" src="{at["page.js"]}"></script></head>'
         f'<body data-nbannot-base="{html.escape(prefix, quote=True)}" '
-        f'data-nbannot-files="{html.escape(json.dumps(places), quote=True)}">'
-        "<noscript>This page needs JavaScript.</noscript></body></html>"
+        f'data-nbannot-files="{html.escape(json.dumps(places), quote=True)}"',
     )
 
 
 async def _page(request: Request) -> Response:
     request.scope[NOTE]["route"] = "/"
     service = request.app.state.service
-    if await service.login.visitor(request) is None:
+    visitor = await service.login.visitor(request)
+    if visitor is None:
         service.spend_as_stranger(request)
         answer: Response = await service.login.begin(request)
         return answer
-    return HTMLResponse(await to_thread.run_sync(shell, service.place.prefix))
+    head, body = await to_thread.run_sync(shell, service.place.prefix)
+    return StreamingResponse(_told(request, visitor, head, body), media_type="text/html; charset=utf-8")
+
+
+async def _told(request: Request, visitor: Visitor, head: str, body: str) -> AsyncIterator[str]:
+    """Give the page in two parts: the browser fetches the scripts while the store is asked for the list."""
+    yield head
+    service, project = request.app.state.service, request.query_params.get("project", "")
+    try:
+        mine = await to_thread.run_sync(_begin_with, service, visitor, project, limiter=service.threads)
+    except Exception as error:
+        # The page asks for it itself, and says what it is answered.
+        tell("page", kind=type(error).__name__)
+        mine = None
+    told = "" if mine is None else f' data-nbannot-mine="{html.escape(json.dumps(mine), quote=True)}"'
+    yield f"{body}{told}><noscript>This page needs JavaScript.</noscript></body></html>"
+
+
+def _begin_with(service: Any, visitor: Visitor, asked: str) -> dict[str, Any]:
+    """Return what a page begins with: the token against forged requests, the projects, the list of one.
+
+    No name of a person is in it.
+    """
+    names = [name for name in sorted(service.projects) if service.roles(name, visitor.person)]
+    mine: dict[str, Any] = {"csrf": visitor.csrf, "projects": [{"name": name} for name in names]}
+    if names:
+        name = asked if asked in names else names[0]
+        _, project = service.project(name, visitor.person)
+        mine |= {"project": name, "tasks": my_tasks(project)}
+    return mine
 
 
 async def _static(request: Request) -> Response:
     request.scope[NOTE]["route"] = "/static"
     wanted = request.path_params["name"]
-    for hashed, data in (await to_thread.run_sync(_files)).values():
+    for name, (hashed, data) in (await to_thread.run_sync(_files)).items():
         if hashed == wanted:
             # The name changes with the content.
-            headers = {"cache-control": "public, max-age=31536000, immutable"}
+            headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+            if "gzip" in request.headers.get("accept-encoding", ""):
+                headers["content-encoding"] = "gzip"
+                data = await to_thread.run_sync(_packed, name)
             return Response(data, media_type=_TYPES[Path(hashed).suffix], headers=headers)
     raise HTTPException(404)
 

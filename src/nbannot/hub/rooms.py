@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_BIG = ("pydicom", "pandas", "nibabel", "zstandard")
 THREADS = 16
 RECHECK_S = 5.0
 AGAIN = 1013
@@ -111,8 +112,9 @@ class Rooms:
     """
 
     def __init__(self, projects: Mapping[str, Any], *, recheck: float = RECHECK_S) -> None:
-        # Two threads that import it first at once, as after a restart, get half of it.
-        import_module("pydicom")
+        # Two threads that import one first at once, as after a restart, get half of it; and nobody waits for them.
+        for module in _BIG:
+            import_module(module)
         self._projects = projects
         self._recheck = recheck
         self._rooms: dict[Key, Room] = {}
@@ -235,7 +237,7 @@ def _taken_away(seat: Seat) -> str:
             mine = task.person == guest.project.author
             if not mine or not guest.project.people.allowed("case.read", task.case).allowed:
                 return "This case is not open to you any more."
-            seat.look_again()
+            seat.look_again(task.status)
         except (PermissionError, KeyError):
             return "This case is not open to you any more."
         except NbannotError as error:

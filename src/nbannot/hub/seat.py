@@ -10,6 +10,7 @@ from threading import RLock
 from typing import Any
 
 from nbannot.errors import EditError, LockedError, NbannotError, ReadOnlyError
+from nbannot.host.ahead import first_keys
 from nbannot.host.channel import Channel
 from nbannot.host.lanes import will_pass
 from nbannot.host.operating import Operating
@@ -106,22 +107,25 @@ class Seat:
             pace=outbox.wait,
             guard=self._check_writer,
             passing=self._passes,
+            first=lambda: first_keys(document, self.session.view),
         )
 
     # What the browser is told.
 
     def _look(self) -> None:
-        """Look at the task again."""
+        """Look at the task again; its place in the list is looked up once."""
         project = self.guest.project
-        mine = my_tasks(project)
-        at = next((n for n, row in enumerate(mine) if row["task"] == self.guest.task), None)
-        about = {} if at is None else mine[at]
         task = project.tasks.get(self.guest.task)
-        self._words = Words(task.case, about.get("title", "Case"))
-        self._about = {
-            **about,
-            "position": 1 if at is None else at + 1,
-            "of": len(mine),
+        if not self._about:
+            mine = my_tasks(project)
+            at = next((n for n, row in enumerate(mine) if row["task"] == self.guest.task), None)
+            about = {} if at is None else mine[at]
+            self._words = Words(task.case, about.get("title", "Case"))
+            self._about = {**about, "position": 1 if at is None else at + 1, "of": len(mine)}
+        self._about |= {
+            "status": task.status,
+            "flagged": bool(task.flagged),
+            "reason": task.reason if task.status == "returned" else "",
             "comments": comments_of(project, task.case, self.guest.task),
         }
 
@@ -136,6 +140,8 @@ class Seat:
 
     def open(self) -> None:
         """Say what this case is, and take the writer's place where it is free."""
+        # What the state says of the images is found while the page's scripts load.
+        self._channel.prepare()
         if not self.guest.peek and not self.read_only:
             self._sit()
         self._tell_opened()
@@ -159,11 +165,18 @@ class Seat:
             self._begun = True
             self._look()
 
-    def look_again(self) -> None:
+    def look_again(self, status: str) -> None:
         """Tell the browser when the task is another now, for instance submitted elsewhere.
 
         Where the window that wrote is closed, this one writes.
+
+        Parameters
+        ----------
+        status
+            Of the task, as it is now; where it is what is known, nothing more is asked of the store.
         """
+        if status == self._about.get("status") and not self._elsewhere:
+            return
         before = (self.read_only, self._about.get("status"))
         self._look()
         if self._elsewhere and self._about.get("status") in OPEN:

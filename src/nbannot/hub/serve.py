@@ -20,7 +20,7 @@ from nbannot.hub.limits import Limits
 from nbannot.hub.logins import Logins
 from nbannot.hub.observe import start_logging, tell
 from nbannot.hub.origin import Place
-from nbannot.hub.page import page_routes
+from nbannot.hub.page import page_routes, prepare
 from nbannot.hub.rooms import Rooms
 from nbannot.store import StoredProject, open_project
 from nbannot.store.served import has_members
@@ -242,6 +242,7 @@ def app() -> ASGIApp:
     public = settings.public_url or os.environ.get("JUPYTERHUB_PUBLIC_URL", "")
     place = Place(os.environ["JUPYTERHUB_SERVICE_PREFIX"], public)
     projects = opened(settings, os.environ)
+    prepare()
     tell("ready", where=place.prefix)
     login = hub_login(settings, os.environ, place)
     return make_app(projects, login=login, place=place, rooms=Rooms(projects), pages=page_routes())
@@ -254,6 +255,8 @@ def run(settings: Settings) -> int:
     ------
     ConfigError
         When the settings are not safe or not whole.
+    ServiceError
+        When the page's files are missing.
     StoreError
         When a project cannot be opened.
     """
@@ -263,7 +266,8 @@ def run(settings: Settings) -> int:
     settings = replace(settings, database=_variable(settings.database, "--database", os.environ))
     check(settings, os.environ)
     os.umask(0o077)
-    # Once here, where a person sees what is wrong; each worker opens them anew.
+    # Once here, where a person sees what is wrong; each worker does it anew.
+    prepare()
     for project in opened(settings, os.environ).values():
         project.close()
     Logins(settings.database).close()

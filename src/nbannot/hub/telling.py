@@ -10,6 +10,7 @@ from typing import Any
 
 from nbannot.errors import DeidentificationError, NbannotError
 from nbannot.hub.neutral import TEAM, knows_names, numbers_of
+from nbannot.store.served import allowed_cases
 
 Json = dict[str, Any]
 
@@ -126,14 +127,18 @@ def my_tasks(project: Any) -> list[Json]:
     table = project.tasks.table(mine=True)
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
     numbers = {case: n for n, case in enumerate(dict.fromkeys(str(row["case"]) for row in rows), 1)}
-    knows = knows_names(project)
+    knows, readable = knows_names(project), allowed_cases(project, "case.read", numbers)
     return [
-        _task_row(project, row, title=str(row["case"]) if knows else f"Case {numbers[str(row['case'])]}")
+        _task_row(
+            row,
+            title=str(row["case"]) if knows else f"Case {numbers[str(row['case'])]}",
+            readable=str(row["case"]) in readable,
+        )
         for row in rows
     ]
 
 
-def _task_row(project: Any, row: Mapping[str, Any], *, title: str) -> Json:
+def _task_row(row: Mapping[str, Any], *, title: str, readable: bool) -> Json:
     due = row["due"]
     return {
         "task": str(row["task"]),
@@ -143,7 +148,7 @@ def _task_row(project: Any, row: Mapping[str, Any], *, title: str) -> Json:
         "due": None if due is None or due != due else due.isoformat(),
         "flagged": bool(row["flagged"]),
         "reason": str(row["reason"] or "") if row["status"] == "returned" else "",
-        "readable": bool(project.people.allowed("case.read", str(row["case"])).allowed),
+        "readable": readable,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -138,6 +138,32 @@ def has_task(connection: Connection, person: str, case: str) -> bool:
         .limit(1)
     )
     return connection.execute(query).first() is not None
+
+
+def of_these(connection: Connection, person: str, action: str, cases: Collection[str]) -> set[str]:
+    """Return the cases of which a person may do something, as `decide` says, in three queries at most."""
+    from sqlalchemy import select
+
+    members, tasks, known = tables().members, tables().tasks, tables().cases
+    rows = connection.execute(select(members.c.role, members.c.cases).where(members.c.person == person)).all()
+    if not rows:
+        nobody = connection.execute(select(members.c.person).limit(1)).first() is None
+        return set(cases) if nobody else set()
+    found: set[str] = set()
+    to_do: set[str] | None = None
+    for row in rows:
+        scope = ACTIONS[action].get(row.role)
+        if scope is None:
+            continue
+        fit = {name for name in cases if matches(name, row.cases)}
+        if scope == "task":
+            if to_do is None:
+                query = select(known.c.name).join(tasks, tasks.c.case_id == known.c.id).distinct()
+                mine = (tasks.c.person == person) & tasks.c.status.in_(OPEN_TASKS)
+                to_do = set(connection.execute(query.where(mine)).scalars())
+            fit &= to_do
+        found |= fit
+    return found
 
 
 def case_sets(connection: Connection, person: str, action: str) -> Sequence[str]:

@@ -177,11 +177,13 @@ def _levels(
     folder = PurePosixPath(path)
     names = [] if case is None else [f"case:{case}"]
     names += [f"folder:{one}" for one in (folder, *folder.parents) if str(one) not in (".", "/")]
+    names.append("project")
+    newest = _newest_of(connection, names, [role, ""] if role else [""])
     levels: dict[str, list[tuple[str, str]]] = {}
-    for level in (*names, "project"):
+    for level in names:
         texts = []
         for who in (role, "") if role else ("",):
-            version, text = _newest(connection, level, who)
+            version, text = newest.get((level, who), (0, ""))
             if text.strip() and not (level == but and who == role):
                 texts.append(
                     (f"{level} for {who} version {version}" if who else f"{level} version {version}", text)
@@ -189,6 +191,25 @@ def _levels(
         if texts:
             levels[level] = texts
     return levels
+
+
+def _newest_of(
+    connection: Connection, levels: Sequence[str], roles: Sequence[str]
+) -> dict[tuple[str, str], tuple[int, str]]:
+    """Return number and text of the newest versions by level and role, in one query."""
+    from sqlalchemy import func, select
+
+    table = tables().configs
+    asked = table.c.level.in_(levels) & table.c.role.in_(roles)
+    last = (
+        select(table.c.level, table.c.role, func.max(table.c.version).label("version"))
+        .where(asked)
+        .group_by(table.c.level, table.c.role)
+        .subquery()
+    )
+    same = (table.c.level == last.c.level) & (table.c.role == last.c.role)
+    query = select(table).join(last, same & (table.c.version == last.c.version))
+    return {(row.level, row.role): (int(row.version), str(row.text)) for row in connection.execute(query)}
 
 
 _NEW = "the new text"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from nbannot.model.edits import Batch, Edit
 from nbannot.session import Session
 from nbannot.session.state import State
 from nbannot.store import exchange
+from nbannot.store.access import of_these
 from nbannot.store.core import UNDO_STEPS
 from nbannot.store.journal import Journal, Lease
 from nbannot.store.stored import StoredProject
@@ -56,6 +57,12 @@ def has_members(project: StoredProject) -> bool:
     """Return whether anybody has a role: a project without members is open to whoever opens it."""
     with project._core.database.reading() as connection:
         return connection.execute(tables().members.select().limit(1)).first() is not None
+
+
+def allowed_cases(project: StoredProject, action: str, cases: Collection[str]) -> set[str]:
+    """Return of which of these cases the actor may do something; as quickly for many as for one."""
+    with project._core.database.reading() as connection:
+        return of_these(connection, project.author, action, cases)
 
 
 def export_pieces(project: StoredProject, *, images: bool) -> Iterator[bytes]:

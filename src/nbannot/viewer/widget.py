@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from nbannot.errors import EditError, GeometryError, GeometryWarning, ViewerError
 from nbannot.formats.convert import way_in
+from nbannot.host.ahead import first_keys
 from nbannot.host.channel import Channel
 from nbannot.host.operating import Operating
 from nbannot.host.spool import Spool
@@ -41,7 +42,6 @@ from nbannot.session.arrange import (
     shown_before,
 )
 from nbannot.session.config import Config
-from nbannot.viewer.ahead import first_keys
 from nbannot.viewer.beside import find_beside
 from nbannot.viewer.comparing import Comparing
 from nbannot.viewer.hook import watch

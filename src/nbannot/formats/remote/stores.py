@@ -12,6 +12,7 @@ from nbannot.errors import GoneError, MissingDependencyError, NbannotError, Remo
 from nbannot.formats.remote.urls import Entry, Options, checked_url
 
 _BLOCK = 1 << 20
+_PAGE = 1000
 # Half a minute for a bucket that is away, not five.
 _S3 = {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 2}}
 _DENIED = (
@@ -51,12 +52,18 @@ class ObjectStore:
                 self._fs.retries = 2
 
     def entries(self, below: str | None = None) -> Iterator[Entry]:
-        """List the objects under the prefix, folder by folder; only one folder's list is held."""
+        """List the objects under the prefix, hidden ones left out; only a part of the list is held.
+
+        S3 gives all that is below in pages; other stores are asked folder by folder.
+        """
         with self._failing(self.url):
             if below is None:
                 info = self._info(self._root)
                 if info["type"] == "file":
                     yield self._entry(info, info["name"].rsplit("/", 1)[-1])
+                    return
+                if self._scheme in ("s3", "s3a"):
+                    yield from self._all(info["name"])
                     return
             found = self._fs.ls(below or self._root, detail=True)
             self._fs.invalidate_cache()
@@ -73,6 +80,32 @@ class ObjectStore:
         for folder in folders:
             yield from self.entries(folder)
 
+    def _all(self, root: str) -> Iterator[Entry]:
+        from fsspec.asyn import sync
+
+        bucket, key, _ = self._fs.split_path(root)
+        prefix = f"{key.rstrip('/')}/" if key else ""
+        objects = self._fs._iterdir(bucket, prefix=prefix, delimiter="")
+
+        async def some() -> list[Mapping[str, Any]]:
+            page = []
+            async for info in objects:
+                page.append(info)
+                if len(page) == _PAGE:
+                    break
+            return page
+
+        while True:
+            with self._failing(self.url):
+                page = sync(self._fs.loop, some)
+            for info in page:
+                path = str(info["name"])
+                name = self._relative(path)
+                if not path.endswith("/") and not any(part.startswith(".") for part in name.split("/")):
+                    yield self._entry(info, name)
+            if len(page) < _PAGE:
+                return
+
     def contents(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         """Read objects one after the other."""
         for entry in entries:
@@ -83,6 +116,16 @@ class ObjectStore:
         with self._failing(entry.uri):
             data: bytes = self._fs.cat_file(self._path(entry), start=0, end=size)
             return data
+
+    def starts(self, entries: Sequence[Entry], size: int) -> dict[str, bytes]:
+        """Return the first bytes of several objects by their URI, asked for at once; what fails is left out."""
+        wanted = [entry for entry in entries if entry.size > 0]
+        ends = [min(size, entry.size) for entry in wanted]
+        with self._failing(self.url):
+            paths = [self._path(entry) for entry in wanted]
+            found = self._fs.cat_ranges(paths, [0] * len(paths), ends, on_error="return")
+        pairs = zip(wanted, found, strict=True)
+        return {entry.uri: data for entry, data in pairs if isinstance(data, bytes)}
 
     def part(self, entry: Entry, start: int, end: int) -> bytes:
         """Return the bytes from `start` up to `end` of an object."""

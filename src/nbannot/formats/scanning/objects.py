@@ -12,6 +12,7 @@ from functools import partial
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from threading import local
 from typing import IO, Any
 
 from nbannot.errors import FormatError, NbannotError, RemoteError
@@ -30,6 +31,7 @@ CONFIGS = (".nbannot.yaml", ".volview_config.yaml")
 BATCH = 200
 _FIRST = 1 << 16
 _SAMPLE = 1 << 16
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def read_batch(batch: Batch, options: Mapping[str, Any], key: bytes) -> list[Rec
         if batch.kind == "series":
             read = partial(_of_series, Server(batch.url, options), key=key)
         elif batch.kind == "objects":
-            read = partial(_of_object, ObjectStore(batch.url, options), key=key)
+            return list(_of_objects(batch, options, key))
         else:
             read = partial(_of_file, key=key)
         return [_guarded(entry, read) for entry in batch.entries]
@@ -219,8 +221,29 @@ def _of_file(entry: Entry, *, key: bytes) -> Record:
     return record
 
 
-def _of_object(store: ObjectStore, entry: Entry, *, key: bytes) -> Record:
-    file = _Ranged(store, entry)
+def _of_objects(batch: Batch, options: Mapping[str, Any], key: bytes) -> Iterator[Record]:
+    """Yield what objects say; the first bytes of some are asked for at once."""
+    store = _store(batch.url, options)
+    rest = iter(batch.entries)
+    while some := list(islice(rest, _AT_ONCE)):
+        firsts = store.starts(some, _FIRST)
+        for entry in some:
+            yield _guarded(entry, partial(_of_object, store, first=firsts.get(entry.uri), key=key))
+
+
+def _store(url: str, options: Mapping[str, Any]) -> ObjectStore:
+    """Return the store of a place; each thread keeps its last one, whose making costs as much as many requests."""
+    known: tuple[str, Mapping[str, Any], ObjectStore] | None = getattr(_mine, "store", None)
+    if known is None or known[:2] != (url, options):
+        known = _mine.store = (url, dict(options), ObjectStore(url, options))
+    return known[2]
+
+
+_mine = local()
+
+
+def _of_object(store: ObjectStore, entry: Entry, *, first: bytes | None, key: bytes) -> Record:
+    file = _Ranged(store, entry, first)
     record = _of_bytes(entry, file=file, key=key)
     if not record.identity:
         record.identity = _sampled(entry.size, file.part)
@@ -325,9 +348,11 @@ def _at(file: IO[bytes], at: int, size: int) -> bytes:
 class _Ranged:
     """An object read from its start by ranges, more at a time the further it goes."""
 
-    def __init__(self, store: ObjectStore, entry: Entry) -> None:
+    def __init__(self, store: ObjectStore, entry: Entry, first: bytes | None) -> None:
         self._store, self._entry = store, entry
-        self._first = store.part(entry, 0, min(_FIRST, entry.size)) if entry.size else b""
+        if first is None:
+            first = store.part(entry, 0, min(_FIRST, entry.size)) if entry.size else b""
+        self._first = first
         self._buffer = BytesIO(self._first)
         self._end = len(self._first)
 

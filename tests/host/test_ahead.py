@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import nbannot as nb
+from nbannot.host.ahead import first_keys
 from nbannot.model.geometry import Geometry, Stack
-from nbannot.viewer.ahead import first_keys
 
 LPS = np.eye(4)[[2, 1, 0, 3]]
 
