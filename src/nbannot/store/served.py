@@ -58,6 +58,17 @@ def has_members(project: StoredProject) -> bool:
         return connection.execute(tables().members.select().limit(1)).first() is not None
 
 
+def is_current(project: StoredProject, session: Session) -> bool:
+    """Whether an open session takes edits, and shows the very images that it would be opened with now.
+
+    Raises
+    ------
+    AccessError, DeidentificationError
+        When it would not be opened.
+    """
+    return not session.closed and project._sessions.seen.are_those_of(session)
+
+
 def export_pieces(project: StoredProject, *, images: bool) -> Iterator[bytes]:
     """Return the zip of ``project.export_to`` in pieces, as they are made.
 
