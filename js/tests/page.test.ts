@@ -99,6 +99,16 @@ describe("the road to the service", () => {
     wire.close();
   });
 
+  it("opens at once what is shown otherwise now", () => {
+    const { wire, sockets, states } = road();
+    sockets[0]!.open();
+    sockets[0]!.lose(4410);
+    expect(sockets).toHaveLength(2);
+    sockets[1]!.open();
+    expect(states).toEqual(["open", "opening", "open"]);
+    wire.close();
+  });
+
   it.each([[4401, "loggedOut"], [4404, "gone"], [4409, "takenOver"]] as const)("does not come back after %i", async (code, state) => {
     const { wire, sockets } = road();
     sockets[0]!.open();

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hub_help import LocalHub
+from hub_rooms import Service as RoomsService
+from hub_rooms import rooms_of, study
 from hub_world import SERVICE_TOKEN, Service, World, make_project
 
 
@@ -29,3 +32,15 @@ def world(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterat
     finally:
         service.stop()
         hub.stop()
+
+
+@pytest.fixture
+def project(tmp_path: Path, shared_data: Path) -> Iterator[Any]:
+    with study(tmp_path / "project", shared_data) as project:
+        yield project
+
+
+@pytest.fixture
+def service(project: Any) -> Iterator[RoomsService]:
+    with rooms_of(project) as service:
+        yield service

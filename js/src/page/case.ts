@@ -72,7 +72,7 @@ export class OpenCase {
   #begin: () => void = () => undefined;
   #changed: (() => void) | null = null;
 
-  /** Whether other things may be done now than the viewer was opened for: then it must be opened anew. */
+  /** Whether other things may be done or seen now than the viewer was opened for: then it must be opened anew. */
   get outdated(): boolean {
     return this.#outdated;
   }
@@ -80,7 +80,7 @@ export class OpenCase {
   #outdated = false;
 
   #again(about: Opened): void {
-    this.#outdated ||= about.read_only !== this.about.read_only;
+    this.#outdated ||= about.read_only !== this.about.read_only || about.version !== this.about.version;
     this.about = about;
     this.#changed?.();
   }

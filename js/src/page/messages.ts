@@ -36,6 +36,8 @@ export interface Opened {
   /** Why a reviewer gave it back. */
   readonly reason: string;
   readonly config: { readonly tools: readonly string[] };
+  /** Changes with how the case is shown: what a viewer of another version has of it is not for this reader any more. */
+  readonly version: string;
   readonly view: Readonly<Record<string, unknown>>;
   readonly comments: readonly CommentJson[];
 }

@@ -308,8 +308,10 @@ export class ReaderPage implements PageKeys {
     const kept = waiting ? `${waiting} ${waiting === 1 ? "change is" : "changes are"} kept in this browser and sent as soon as the service answers.` : "Everything is saved.";
     if (road === "lost") this.#notice.show("road", "No connection to the service.", `You can go on reading and annotating. ${kept}`);
     else if (road === "loggedOut") this.#loggedOut(kept);
-    else if (road === "gone") this.#notice.show("road", one.wire.reason || "This case is no longer yours.", "Ask the study team.", { title: "My cases", run: () => void this.list() });
-    else if (road === "takenOver") this.#notice.show("road", "This case was opened in another window or on another computer.", kept, { title: "Go on here", run: () => void this.#takeBack(one) });
+    else if (road === "gone") {
+      one.show(false);
+      this.#notice.show("road", one.wire.reason || "This case is no longer yours.", "Ask the study team.", { title: "My cases", run: () => void this.list() });
+    } else if (road === "takenOver") this.#notice.show("road", "This case was opened in another window or on another computer.", kept, { title: "Go on here", run: () => void this.#takeBack(one) });
     else this.#notice.hide("road");
   }
 

@@ -17,6 +17,8 @@ const ANSWER_MS = 8000;
 /** The case cannot be opened now. */
 const AGAIN = 1013;
 const MOST_AGAIN = 8;
+/** The case is shown otherwise from now on. */
+const RENEWED = 4410;
 const PAGE_MESSAGES = new Set(["opened", "answered", "presence", "closing"]);
 
 export type Socket = Pick<WebSocket, "binaryType" | "onopen" | "onclose" | "onmessage" | "send" | "close">;
@@ -184,6 +186,10 @@ export class ServiceWire implements Wire {
   #lost(code: number): void {
     this.#socket = null;
     if (this.#closed) return;
+    if (code === RENEWED) {
+      this.#set("opening");
+      return this.#connect();
+    }
     if (code === AGAIN) this.#refusals++;
     // A case that was never open may have a fault that does not pass; one that was is tried for ever.
     const end = ENDS[code] ?? (!this.#wasOpened && this.#refusals >= MOST_AGAIN ? "gone" : undefined);

@@ -7,10 +7,9 @@ from secrets import token_hex
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nbannot.hub.limits import Limits, Rate
+from nbannot.hub.limits import Limits
 from nbannot.hub.observe import Metrics, tell
 
 NOTE = "nbannot"
@@ -56,7 +55,6 @@ class Guard:
 
     def __init__(self, app: ASGIApp, *, limits: Limits, metrics: Metrics) -> None:
         self.app, self.limits, self.metrics = app, limits, metrics
-        self._strangers = Rate(limits.stranger_per_second, limits.stranger_burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, guarded."""
@@ -81,10 +79,6 @@ class Guard:
             await self.app(scope, self._bounded(scope, receive), answer)
         finally:
             self._note(scope, note, status, time.perf_counter() - start)
-
-    def stranger(self, connection: HTTPConnection) -> float:
-        """Count a request of somebody unknown; return the seconds to wait, 0 for none."""
-        return self._strangers.wait(connection.client.host if connection.client else "?")
 
     def _dress(self, scope: Scope, message: Message, note: dict[str, Any]) -> None:
         headers = MutableHeaders(scope=message)

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import time
+from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
+from anyio import to_thread
 
 from nbannot.errors import LoginError, ServiceError
+from nbannot.hub.observe import tell
 
 MAX_AGE_S = 8.0
 """An answer of the Hub is used so long; with the re-check of sockets, a revocation is felt within 15 s."""
 GRACE_S = 60.0
 """A good answer is used so long where the Hub does not answer (a restart)."""
+REFUSED_S = 60.0
+"""The Hub is not asked about a token that it does not know again before."""
 _MANY = 4096
 _AWAY = "The Hub does not answer"
 _HINT = "It may be restarting. Try again in a minute; nothing was lost."
 
 
+class Memory(Protocol):
+    """What the workers know of tokens; called in threads."""
+
+    def find(self, token: str) -> tuple[str, float] | None:
+        """Return whose a token was by the newest answer ("": nobody's), and when, s since 1970."""
+        ...
+
+    def keep(self, token: str, person: str | None) -> None:
+        """Remember an answer of the Hub."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    person: str | None
+    person: str
     at: float
 
 
@@ -39,8 +57,11 @@ class HubClient:
         The service's own; it is also the secret of the OAuth client.
     access_scopes
         One of them must be held to be let in.
-    max_age, grace
-        Seconds that an answer is used for, and for which a good one is while the Hub is away.
+    max_age, grace, refused
+        Seconds that a good answer is used for, and goes on to be while the Hub is away; seconds that a
+        refusal is used for where the Hub does not know the token.
+    memory
+        Shared with other workers: whom one of them knew may go on at all of them while the Hub is away.
     transport
         Instead of the network, in tests.
     """
@@ -53,16 +74,21 @@ class HubClient:
         access_scopes: Collection[str],
         max_age: float = MAX_AGE_S,
         grace: float = GRACE_S,
+        refused: float = REFUSED_S,
+        memory: Memory | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = api_url.rstrip("/")
         self._secret = api_token
         self._scopes = frozenset(access_scopes)
-        self._max_age, self._grace = max_age, grace
+        self._max_age, self._grace, self._refused_age = max_age, grace, refused
+        self._memory = memory
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(10, connect=3), transport=transport, trust_env=False
         )
         self._answers: dict[str, _Answer] = {}
+        # Until when; apart, so that whoever tries tokens cannot push out what is known of people.
+        self._refused: OrderedDict[str, float] = OrderedDict()
         self._asking: dict[str, asyncio.Task[str | None]] = {}
 
     async def person(self, token: str) -> str | None:
@@ -73,10 +99,12 @@ class HubClient:
         ServiceError
             When the Hub does not answer and no recent answer is known.
         """
-        key = hashlib.sha256(token.encode()).hexdigest()
+        key = _key(token)
         known, now = self._answers.get(key), time.monotonic()
         if known is not None and now - known.at < self._max_age:
             return known.person
+        if now < self._refused.get(key, -math.inf):
+            return None
         task = self._asking.get(key)
         if task is None:
             task = asyncio.create_task(self._ask(token))
@@ -86,15 +114,35 @@ class HubClient:
             # One that gives up waiting must not end the question of the others.
             person = await asyncio.shield(task)
         except ServiceError:
-            if known is not None and known.person and now - known.at < self._max_age + self._grace:
-                return known.person
-            raise
-        self._keep(key, _Answer(person, now))
+            person = await self._known_before(token, known)
+            if person is None:
+                raise
+            return person
+        self._keep(key, person, now)
         return person
+
+    def knows(self, token: str) -> bool:
+        """Whether the Hub knew a token a while ago, or need not be asked about it: then it is nobody's guess."""
+        key = _key(token)
+        refused = time.monotonic() < self._refused.get(key, -math.inf)
+        return refused or key in self._answers or key in self._asking
+
+    async def _known_before(self, token: str, own: _Answer | None) -> str | None:
+        """Return who held the token by the newest answer that any worker had; the Hub does not answer now."""
+        limit = self._max_age + self._grace
+        if self._memory is not None:
+            try:
+                found = await to_thread.run_sync(self._memory.find, token)
+            except Exception as error:  # whatever a database raises
+                tell("memory", kind=type(error).__name__)
+                found = None
+            if found is not None and (not found[0] or abs(time.time() - found[1]) < limit):
+                return found[0] or None
+        return own.person if own is not None and time.monotonic() - own.at < limit else None
 
     def forget(self, token: str) -> None:
         """Ask again the next time."""
-        self._answers.pop(hashlib.sha256(token.encode()).hexdigest(), None)
+        self._answers.pop(_key(token), None)
 
     async def token_for(self, code: str, *, client_id: str, redirect_uri: str, verifier: str) -> str:
         """Return the token that the code of a finished login stands for.
@@ -121,16 +169,29 @@ class HubClient:
         await self._client.aclose()
 
     async def _ask(self, token: str) -> str | None:
+        person = await self._holder(token)
+        if self._memory is not None:
+            try:
+                await to_thread.run_sync(self._memory.keep, token, person)
+            except Exception as error:  # whatever a database raises: the Hub's answer holds all the same
+                tell("memory", kind=type(error).__name__)
+        return person
+
+    async def _holder(self, token: str) -> str | None:
         reply = await self._send("GET", "/user", headers={"Authorization": f"token {token}"})
         if reply.status_code in (401, 403, 404):
+            self._refuse(token, self._refused_age)
             return None
         if reply.status_code != 200:
             raise ServiceError(f"The Hub answered {reply.status_code}", hint=_HINT)
         model = _json(reply)
         name, held = model.get("name"), model.get("scopes", ())
-        if model.get("kind", "user") != "user" or not isinstance(name, str) or not name:
+        is_person = model.get("kind", "user") == "user" and isinstance(name, str) and bool(name)
+        if not is_person or not may_enter(held, self._scopes):
+            # A group may let them in at any moment.
+            self._refuse(token, self._max_age)
             return None
-        return name if may_enter(held, self._scopes) else None
+        return str(name)
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
@@ -141,13 +202,27 @@ class HubClient:
             raise ServiceError(f"{_AWAY} as it should ({reply.status_code})", hint=_HINT)
         return reply
 
-    def _keep(self, key: str, answer: _Answer) -> None:
+    def _refuse(self, token: str, age: float) -> None:
+        key = _key(token)
+        self._refused[key] = time.monotonic() + age
+        self._refused.move_to_end(key)
+        if len(self._refused) > _MANY:
+            self._refused.popitem(last=False)
+
+    def _keep(self, key: str, person: str | None, now: float) -> None:
+        if person is None:
+            self._answers.pop(key, None)
+            return
         if len(self._answers) >= _MANY:
-            old = answer.at - self._max_age - self._grace
+            old = now - self._max_age - self._grace
             self._answers = {k: a for k, a in self._answers.items() if a.at > old}
         if len(self._answers) >= _MANY:
             self._answers.clear()
-        self._answers[key] = answer
+        self._answers[key] = _Answer(person, now)
+
+
+def _key(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def may_enter(held: Collection[str], wanted: Collection[str]) -> bool:

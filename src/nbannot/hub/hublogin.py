@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from nbannot.errors import LoginError, ServiceError
 from nbannot.hub.hubapi import HubClient
+from nbannot.hub.limits import Limits, Rate, SlowDownError, address
 from nbannot.hub.login import Visitor
 from nbannot.hub.logins import STATE_S, Logins
 from nbannot.hub.origin import Place
@@ -56,9 +57,15 @@ class HubLogin:
         What the Hub told of the OAuth client.
     place
         Where the service is for browsers.
+    limits
+        How many unknown tokens an address may try.
     """
 
-    def __init__(self, hub: HubClient, logins: Logins, oauth: OAuth, place: Place) -> None:
+    def __init__(
+        self, hub: HubClient, logins: Logins, oauth: OAuth, place: Place, limits: Limits | None = None
+    ) -> None:
+        limits = limits or Limits()
+        self._guesses = Rate(limits.token_per_second, limits.token_burst)
         self.hub = hub
         self._logins = logins
         self._oauth = oauth
@@ -81,11 +88,13 @@ class HubLogin:
         ------
         ServiceError
             When the Hub does not answer and no recent answer is known.
+        SlowDownError
+            When too many tokens that the Hub does not know came from this address.
         """
         header = connection.headers.get("authorization")
         if header is not None:
             token = _token(header)
-            person = None if token is None else await self.hub.person(token)
+            person = None if token is None else await self._holder(token, connection)
             return None if person is None else Visitor(person)
         secret = connection.cookies.get(COOKIE)
         entry = None if secret is None else await to_thread.run_sync(self._logins.find, secret)
@@ -98,6 +107,23 @@ class HubLogin:
             self.ended(entry.key)
             return None
         return Visitor(person, entry.key, entry.csrf)
+
+    async def _holder(self, token: str, connection: HTTPConnection) -> str | None:
+        """Return who holds a token; those that nobody knows are counted by address before the Hub is asked."""
+        if self.hub.knows(token):
+            return await self.hub.person(token)
+        sender = address(connection)
+        wait = self._guesses.wait(sender)
+        if wait:
+            raise SlowDownError(wait)
+        person: str | None = ""
+        try:
+            person = await self.hub.person(token)
+        finally:
+            # Not one that was good, nor one that the Hub did not answer.
+            if person is not None:
+                self._guesses.give_back(sender)
+        return person
 
     async def begin(self, request: Request) -> Response:
         """Send the browser to the Hub; it comes back to the page it asked for."""

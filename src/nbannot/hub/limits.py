@@ -7,6 +7,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, ip_address, ip_network
+
+from starlette.requests import HTTPConnection
 
 from nbannot.errors import ServiceError
 
@@ -38,6 +41,8 @@ class Limits:
         Largest sum of the files in an upload.
     sockets
         Open sockets of one person.
+    token_per_second, token_burst
+        Tokens from one address that the Hub does not know: each of them costs it a question.
     """
 
     per_second: float = 50.0
@@ -49,6 +54,8 @@ class Limits:
     upload_bytes: int = 4 << 30
     unpacked_bytes: int = 8 << 30
     sockets: int = 8
+    token_per_second: float = 0.5
+    token_burst: int = 20
 
 
 @dataclass(slots=True)
@@ -78,3 +85,22 @@ class Rate:
         if len(self._left) > _MANY:
             self._left.popitem(last=False)
         return 0.0 if spent else (1 - left) / self.per_second
+
+    def give_back(self, key: str) -> None:
+        """Take back that one was spent."""
+        if key in self._left:
+            left, at = self._left[key]
+            self._left[key] = (min(self.burst, left + 1), at)
+
+
+def address(connection: HTTPConnection) -> str:
+    """Return what requests of one sender are counted by: the address, of IPv6 the network that one customer gets."""
+    host = connection.client.host if connection.client else "?"
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(found, IPv4Address):
+        return host
+    mapped = found.ipv4_mapped
+    return str(mapped or ip_network((int(found), 64), strict=False))

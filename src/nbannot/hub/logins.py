@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbannot.errors import StoreError
+from nbannot.hub.known import Known
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Table
@@ -41,7 +42,7 @@ class Begun:
 
 
 class Logins:
-    """Logins and begun logins in a database (SQLite or PostgreSQL).
+    """Logins, begun logins and what is `known` of tokens, in a database (SQLite or PostgreSQL).
 
     The browser holds a random secret. Kept of it is only its hash, and the Hub's token only
     enciphered with it: who reads the database, or a backup of it, can log in as nobody.
@@ -54,7 +55,8 @@ class Logins:
 
     def __init__(self, url: str) -> None:
         self._engine = _connect(url)
-        self._logins, self._begun = _tables(self._engine)
+        self._logins, self._begun, known = _tables(self._engine)
+        self.known = Known(self._engine, known)
 
     def begin(self, target: str) -> tuple[str, str]:
         """Remember a login that begins and return its state and the secret of PKCE."""
@@ -151,7 +153,7 @@ def _connect(url: str) -> Engine:
     return engine
 
 
-def _tables(engine: Engine) -> tuple[Table, Table]:
+def _tables(engine: Engine) -> tuple[Table, Table, Table]:
     from sqlalchemy import Column, Float, MetaData, Table, Text, inspect
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -167,6 +169,10 @@ def _tables(engine: Engine) -> tuple[Table, Table]:
         *(Column(name, Text, nullable=False) for name in ("verifier", "target")),
         Column("created", Float, nullable=False),
     )  # fmt: skip
+    known = Table(
+        "nbannot_known_1", metadata, Column("id", Text, primary_key=True),
+        Column("person", Text, nullable=False), Column("at", Float, nullable=False),
+    )  # fmt: skip
     try:
         metadata.create_all(engine)
     except SQLAlchemyError as cause:
@@ -175,9 +181,9 @@ def _tables(engine: Engine) -> tuple[Table, Table]:
             there = set(inspect(engine).get_table_names())
         except SQLAlchemyError:
             there = set()
-        if not {logins.name, begun.name} <= there:
+        if not {logins.name, begun.name, known.name} <= there:
             raise StoreError(
                 "The database of the service cannot be used",
                 hint="Check --database, and that its folder or server can be reached and written.",
             ) from cause
-    return logins, begun
+    return logins, begun, known

@@ -28,12 +28,13 @@ class Outbox:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[bytes, bool] | None] = asyncio.Queue()
         self._bytes = 0
         self._changed = Condition()
         self._closed = False
+        self._forgotten = False
 
-    def put(self, frame: bytes) -> None:
+    def put(self, frame: bytes, *, voxels: bool = False) -> None:
         """Add a frame; from any thread. What is too much for a browser closes the box."""
         with self._changed:
             if self._closed:
@@ -42,7 +43,7 @@ class Outbox:
             if self._bytes > MOST_BYTES:
                 self._close()
                 return
-        self._post(frame)
+        self._post((frame, voxels))
 
     def wait(self) -> None:
         """Wait until there is room for slices, at most two minutes; for threads that hold no lock."""
@@ -51,11 +52,17 @@ class Outbox:
 
     async def run(self, websocket: WebSocket) -> None:
         """Send frames until the box is closed."""
-        while (frame := await self._queue.get()) is not None:
-            await websocket.send_bytes(frame)
+        while (entry := await self._queue.get()) is not None:
+            frame, voxels = entry
+            if not (voxels and self._forgotten):
+                await websocket.send_bytes(frame)
             with self._changed:
                 self._bytes -= len(frame)
                 self._changed.notify_all()
+
+    def forget(self) -> None:
+        """Send no voxels any more, not those that wait either."""
+        self._forgotten = True
 
     def close(self) -> None:
         """Take nothing more; what is in it is still sent."""
@@ -68,7 +75,7 @@ class Outbox:
             self._post(None)
             self._changed.notify_all()
 
-    def _post(self, frame: bytes | None) -> None:
+    def _post(self, frame: tuple[bytes, bool] | None) -> None:
         # The loop may have ended while a thread still worked for it.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._queue.put_nowait, frame)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,14 +16,15 @@ from anyio import CapacityLimiter, to_thread
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nbannot.deid import original_of
-from nbannot.errors import ConflictError, NbannotError, ReadOnlyError, StoreError
+from nbannot.errors import ConflictError, DeidentificationError, NbannotError, ReadOnlyError, StoreError
 from nbannot.host.lanes import will_pass
 from nbannot.hub.outbox import Outbox
-from nbannot.hub.seat import GONE, TAKEN_OVER, Guest, Seat
+from nbannot.hub.seat import GONE, RENEWED, TAKEN_OVER, Guest, Seat
 from nbannot.hub.telling import LATER, why_not
 from nbannot.session import Session
 from nbannot.session.arrange import begin, resumed, shown_before
 from nbannot.session.config import Config
+from nbannot.store.served import is_current
 from nbannot.store.wire import pack, unpack
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,7 @@ _BIG = ("pydicom", "pandas", "nibabel", "zstandard")
 THREADS = 16
 RECHECK_S = 5.0
 AGAIN = 1013
+_OTHERWISE = "The study team changed how this case is shown. It is opened anew."
 
 Key = tuple[str, str, str]
 
@@ -50,6 +54,7 @@ class Room:
     def __init__(self, session: Session, config: Config) -> None:
         self.session = session
         self.config = config
+        self.version = _version(session, config)
         self.seats: list[Seat] = []
         self.writer: Seat | None = None
         self._lock = RLock()
@@ -58,7 +63,7 @@ class Room:
         """Return a seat for a socket."""
         seat = Seat(
             guest, self.session, outbox, config=self.config.to_json(), tools=self.config.reader.tools,
-            take=self._take,
+            version=self.version, take=self._take,
         )  # fmt: skip
         with self._lock:
             self.seats.append(seat)
@@ -146,7 +151,7 @@ class Rooms:
         tasks = [
             asyncio.create_task(outbox.run(websocket)),
             asyncio.create_task(self._listen(websocket, seat)),
-            asyncio.create_task(self._watch(seat)),
+            asyncio.create_task(self._watch(room, seat)),
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -170,9 +175,13 @@ class Rooms:
         config = _config(guest.project, session)
         with self._lock:
             room = self._rooms.get(key)
-            # After a write from elsewhere the store opens a session anew; who sits in the old one must come again.
-            if room is not None and room.session is not session:
-                room.close(TAKEN_OVER, "The case was opened and changed elsewhere.")
+            # The store opens a session anew after a write from elsewhere, and where it is to be seen otherwise.
+            # Who sits in the old one must come again.
+            if room is not None and (room.session is not session or room.config != config):
+                if room.session is session or room.session.closed:
+                    room.close(RENEWED, _OTHERWISE)
+                else:
+                    room.close(TAKEN_OVER, "The case was opened and changed elsewhere.")
                 room = None
             if room is None:
                 if not shown_before(session.view):
@@ -207,13 +216,13 @@ class Rooms:
                 return
             await self._run(lambda m=message, b=buffers: seat.receive(m, b))  # type: ignore[misc]
 
-    async def _watch(self, seat: Seat) -> None:
-        """Look now and then whether the case is still the reader's."""
+    async def _watch(self, room: Room, seat: Seat) -> None:
+        """Look now and then whether the case is still the reader's, to be seen as it was opened."""
         while True:
             await asyncio.sleep(self._recheck)
-            reason = await self._run(lambda: _taken_away(seat))
-            if reason:
-                seat.leave(GONE, reason)
+            end = await self._run(lambda: _end(room, seat))
+            if end is not None:
+                seat.leave(*end)
                 return
 
     def close(self, person: str, reason: str, *, project: str | None = None) -> None:
@@ -228,22 +237,37 @@ class Rooms:
             room.close(GONE, reason)
 
 
-def _taken_away(seat: Seat) -> str:
-    """Return why a case is not a reader's any more; empty where it is."""
+_NOT_YOURS = "This case is not open to you any more."
+
+
+def _end(room: Room, seat: Seat) -> tuple[int, str] | None:
+    """Return with what code and why a reader must leave a case, if so."""
     with seat.answering:
         guest = seat.guest
         try:
             task = guest.project.tasks.get(guest.task)
             mine = task.person == guest.project.author
             if not mine or not guest.project.people.allowed("case.read", task.case).allowed:
-                return "This case is not open to you any more."
+                return GONE, _NOT_YOURS
+            session = room.session
+            if not is_current(guest.project, session) or _config(guest.project, session) != room.config:
+                return RENEWED, _OTHERWISE
             seat.look_again(task.status)
         except (PermissionError, KeyError):
-            return "This case is not open to you any more."
+            return GONE, _NOT_YOURS
+        except DeidentificationError as error:
+            return GONE, why_not(error)
         except NbannotError as error:
             # The database is away for a moment.
             log.warning("A task could not be looked at: %s", type(error).__name__)
-        return ""
+        return None
+
+
+def _version(session: Session, config: Config) -> str:
+    """Return a text that changes with how a case is shown: a page with another one has other voxels of it."""
+    images = [(image.id, image.name) for image in session.document.images]
+    shown = json.dumps([config.to_json(), repr(config.reader), images], sort_keys=True, default=str)
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 
 def _session(guest: Guest) -> Session:

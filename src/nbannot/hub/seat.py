@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 TAKEN_OVER = 4409
 GONE = 4404
+RENEWED = 4410
+"""The case is to be seen otherwise from now on: the page opens it anew, without what it has of it."""
 
 _MOST_VIEW = 256 * 1024
 _MOST_TEXT = 4000
@@ -67,6 +69,8 @@ class Seat:
         What the configuration says, as JSON for the viewer.
     tools
         Names of the tools of the configuration; empty for all.
+    version
+        Changes with how the case is shown.
     take
         Makes this the writer's seat: ``take(seat, force)`` says whether it is.
     """
@@ -79,6 +83,7 @@ class Seat:
         *,
         config: Json,
         tools: Sequence[str],
+        version: str,
         take: Callable[[Seat, bool], bool],
     ) -> None:
         self.guest = guest
@@ -89,10 +94,12 @@ class Seat:
         # Held while a message of the page is answered: what was submitted is not open any more, but is answered.
         self.answering = RLock()
         self._tools = list(tools)
+        self._version = version
         self._take = take
         self._begun = False
         self._elsewhere = False
         self._closed = False
+        self._left = False
         self._about: Json = {}
         self._words = Words("", "")
         self._knows = knows_names(guest.project)
@@ -154,6 +161,7 @@ class Seat:
                 "read_only": self.read_only,
                 "elsewhere": self._elsewhere,
                 "config": {"tools": self._tools},
+                "version": self._version,
                 "view": dict(self.session.view),
             }
         )
@@ -200,7 +208,7 @@ class Seat:
             message = {**message, "error": error}
         if not self._knows:
             message = unnamed(message, self.guest.project.author)
-        self.outbox.put(pack(message, buffers))
+        self.outbox.put(pack(message, buffers), voxels=bool(buffers))
 
     # What the browser says; called in threads, one message after another.
 
@@ -219,11 +227,11 @@ class Seat:
 
     @property
     def _writes(self) -> bool:
-        return self._begun and not self.read_only
+        return self._begun and not self._left and not self.read_only
 
     def _come_in(self) -> None:
         """Write from now on, where that can be: what is sent was done by this reader, perhaps before a reload."""
-        if self._writes or self._closed or self._about.get("status") not in OPEN:
+        if self._writes or self._left or self._closed or self._about.get("status") not in OPEN:
             return
         before = self.read_only
         try:
@@ -338,8 +346,9 @@ class Seat:
     # The end.
 
     def leave(self, code: int, reason: str) -> None:
-        """Close the socket with a reason for the reader; from any thread."""
-        self.code, self.reason = code, reason
+        """Close the socket with a reason for the reader; from any thread. Slices that wait are not sent."""
+        self.code, self.reason, self._left = code, reason, True
+        self.outbox.forget()
         self._tell({"type": "closing", "reason": reason})
         self.outbox.close()
 

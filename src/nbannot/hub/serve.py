@@ -210,10 +210,11 @@ def hub_login(settings: Settings, environment: Mapping[str, str], place: Place) 
     """Return the login at the Hub that the environment describes."""
     name = environment["JUPYTERHUB_SERVICE_NAME"]
     scopes = _listed(environment.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES", ""))
+    logins = Logins(settings.database)
     hub = HubClient(
         environment["JUPYTERHUB_API_URL"], environment["JUPYTERHUB_API_TOKEN"],
         access_scopes=scopes or ["access:services", f"access:services!service={name}"],
-        grace=settings.grace,
+        grace=settings.grace, memory=logins.known,
     )  # fmt: skip
     base = environment.get("JUPYTERHUB_BASE_URL") or "/"
     public = (
@@ -224,7 +225,7 @@ def hub_login(settings: Settings, environment: Mapping[str, str], place: Place) 
         f"{public.rstrip('/')}/api/oauth2/authorize",
         environment.get("JUPYTERHUB_OAUTH_CALLBACK_URL") or f"{place.prefix}oauth_callback",
     )
-    return HubLogin(hub, Logins(settings.database), oauth, place)
+    return HubLogin(hub, logins, oauth, place)
 
 
 def _listed(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from nbannot.errors import AccessError, LoginError, NbannotError, UnknownItemError
 from nbannot.hub.guard import NOTE
-from nbannot.hub.limits import Limits, Rate, SlowDownError
+from nbannot.hub.limits import Limits, Rate, SlowDownError, address
 from nbannot.hub.login import Login, Visitor
 from nbannot.hub.observe import Metrics, tell
 from nbannot.hub.origin import Place
@@ -98,7 +98,7 @@ class Service:
         SlowDownError
             When there were too many from this address.
         """
-        wait = self._strangers.wait(connection.client.host if connection.client else "?")
+        wait = self._strangers.wait(address(connection))
         if wait:
             raise SlowDownError(wait)
 

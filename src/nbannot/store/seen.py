@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nbannot.deid import Policy, seen_by_reader
 from nbannot.errors import DeidentificationError
 from nbannot.model.image import Image
+from nbannot.session import Session
 from nbannot.store.actor import Actor
 from nbannot.store.cases import Cases
 from nbannot.store.configs import Configs
@@ -39,26 +40,54 @@ class Seen:
             When the policy keeps one of them from the one who acts, or is not understood.
         """
         found = self._shared(case)
+        policy = self._policy(case)
+        return tuple(image for _, image in found) if policy is None else self._after(policy, found)
+
+    def are_those_of(self, session: Session) -> bool:
+        """Whether a session of a case shows the very images that it would be opened with now.
+
+        Not so after a change of the policy, of the role of the one who acts, or of what the case is made of.
+
+        Raises
+        ------
+        AccessError, DeidentificationError
+            As `images`.
+        """
+        case = session.case or ""
+        references, policy = self._cases.references(case), self._policy(case)
+        if len(references) != len(session.references):
+            return False
+        places = {one.id: one.uri for one in references}
+        # Behind those of the case there may be guests.
+        own = session.document.images[: len(references)]
+        with self._core.lock:
+            return all(
+                self._core.images.get(_key(image, places.get(image.id, ""), policy, n)) is image
+                for n, image in enumerate(own, 1)
+            )
+
+    def _policy(self, case: str) -> Policy | None:
+        """Return what is hidden from the one who acts; None for whoever may read headers."""
         if self._actor.may("case.headers", case):
-            return tuple(image for _, image in found)
+            return None
         policy = self._configs.of(case, role="reader").config.reader.policy
         if policy is None:
             raise DeidentificationError(
                 "The configuration does not say in a way that is understood what readers may see",
                 hint="Put its part reader: right; project.configs.of(case, role='reader').config.problems says why.",
             )
-        return self._after(policy, found)
+        return policy
 
     def _shared(self, case: str) -> tuple[Opened, ...]:
         images = self._cases.images(case)
         # By place, too: an image that was opened before its files moved would look for them where they were.
         places = {one.id: one.uri for one in self._cases.references(case)}
-        return tuple(self._share((image.id, places.get(image.id, ""), None, ""), image) for image in images)
+        return tuple(self._share(_key(image, places.get(image.id, ""), None, 0), image) for image in images)
 
     def _after(self, policy: Policy, images: Sequence[Opened]) -> tuple[Image, ...]:
         made = []
         for n, (place, image) in enumerate(images, 1):
-            key = (image.id, place, policy, f"Image {n}")
+            key = _key(image, place, policy, n)
             with self._core.lock:
                 known = self._core.images.get(key)
             seen = known if known is not None else seen_by_reader(image, policy, name=key[-1])
@@ -68,3 +97,8 @@ class Seen:
     def _share(self, key: Key, image: Image) -> Opened:
         with self._core.lock:
             return key[1], self._core.images.setdefault(key, image)
+
+
+def _key(image: Image, place: str, policy: Policy | None, n: int) -> Key:
+    """Return what an image is shared by: readers see the nth of a case after a policy, others as it is."""
+    return image.id, place, policy, "" if policy is None else f"Image {n}"

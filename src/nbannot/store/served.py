@@ -65,6 +65,17 @@ def allowed_cases(project: StoredProject, action: str, cases: Collection[str]) -
         return of_these(connection, project.author, action, cases)
 
 
+def is_current(project: StoredProject, session: Session) -> bool:
+    """Whether an open session takes edits, and shows the very images that it would be opened with now.
+
+    Raises
+    ------
+    AccessError, DeidentificationError
+        When it would not be opened.
+    """
+    return not session.closed and project._sessions.seen.are_those_of(session)
+
+
 def export_pieces(project: StoredProject, *, images: bool) -> Iterator[bytes]:
     """Return the zip of ``project.export_to`` in pieces, as they are made.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -129,8 +130,10 @@ class Sessions:
         begin_with: State | None = None,
     ) -> Session:  # fmt: skip
         live = None if row is None else self._live(row.id)
-        if live is not None:
-            return live
+        if live is not None and row is not None:
+            if self.seen.are_those_of(live):
+                return live
+            row = self._ended(live, row.id)
         images = self.seen.images(case)
         if row is None:
             if self._core.database.read_only:
@@ -148,6 +151,15 @@ class Sessions:
         with session.document.lock:
             row = self._row(key)
             return session if not session.closed and session.step >= row.head else None
+
+    def _ended(self, live: Session, key: str) -> Row[Any]:
+        """Close a session whose images must not be seen any more, or are elsewhere; return its row as it is then."""
+        # Every edit is kept already, so a snapshot less is no loss.
+        with suppress(NbannotError):
+            live.close()
+        # An edit that was on its way is in the row, and later ones are refused.
+        with live.document.lock:
+            return self._row(key)
 
     def _unkept(self, case: str, images: Sequence[Image]) -> Session:
         row = self._cases.row(case)

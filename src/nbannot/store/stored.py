@@ -327,8 +327,8 @@ class StoredProject(Shown):
         """Open the newest session of a reader, or begin the first.
 
         From now on every edit is on the disk before it takes effect. Starting a session that is
-        open gives the very same one, unless another program wrote to it meanwhile: then it is
-        opened anew.
+        open gives the very same one, unless another program wrote to it, or the images are to be seen
+        otherwise now, as after a change of the policy: then it is opened anew.
 
         Parameters
         ----------
