@@ -23,7 +23,7 @@ from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Window
 from nbannot.model.masks import Mask
 from nbannot.viewer.pen import show_number
-from nbannot.viewer.picture import Picture, bar, draw
+from nbannot.viewer.picture import Picture, bar, draw, slab_text
 from viewer import pictures
 
 
@@ -303,6 +303,10 @@ def test_a_slice_of_a_stack_is_shown_as_stored() -> None:
 def test_words() -> None:
     assert [show_number(x) for x in (40, -600.0, 1500, 0.00012, 12.3456, 0.123456)] == [
         "40", "−600", "1500", "1.20e−04", "12.35", "0.123",
+    ]  # fmt: skip
+    slabs = [("mip", 20, 0.98), ("minip", 5, 3.27), ("mean", 5, 4.851), ("mip", 5, 3.6), ("mip", 100, 0.05)]
+    assert [slab_text(*one) for one in slabs] == [
+        "MIP 20 mm", "MinIP 6.54 mm (2 slices)", "mean 5 mm", "One slice, 3.6 mm", "MIP 51.2 mm (1024 slices)",
     ]  # fmt: skip
     assert bar(0.5, 140, "mm") == (100, "5 cm")
     assert bar(0.01, 140, "mm") == (100, "1 mm")

@@ -233,7 +233,7 @@ class Pane:
         )
         if stored is None or not isinstance(geometry, Geometry) or not has_planes(geometry):
             return None
-        count = max(1, int(np.floor(float(stored["mm"]) / frame.thickness + 0.5)))
+        count = drawing.slab_count(float(stored["mm"]), frame.thickness)
         if count < 2:
             return None
         axis = frame.axes.axis
