@@ -399,6 +399,22 @@ def test_mammograms_meet_at_the_chest_wall_in_one_scale() -> None:
     assert np.flatnonzero(alone)[[0, -1]].tolist() == [200, 324]
 
 
+def test_images_of_one_space_are_fitted_in_one_scale() -> None:
+    def square(id: str, size: int, frame: str = "one") -> Image:
+        geometry = Geometry(np.diag([1.0, 1, 2, 1])[[2, 1, 0, 3]], (4, size, size), frame_of_reference=frame)
+        return Image(np.zeros((4, size, size), np.int16), geometry, id=id)
+
+    def scales(*images: Image, **view: Any) -> list[float]:
+        scene = Scene(Document(images), {"layout": "compare-1x2", **view})
+        return [round(300 * one.camera.mm_per_px) for one in scene.place(cells(scene.arrangement, 602, 300))]
+
+    ct, pet = square("ct", 100), square("pet", 120)
+    assert scales(ct, pet) == [120, 120]
+    assert scales(ct, pet, links={"camera": False}) == [100, 120]
+    assert scales(ct, square("large", 200)) == [100, 200]
+    assert scales(ct, square("far", 120, "two")) == [100, 120]
+
+
 @pytest.mark.parametrize(
     ("side", "view", "given", "turn"),
     [
