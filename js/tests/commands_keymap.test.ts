@@ -56,6 +56,8 @@ describe("a keymap", () => {
     expect(keys.owner("ctrl+f8")?.id).toBe("tool.brush");
     expect(keys.problems).toEqual([]);
     expect(new Keymap([wish("paint")]).keys("tool.brush")).toEqual([]);
+    const shapes = new Keymap([wish("ruler", "f7"), wish("polygon", "Ctrl+p"), wish("select", "f8")]);
+    expect(["f7", "ctrl+p", "f8"].map((key) => shapes.owner(key)?.id)).toEqual(["tool.ruler", "tool.polygon", "tool.select"]);
   });
 
   it("gives a wanted key and notes who lost it", () => {
@@ -78,12 +80,12 @@ describe("a keymap", () => {
 
   it("tells unknown actions, keys that cannot be used, and commands named twice", () => {
     const keys = new Keymap([
-      wish("pann", "p"), wish("polygon", "Ctrl+p"), wish("crop"), wish("zoom", "tab"), wish("pan", "f6"), wish("tool.pan", "f10"),
+      wish("pann", "p"), wish("grabSlice", "Alt+p"), wish("crop"), wish("zoom", "tab"), wish("pan", "f6"), wish("tool.pan", "f10"),
       wish("toString", "a"),
     ]);
     expect(said(keys)).toEqual([
       'Unknown action. Did you mean "pan"?',
-      "The viewer has no such command yet.",
+      "The viewer has no such command.",
       'The key "tab" cannot be used. Tab moves the focus.',
       '"pan" is the same command. The later one counts.',
       "Unknown action. The help of the viewer lists the actions.",

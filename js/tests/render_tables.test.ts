@@ -4,7 +4,7 @@ import {
 } from "../src/render/colormaps";
 import type { ImageLayer, Layer, SliceStore } from "../src/render/contract";
 import { CpuRenderer } from "../src/render/cpu";
-import { slabOf, slicesOf } from "../src/render/plane";
+import { slicesOf } from "../src/render/plane";
 
 const level = (pixel: number | undefined): number => pixel! & 255;
 const alpha = (pixel: number | undefined): number => pixel! >>> 24;
@@ -109,13 +109,6 @@ describe("layers", () => {
 });
 
 describe("slabs", () => {
-  it("are an odd number of slices about as thick as wished", () => {
-    expect(slabOf("mip", [0.5, 0, 0], 10)).toEqual({ mode: "mip", step: [1, 0, 0], count: 5 });
-    expect(slabOf("mean", [0, 0, -2], 3)).toEqual({ mode: "mean", step: [0, 0, -1], count: 5 });
-    expect(slabOf("mip", [0.5, 0, 0], 2)).toBeUndefined();
-    expect(slabOf("mip", [0.5, 0, 0], 0)).toBeUndefined();
-  });
-
   it("need the slices they cross", () => {
     const slab = { mode: "mip", step: [1, 0, 0], count: 5 } as const;
     expect(slicesOf({ ...plane, origin: [10, 0, 0], slab }, 20)).toEqual([8, 12]);

@@ -59,6 +59,25 @@ describe("links", () => {
     expect([b.slice, a.cursor[2], a.slice]).toEqual([7, b.cursor[2], Math.round((b.cursor[2] + 20) / 2)]);
   });
 
+  it("fit images of one space side by side in one scale, unless one would be tiny or they are not linked", () => {
+    const scales = (scene: Scene): number[] => scene.panes.map((pane) => pane.camera.mmPerPx);
+    const wide = picture("wide", [2, 1, 1], [-30, -25, -20], [20, 50, 60], { frame_of_reference: "one" });
+    const tiny = picture("tiny", [2, 1, 1], [-5, -5, -20], [20, 12, 12], { frame_of_reference: "one" });
+    const both = open([ct, wide]);
+    both.view.set({ layout: "compare-1x2" });
+    expect(scales(both)).toEqual([0.5, 0.5]);
+    both.view.set({ links: { ...both.view.value.links, camera: false } });
+    expect(scales(both)).toEqual([0.4, 0.5]);
+    for (const [other, scale] of [[tiny, 0.12], [{ ...wide, id: "far", frame_of_reference: "two" }, 0.5]] as const) {
+      const scene = open([ct, other]);
+      scene.view.set({ layout: "compare-1x2" });
+      expect(scales(scene)).toEqual([0.4, scale]);
+    }
+    both.view.set({ links: { ...both.view.value.links, camera: true } });
+    both.paneById("axial").place({ pane: "axial", x: 0, y: 0, width: 300, height: 100 });
+    expect(scales(both)).toEqual([0.4, 0.5]);
+  });
+
   it("keep the distance of images without a way between them, and align them again", () => {
     const scene = open([ct, prior]);
     scene.view.set({ layout: "compare-1x2" });
@@ -221,6 +240,15 @@ describe("reference lines", () => {
     expect(referenceLines(pane).map((one) => [one.pane, one.plane])).toEqual([["coronal", "coronal"]]);
     scene.view.set({ references: false });
     expect(referenceLines(pane)).toEqual([]);
+    // Where the crosshair is that line already there is no other: it shows elsewhere alone, or turned.
+    scene.view.set({ references: true, cursor: [0, -2, 0] });
+    expect(pane.lines.map(({ plane }) => plane)).toContain("sagittal");
+    scene.view.set({ layout: "compare-1x2", panes: { "axial-2": { plane: "coronal" } } });
+    expect(referenceLines(scene.paneById("axial"))).toEqual([]);
+    scene.view.set({ crosshair: false });
+    expect(referenceLines(scene.paneById("axial"))).toHaveLength(1);
+    scene.view.set({ crosshair: true, cursors: { mr: [0, -10, 0] } });
+    expect(referenceLines(scene.paneById("axial"))).toHaveLength(1);
   });
 });
 

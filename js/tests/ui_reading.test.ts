@@ -8,6 +8,7 @@ import { hungTurn } from "../src/ui/hanging";
 import { filterRows } from "../src/ui/headers";
 import { nextFrame, nextSpeed } from "../src/ui/player";
 import { edgeLetters } from "../src/ui/readout";
+import { slabCount, slabText } from "../src/ui/slab";
 
 const flat = (row: number, column: number, shape: readonly [number, number, number]): GeometryJson => ({
   kind: "stack", shape, unit: "mm", patient_space: false,
@@ -44,6 +45,17 @@ describe("frames", () => {
     expect(frameValue(picture({ frame_times: [0, 0.0333] }), 1)).toBe("0.03 s");
     expect(frameText(picture({ frames: 2 }), 1)).toBe("frame 2/2");
     expect(frameText(picture(), 0)).toBe("");
+  });
+});
+
+describe("slabs", () => {
+  it("are whole slices, and say how thick those are where that is not what was asked for", () => {
+    expect([slabCount(9, 3), slabCount(5, 3.27), slabCount(5, 5), slabCount(1, 5), slabCount(9000, 0.5)]).toEqual([3, 2, 1, 1, 1024]);
+    expect(slabText({ mode: "mip", mm: 20 }, 0.98)).toBe("MIP 20 mm");
+    expect(slabText({ mode: "minip", mm: 5 }, 3.27)).toBe("MinIP 6.54 mm (2 slices)");
+    expect(slabText({ mode: "mean", mm: 5 }, 4.851)).toBe("Mean 5 mm");
+    expect(slabText({ mode: "mip", mm: 5 }, 3.6)).toBe("One slice, 3.6 mm");
+    expect(slabText({ mode: "mip", mm: 100 }, 0.05)).toBe("MIP 51.2 mm (1024 slices)");
   });
 });
 

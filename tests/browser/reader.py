@@ -157,7 +157,7 @@ class ReaderPage:
 
     def shown(self) -> None:
         """Wait until the case on top is drawn as a whole."""
-        self.page.wait_for_selector(f"{CASE} [data-nbannot-complete=true]")
+        self.page.wait_for_selector(f"{CASE} [data-nbannot-root][data-nbannot-complete=true]")
 
     def chosen(self, question: str, option: str) -> None:
         """Wait until an option is the answer; "" for none."""

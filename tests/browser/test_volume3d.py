@@ -232,8 +232,9 @@ def test_eight_layers_are_drawn_and_the_others_named(page: Page) -> None:
 def test_points_are_edited_by_keys_and_double_click(page: Page) -> None:
     image = image_of(phantom())
     pane = Pane(page, Document(image))
-    pane.mount(image, size=(280, 280))
+    pane.mount(image, size=(280, 280), unit={"name": "SUVbw", "factor": 0.5})
     page.click("[data-nbannot-volume=edit]")
+    page.wait_for_selector(".nbannot-transfer-text:has-text('65 SUVbw, opacity 0 %')")  # 130 as stored
     point = page.locator("[data-nbannot-point='1']")
     point.focus()
     before = page.evaluate("host.settings.points")

@@ -15,6 +15,7 @@ class Host {
     this.pan = [0, 0];
     this.cursor = null;
     this.window = spec.window ?? {lower: 0, upper: 1};
+    this.unit = spec.unit ?? {name: "", factor: 1};
     this.segments = (spec.segments ?? []).map((one) => ({...one, colors: new Map(one.colors)}));
     this.layers = (spec.layers ?? []).map((one) => ({...one, table: Uint32Array.from(one.table)}));
     this.missing = spec.missing ?? [];

@@ -23,7 +23,7 @@ from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Window
 from nbannot.model.masks import Mask
 from nbannot.viewer.pen import show_number
-from nbannot.viewer.picture import Picture, bar, draw
+from nbannot.viewer.picture import Picture, bar, draw, slab_text
 from viewer import pictures
 
 
@@ -304,6 +304,10 @@ def test_words() -> None:
     assert [show_number(x) for x in (40, -600.0, 1500, 0.00012, 12.3456, 0.123456)] == [
         "40", "−600", "1500", "1.20e−04", "12.35", "0.123",
     ]  # fmt: skip
+    slabs = [("mip", 20, 0.98), ("minip", 5, 3.27), ("mean", 5, 4.851), ("mip", 5, 3.6), ("mip", 100, 0.05)]
+    assert [slab_text(*one) for one in slabs] == [
+        "MIP 20 mm", "MinIP 6.54 mm (2 slices)", "mean 5 mm", "One slice, 3.6 mm", "MIP 51.2 mm (1024 slices)",
+    ]  # fmt: skip
     assert bar(0.5, 140, "mm") == (100, "5 cm")
     assert bar(0.01, 140, "mm") == (100, "1 mm")
     assert bar(1, 140, "px") == (100, "100 px")
@@ -393,6 +397,22 @@ def test_mammograms_meet_at_the_chest_wall_in_one_scale() -> None:
     assert ends.tolist() == [200, 200 + 124]
     alone = draw(document, view, pane="RCC", width=400, height=400, scale_bar=False).array[170, :, 0] > 100
     assert np.flatnonzero(alone)[[0, -1]].tolist() == [200, 324]
+
+
+def test_images_of_one_space_are_fitted_in_one_scale() -> None:
+    def square(id: str, size: int, frame: str = "one") -> Image:
+        geometry = Geometry(np.diag([1.0, 1, 2, 1])[[2, 1, 0, 3]], (4, size, size), frame_of_reference=frame)
+        return Image(np.zeros((4, size, size), np.int16), geometry, id=id)
+
+    def scales(*images: Image, **view: Any) -> list[float]:
+        scene = Scene(Document(images), {"layout": "compare-1x2", **view})
+        return [round(300 * one.camera.mm_per_px) for one in scene.place(cells(scene.arrangement, 602, 300))]
+
+    ct, pet = square("ct", 100), square("pet", 120)
+    assert scales(ct, pet) == [120, 120]
+    assert scales(ct, pet, links={"camera": False}) == [100, 120]
+    assert scales(ct, square("large", 200)) == [100, 200]
+    assert scales(ct, square("far", 120, "two")) == [100, 120]
 
 
 @pytest.mark.parametrize(

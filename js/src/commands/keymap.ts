@@ -22,10 +22,10 @@ export interface KeyProblem {
 
 /** VolView's names of actions; null where there is no such command here. */
 export const ACTIONS: Readonly<Record<string, string | null>> = {
-  windowLevel: "tool.window", pan: "tool.pan", zoom: "tool.zoom", ruler: null, paint: "tool.brush",
+  windowLevel: "tool.window", pan: "tool.pan", zoom: "tool.zoom", ruler: "tool.ruler", paint: "tool.brush",
   paintEraser: "tool.eraser", brushSizeModifier: null, decreaseBrushSize: "brush.smaller",
   increaseBrushSize: "brush.larger", rectangle: "tool.box", crosshairs: "tool.crosshair",
-  temporaryCrosshairs: null, crop: null, polygon: null, mergeNewPolygon: null, select: null,
+  temporaryCrosshairs: null, crop: null, polygon: "tool.polygon", mergeNewPolygon: null, select: "tool.select",
   nextSlice: "slice.next", previousSlice: "slice.previous", grabSlice: null, decrementLabel: "label.previous",
   incrementLabel: "label.next", deleteSelectedAnnotations: "annotation.remove", deleteCurrentImage: null,
   clearScene: null, showKeyboardShortcuts: "help.toggle",
@@ -239,7 +239,7 @@ export class Keymap {
         continue;
       }
       if (known === null) {
-        if (from.keys.length > 0) this.#report(from, "The viewer has no such command yet", "", true);
+        if (from.keys.length > 0) this.#report(from, "The viewer has no such command", "", true);
         continue;
       }
       const keys = this.#read(from.keys, from);

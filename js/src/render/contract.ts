@@ -162,4 +162,4 @@ export function checkLayers(width: number, height: number, layers: readonly Laye
 }
 
 /** Samples of the thickest slab. */
-const MOST_SAMPLES = 1024;
+export const MOST_SAMPLES = 1024;

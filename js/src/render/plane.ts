@@ -176,20 +176,6 @@ export function shifted(plane: PlaneRequest, offset: number): PlaneRequest {
   return { ...plane, origin: add(plane.origin, scale(plane.slab.step, offset)) };
 }
 
-/**
- * Return a slab of `mm` thickness around a plane, or undefined where it is no thicker than one sample.
- *
- * `normal` is the index step of 1 mm across the plane. The samples are as far apart as the slices they
- * cross, and one of them is on the plane itself.
- */
-export function slabOf(mode: Slab["mode"], normal: Vec3, mm: number): Slab | undefined {
-  const fastest = Math.max(...normal.map(Math.abs));
-  if (!(fastest > 0) || !(mm > 0)) return undefined;
-  const each = 1 / fastest;
-  const half = Math.min(Math.round((mm / each - 1) / 2 - 1e-6), 511);
-  return half > 0 ? { mode, step: scale(normal, each), count: 2 * half + 1 } : undefined;
-}
-
 /** First and last slice k that the picture can need, or null when the plane misses them all; `smooth`: interpolated. */
 export function slicesOf(plane: PlaneRequest, count: number, smooth = true): readonly [number, number] | null {
   const ends = [plane.origin[0], plane.du[0] * (plane.width - 1), plane.dv[0] * (plane.height - 1)] as const;

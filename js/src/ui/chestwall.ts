@@ -29,9 +29,3 @@ export function meets(pane: Pane, panes: readonly Pane[]): Wall {
     && wallOf(one) === -way && one.image.laterality !== pane.image.laterality);
   return met ? way : 0;
 }
-
-/** The panes that are fitted in one scale with a pane: breasts that meet; itself alone where it meets none. */
-export function scaledWith(pane: Pane, panes: readonly Pane[]): readonly Pane[] {
-  if (meets(pane, panes) === 0) return [pane];
-  return panes.filter((one) => meets(one, panes) !== 0 && one.geometry.unit === pane.geometry.unit);
-}

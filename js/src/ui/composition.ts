@@ -14,6 +14,7 @@ import type { Reduced } from "../volumes/reduced";
 import { whyNotOver } from "./over";
 import type { Pane } from "./pane";
 import { windowBounds } from "./presets";
+import { slabCount } from "./slab";
 import { colormapOf, tableOf } from "./tables";
 
 export interface Composition {
@@ -51,7 +52,7 @@ function freePlane(
 function slabOf(pane: Pane, geometry: GridGeometry, frame: Frame): Slab | null {
   const state = pane.view.value.slabs[pane.id];
   if (!state || !hasPlanes(geometry)) return null;
-  const count = Math.max(1, Math.round(state.mm / frame.thickness));
+  const count = slabCount(state.mm, frame.thickness);
   const step = geometry.stepToIndex(scale(frame.normal, frame.thickness));
   // Across a slice of the grid the samples are the slices themselves, on a sheared grid too.
   const aligned: Vec3 = frame.axis === null ? step

@@ -12,7 +12,7 @@ import type { Pane, PaneOwner } from "./pane";
 export type Linked = Pick<PaneOwner, "view" | "spaces" | "main" | "images" | "arrangement" | "paneById" | "panes">;
 
 /** Whether two images lie in one space, or are registered to each other. */
-const joined = (scene: Linked, a: ImageJson, b: ImageJson): boolean => scene.spaces.between(a, b) !== null;
+export const joined = (scene: Linked, a: ImageJson, b: ImageJson): boolean => scene.spaces.between(a, b) !== null;
 
 /** Panes that show the same plane: of the same space, or else of the same kind of image. */
 export function fellowsOf(scene: Linked, pane: Pane): Pane[] {

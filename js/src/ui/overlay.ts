@@ -14,6 +14,7 @@ import {
 } from "./readout";
 import type { Pane } from "./pane";
 import { ShapeLayer } from "./shapelayer";
+import { slabPossible, slabText } from "./slab";
 import { toPx, type Screen } from "./screen";
 import { referenceLines, type ReferenceLine } from "./references";
 
@@ -188,7 +189,8 @@ export class Overlay {
     setText(this.#corner.title, PLANE_TITLES[frame.plane] || image.name);
     const named = pane.scene.layout !== "mpr" || pane.hasOwnImage || pane.scene.maximized !== null;
     const name = named && PLANE_TITLES[frame.plane] !== "" ? image.name : "";
-    setText(this.#noteText, [name, slabText(pane), frameText(image, pane.time)].filter(Boolean).join("\n"));
+    const slab = pane.view.value.slabs[pane.id];
+    setText(this.#noteText, [name, slab && slabPossible(pane) ? slabText(slab, frame.thickness) : "", frameText(image, pane.time)].filter(Boolean).join("\n"));
     setText(this.#warn, this.notes.join("\n"));
     const failed = frame.axis === 0 && pane.store.failed?.has(frame.slice);
     setText(this.#failed, failed ? "This slice cannot be shown" : "");
@@ -199,13 +201,6 @@ export class Overlay {
     const names = edgeLetters(image, frame, patient);
     EDGES.forEach((edge, n) => setText(this.#edge[edge], names[n] ?? ""));
   }
-}
-
-/** "MIP 20 mm" */
-function slabText(pane: Pane): string {
-  const slab = pane.view.value.slabs[pane.id];
-  const names = { mip: "MIP", minip: "MinIP", mean: "Mean" } as const;
-  return slab ? `${names[slab.mode]} ${slab.mm} mm` : "";
 }
 
 function crossLine([x, y]: Pair, direction: Pair, screen: Screen): string {

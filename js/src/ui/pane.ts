@@ -324,13 +324,14 @@ export class Pane implements ToolHost {
   /** Zoom and pan of the user; else the whole picture in the middle, or with its chest wall at that of the other breast. */
   get camera(): Camera {
     const { zoom, pan } = this.view.value;
-    const mmPerPx = zoom[this.id] ?? Math.max(...this.scene.scaledWith(this).map((one) => one.#fitScale));
+    const mmPerPx = zoom[this.id] ?? Math.max(...this.scene.scaledWith(this).map((one) => one.fitScale));
     const wall = this.scene.chestWall(this);
     const across = wall === 0 ? 0 : (wall * (this.frame.extent[0] - this.#cell.width * mmPerPx)) / 2;
     return { mmPerPx, pan: pan[this.id] ?? [across, 0] };
   }
 
-  get #fitScale(): number {
+  /** Mm per px that show the whole picture. */
+  get fitScale(): number {
     const { width, height } = this.#cell;
     const { extent } = this.frame;
     return Math.max(extent[0] / width, extent[1] / height) || 1;

@@ -29,6 +29,9 @@ function corners(frame: Frame, shape: Vec3): readonly Vec3[] {
 
 /** Planes that are nearly parallel have no line worth showing: below about 3 degrees it would wander. */
 const PARALLEL = 0.05;
+/** Lines that differ by less are one: sine of the angle, and mm. */
+const TURNED = 0.01;
+const SLACK_MM = 0.1;
 
 /** Where `other`, of a grid of this shape, crosses the plane of `frame`; `way` leads from its world to that of `frame`. */
 export function cutLine(
@@ -58,18 +61,21 @@ export function referenceLines(pane: Pane): ReferenceLine[] {
   for (const other of scene.panes) {
     if (other === pane || other.image.id === image.id || other.plane === "volume" || other.problem !== null) continue;
     const way = scene.spaces.between(other.image, image);
-    if (!way || crosshairShows(pane, other)) continue;
+    if (!way) continue;
     const line = cutLine(frame, other.frame, other.geometry.shape, way);
     const key = line ? [other.plane, ...line.from, ...line.to].map((x) => (typeof x === "number" ? Math.round(x) : x)).join(" ") : "";
-    if (!line || shown.has(key)) continue;
+    if (!line || shown.has(key) || crosshairShows(pane, other, line)) continue;
     shown.add(key);
     lines.push({ pane: other.id, plane: other.plane, ...line });
   }
   return lines;
 }
 
-/** Whether a pane of the same image has that plane at the same place: its line is the crosshair's. */
-function crosshairShows(pane: Pane, other: Pane): boolean {
-  return pane.view.value.crosshair && pane.follows && other.follows && other.plane !== "acquisition" &&
-    pane.scene.panes.some((one) => one.image.id === pane.image.id && one !== pane && one.plane === other.plane);
+/** Whether a line lies, within half a slice, where one of the crosshair's is. */
+function crosshairShows(pane: Pane, other: Pane, { from, to }: { readonly from: Pair; readonly to: Pair }): boolean {
+  const [dx, dy] = [to[0] - from[0], to[1] - from[1]];
+  const size = Math.hypot(dx, dy) || 1;
+  const [x, y] = pane.frame.toPlane(pane.cursor);
+  if (Math.abs((x - from[0]) * dy - (y - from[1]) * dx) > (other.frame.thickness / 2 + SLACK_MM) * size) return false;
+  return pane.lines.some(({ direction: [u, v] }) => Math.abs(dx * v - dy * u) < TURNED * size * Math.hypot(u, v));
 }

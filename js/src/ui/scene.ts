@@ -12,9 +12,10 @@ import { clampSlice, freeFrame, hasPlanes, isGrid, planeAxes, sliceFrame, type F
 import type { BoxDraft, Drawing, MaskVoxels, Repaint, ToastAction, Typing, Window } from "../tools/tool";
 import { withDefaults } from "../tools/defaults";
 import { follow, type Lead } from "./follow";
-import { meets, scaledWith, type Wall } from "./chestwall";
+import { meets, type Wall } from "./chestwall";
 import { hungTurn } from "./hanging";
 import { fellowsOf, movedCursors } from "./links";
+import { scaledWith } from "./onescale";
 import { Pane, type PaneOwner, type Pick } from "./pane";
 import type { PreviewLayer } from "./previewlayer";
 import { Keymap } from "../commands/keymap";
@@ -303,7 +304,7 @@ export class Scene implements PaneOwner {
   }
 
   scaledWith(pane: Pane): readonly Pane[] {
-    return scaledWith(pane, this.panes);
+    return scaledWith(this, pane);
   }
 
   // Windows -------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 /** Thick slices: how the slices of a slab become one picture, and how thick it is. */
+import { MOST_SAMPLES } from "../render/contract";
 import { SLAB_MODES, type SlabMode } from "../state/parts";
 import { without } from "../state/store";
 import { hasPlanes } from "../tools/frame";
@@ -10,6 +11,22 @@ export const SLAB_TITLES: Readonly<Record<SlabMode, string>> = {
 };
 const THICKNESSES = [5, 10, 20, 50] as const;
 const USUAL = 10;
+const SHORT: Readonly<Record<SlabMode, string>> = { mip: "MIP", minip: "MinIP", mean: "Mean" };
+/** Part of the wanted thickness that whole slices may be off before the picture says so. */
+const OFF = 0.05;
+
+/** Number of slices, `thickness` mm apart, that a slab of `mm` joins. */
+export const slabCount = (mm: number, thickness: number): number =>
+  Math.min(MOST_SAMPLES, Math.max(1, Math.round(mm / thickness)));
+
+/** "MIP 20 mm"; what the slices in it really take up where that is not what was asked for. */
+export function slabText({ mode, mm }: { readonly mode: SlabMode; readonly mm: number }, thickness: number): string {
+  const count = slabCount(mm, thickness);
+  const real = count * thickness;
+  if (Math.abs(real - mm) <= OFF * mm) return `${SHORT[mode]} ${mm} mm`;
+  const size = `${Number(real.toPrecision(3))} mm`;
+  return count > 1 ? `${SHORT[mode]} ${size} (${count} slices)` : `One slice, ${size}`;
+}
 
 /** Whether a pane can show slabs. */
 export const slabPossible = (pane: Pane): boolean =>

@@ -8,6 +8,7 @@ import { whyNotOver } from "./over";
 import type { Pane } from "./pane";
 import { windowBounds } from "./presets";
 import { tableOf } from "./tables";
+import { unitOf } from "./units";
 import {
   volumeModule, type VolumeHost, type VolumeLayer, type VolumeModule, type VolumeSegments,
 } from "./volumepane";
@@ -58,6 +59,10 @@ export class PaneVolume implements VolumeHost {
 
   get window(): { readonly lower: number; readonly upper: number } {
     return windowBounds(this.image, this.pane.window());
+  }
+
+  get unit(): { readonly name: string; readonly factor: number } {
+    return unitOf(this.image, this.pane.view.value);
   }
 
   get segments(): readonly VolumeSegments[] {

@@ -72,6 +72,8 @@ export interface VolumeHost {
   setCursor(world: Vec3): void;
   /** Values shown black and white in the other panes. */
   readonly window: { readonly lower: number; readonly upper: number };
+  /** Unit that values are shown in: a name, and the factor from the stored value. */
+  readonly unit: { readonly name: string; readonly factor: number };
   readonly segments: readonly VolumeSegments[];
   /** Bottom first. */
   readonly layers: readonly VolumeLayer[];

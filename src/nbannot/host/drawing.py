@@ -24,6 +24,8 @@ Rgb = NDArray[np.uint8]
 SNAP = 1.17e-3
 # Widest edge of a segment, px.
 WIDEST = 8
+# Slices of the thickest slab.
+MOST_SAMPLES = 1024
 # Steps of the table of a sigmoid window, over four widths.
 SIGMOID = 4096
 
@@ -207,6 +209,11 @@ def sampled(
     if slab.mode == "mean":
         kept /= np.maximum(hits, 1) if kept.ndim == 2 else np.maximum(hits, 1)[..., None]
     return kept, hits > 0
+
+
+def slab_count(mm: float, thickness: float) -> int:
+    """Return the number of slices, ``thickness`` mm apart, that a slab of ``mm`` joins: whole ones, one at least."""
+    return min(MOST_SAMPLES, max(1, int(np.floor(mm / thickness + 0.5))))
 
 
 def aligned_step(

@@ -23,6 +23,8 @@ from nbannot.model.image import Image
 from nbannot.model.masks import Mask
 
 View = Mapping[str, Any]
+# Fields of view that differ by more than the factor are fitted each by itself; by which part sizes of panes may differ.
+ALIKE, SAME_SIZE = 1.5, 0.05
 PLANES = ("axial", "coronal", "sagittal", "acquisition", "oblique", "volume")
 
 # Colours and fill of the voxels that only the first mask has, only the second, and both.
@@ -176,19 +178,35 @@ class Pane:
 
     @property
     def camera(self) -> Camera:
-        """Zoom and pan; a fitted breast has its chest wall at that of the other one beside it, in its scale."""
+        """Zoom and pan; a fitted breast has its chest wall at that of the other one beside it."""
         if self.plane == "volume":
             return Camera(self._fit / (self.view.get("volume", {}).get("zoom") or 1), (0.0, 0.0))
-        wall, fit = meets(self, self.panes), self._fit
-        if wall:
-            unit = self.image.geometry.unit
-            fit = max(
-                one._fit for one in self.panes if one.image.geometry.unit == unit and meets(one, self.panes)
-            )
+        wall = meets(self, self.panes)
+        fit = max(one._fit for one in self._scaled_with(wall))
         mm_per_px = float(self.view.get("zoom", {}).get(self.spec.id, fit))
         middle = (wall * (self.frame.extent[0] - self.width * mm_per_px) / 2, 0.0)
         x, y = self.view.get("pan", {}).get(self.spec.id, middle)
         return Camera(mm_per_px, (float(x), float(y)))
+
+    def _scaled_with(self, wall: int) -> Sequence[Pane]:
+        """Return the panes that are fitted in one scale with this one (js/src/ui/onescale.ts)."""
+        if wall:
+            unit = self.image.geometry.unit
+            return [one for one in self.panes if one.image.geometry.unit == unit and meets(one, self.panes)]
+        if len(self.panes) < 2 or not self.view.get("links", {}).get("camera", True):
+            return [self]
+        alike = [one for one in self.panes if one is self or self._shows_the_same(one)]
+        scales = [one._fit for one in alike]
+        return alike if max(scales) <= ALIKE * min(scales) else [self]
+
+    def _shows_the_same(self, other: Pane) -> bool:
+        """Whether another pane of this size shows the same plane of an image of the same space."""
+        sizes = ((self.width, other.width), (self.height, other.height))
+        return (
+            other.plane == self.plane
+            and all(abs(a - b) <= SAME_SIZE * max(a, b) for a, b in sizes)
+            and self.scene.spaces.between(self.image, other.image) is not None
+        )
 
     @property
     def _fit(self) -> float:
@@ -233,7 +251,7 @@ class Pane:
         )
         if stored is None or not isinstance(geometry, Geometry) or not has_planes(geometry):
             return None
-        count = max(1, int(np.floor(float(stored["mm"]) / frame.thickness + 0.5)))
+        count = drawing.slab_count(float(stored["mm"]), frame.thickness)
         if count < 2:
             return None
         axis = frame.axes.axis

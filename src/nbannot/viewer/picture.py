@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nbannot.errors import ViewerError
 from nbannot.host.chestwall import turned_labels
-from nbannot.host.drawing import shown_lut, shown_unit, window_of
+from nbannot.host.drawing import shown_lut, shown_unit, slab_count, window_of
 from nbannot.host.frames import letters, opposite
 from nbannot.host.pane import Pane, Scene, rgb
 from nbannot.host.panes import INFO, cells
@@ -210,15 +210,25 @@ def _note(pane: Pane) -> str:
     if pane.image.frames > 1:
         parts.append(f"frame {pane.time + 1}/{pane.image.frames}")
     slab = pane.view.get("slabs", {}).get(pane.spec.id)
-    if slab and pane.plane != "volume":
-        names = {"mip": "MIP", "minip": "MinIP", "mean": "mean"}
-        parts.append(f"{names.get(slab['mode'], slab['mode'])} {show_number(float(slab['mm']))} mm")
+    if slab and pane.plane != "volume" and pane.frame.thickness > 0:
+        parts.append(slab_text(str(slab["mode"]), float(slab["mm"]), pane.frame.thickness))
     lines = [" · ".join(parts)]
     for layer in pane.view.get("layers", {}).get(pane.image.id, ()) if pane.plane != "volume" else ():
         other = pane.scene.image(layer["image"])
         if other is not None and layer.get("visible", True) and pane.way_to(other) is not None:
             lines.append(f"{other.modality or 'layer'} {_window_text(pane, other)}".rstrip())
     return "\n".join(line for line in lines if line)
+
+
+def slab_text(mode: str, mm: float, thickness: float) -> str:
+    """Return how thick a slab is: as asked for, or what its whole slices take up where that is not the same."""
+    name = {"mip": "MIP", "minip": "MinIP", "mean": "mean"}.get(mode, mode)
+    count = slab_count(mm, thickness)
+    real = count * thickness
+    if abs(real - mm) <= 0.05 * mm:
+        return f"{name} {show_number(mm)} mm"
+    size = f"{float(f'{real:.3g}'):g} mm"
+    return f"{name} {size} ({count} slices)" if count > 1 else f"One slice, {size}"
 
 
 def _place(pane: Pane) -> str:

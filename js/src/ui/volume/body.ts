@@ -287,7 +287,7 @@ export class Body implements VolumeBody {
     const { histogram } = this.#content;
     this.#editor.element.hidden = !this.#open.has("edit");
     this.#crop.element.hidden = !this.#open.has("crop");
-    if (this.#open.has("edit") && histogram) this.#editor.draw(this.#points, histogram, host.image.unit);
+    if (this.#open.has("edit") && histogram) this.#editor.draw(this.#points, histogram, host.unit);
     if (this.#open.has("crop")) this.#crop.draw(host.geometry, host.settings.crop);
     this.element.toggleAttribute("data-nbannot-inverted", this.#mode === "mip" && rgbOf(this.#points[0]![2])[1] > 140);
   }

@@ -31,7 +31,7 @@ export class Editor {
   #selected = 0;
   #drag: number | null = null;
   #histogram: Histogram | null = null;
-  #unit = "";
+  #unit = { name: "", factor: 1 };
 
   constructor(private readonly events: EditorEvents, signal: AbortSignal) {
     this.#svg.append(this.#bars, this.#line, this.#handles);
@@ -50,7 +50,7 @@ export class Editor {
     listen(this.#remove, "click", signal, () => this.#delete());
   }
 
-  draw(points: readonly Point[], histogram: Histogram, unit: string): void {
+  draw(points: readonly Point[], histogram: Histogram, unit: { readonly name: string; readonly factor: number }): void {
     if (this.#drag === null) {
       const first = points[0]![0];
       const last = points[points.length - 1]![0];
@@ -125,9 +125,10 @@ export class Editor {
   }
 
   #number(value: number): string {
-    const span = this.#high - this.#low;
+    const { name, factor } = this.#unit;
+    const span = (this.#high - this.#low) * factor;
     const digits = Math.max(0, Math.min(6, 2 - Math.floor(Math.log10(span || 1))));
-    return `${value.toFixed(span >= 50 ? 0 : digits)}${this.#unit ? ` ${this.#unit}` : ""}`;
+    return `${(value * factor).toFixed(span >= 50 ? 0 : digits)}${name && ` ${name}`}`;
   }
 
   #focus(target: Element): void {
