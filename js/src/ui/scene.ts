@@ -16,7 +16,8 @@ import { meets, scaledWith, type Wall } from "./chestwall";
 import { hungTurn } from "./hanging";
 import { fellowsOf, movedCursors } from "./links";
 import { Pane, type PaneOwner, type Pick } from "./pane";
-import type { PreviewLayer } from "./previewlayer";
+import type { OutlineJob } from "./livehost";
+import type { Preview } from "./previewlayer";
 import { Keymap } from "../commands/keymap";
 import { autoWindow, fullWindow, percentileWindow } from "./percentiles";
 import { percentileOf, presetsOf, type Preset } from "./presets";
@@ -35,6 +36,8 @@ export interface SceneEvents {
   /** The user wants a label but has none. */
   needsLabel(): void;
   failed(error: unknown): void;
+  /** Work out an operation on outlines and show what it would make. */
+  outline(job: OutlineJob): void;
 }
 
 const geometries = new WeakMap<ImageJson, GridGeometry>();
@@ -83,7 +86,7 @@ export class Scene implements PaneOwner {
   flicker: boolean | null = null;
 
   /** What an operation would change. */
-  preview: PreviewLayer | null = null;
+  preview: Preview | null = null;
   /** Takes the next press in a picture. */
   pick: Pick | null = null;
 
@@ -495,6 +498,10 @@ export class Scene implements PaneOwner {
     } catch (error) {
       this.events.failed(error);
     }
+  }
+
+  outline(job: OutlineJob): void {
+    this.events.outline(job);
   }
 
   toast(text: string, action?: ToastAction): void {
