@@ -3,9 +3,9 @@ import type { ShapeItem, TagItem } from "../src/model/protocol";
 import {
   arranged, kindTitle, linking, locking, naming, placeOf, rating, relabelling, removal, titleOf, type Annotation, type Entry,
 } from "../src/tools/annotations";
-import { LiveRoad } from "../src/channel/live";
 import { annotationMenu } from "../src/ui/annotations";
 import { fillBetween, fillShapes, outlineLabel, outlinesBetween } from "../src/ui/between";
+import type { OutlineJob } from "../src/ui/livehost";
 import type { Scene } from "../src/ui/scene";
 import { boxItem } from "./tools_help";
 
@@ -98,39 +98,31 @@ describe("fill between outlines", () => {
     expect(outlinesBetween([], shapes)).toEqual([]);
   });
 
-  it("asks Python and says what came of it", () => {
-    const sent: { rid?: number; shapes?: readonly string[] }[] = [];
+  it("asks for those, or for an outline first", () => {
+    const jobs: OutlineJob[] = [];
     const toasts: string[] = [];
-    const road = new LiveRoad("T", { send: (message) => void sent.push(message as object), onMessage: () => () => undefined }, () => undefined);
-    const scene = { selection: ["r"], source: { document: { shapes }, channel: { live: road } }, toast: (text: string) => void toasts.push(text) };
+    const scene = {
+      selection: ["r"], source: { document: { shapes } }, toast: (text: string) => void toasts.push(text),
+      outline: (job: OutlineJob) => void jobs.push(job),
+    };
     fillBetween(scene as unknown as Scene);
     scene.selection = ["r", "a"];
-    const ended = { type: "operate_ended", tab: "T", edit: null, error: null } as const;
-    for (const more of [{ edit: "e" as never }, { nothing: true }, { error: { kind: "E", message: "No", hint: "Do." } }]) {
-      fillBetween(scene as unknown as Scene);
-      expect(sent.at(-1)).toMatchObject({ type: "operate", op: "fill_between_shapes", shapes: ["a", "b"] });
-      const rid = sent.at(-1)!.rid!;
-      road.receive({ ...ended, rid: rid + 1 }, []);
-      road.receive({ ...ended, ...more, rid }, []);
-      road.receive({ ...ended, ...more, rid }, []);
-    }
-    expect(toasts).toEqual(["Select an outline first.", "Filled between the slices.", "There is nothing to fill between.", "No. Do."]);
+    fillBetween(scene as unknown as Scene);
+    expect(jobs.map(({ request }) => request)).toEqual([{ op: "fill_between_shapes", shapes: ["a", "b"] }]);
+    expect(toasts).toEqual(["Select an outline first."]);
   });
 });
 
 describe("outlines into masks and back", () => {
   const outline = shape("a", { kind: "ellipse", normal: [0, 0, 1] });
   const mask = { type: "mask", id: "m", name: "both", image: "img", dtype: "uint8", segments: [{ value: 3, label: "lesion", status: "" }] };
-  const sent: object[] = [];
+  const jobs: OutlineJob[] = [];
   const toasts: string[] = [];
-  const road = new LiveRoad("T", { send: (message) => void sent.push(message as object), onMessage: () => () => undefined }, () => undefined);
   const scene = {
     selection: ["a", "b", "r"], labels: [], view: { value: { hidden: [] } }, toast: (text: string) => void toasts.push(text),
-    source: { document: { shapes: [outline, ruler], boxes: [box] }, channel: { live: road } },
+    source: { document: { shapes: [outline, ruler], boxes: [box] } }, outline: (job: OutlineJob) => void jobs.push(job),
     masksOf: () => [mask], pane: { image: { id: "img" }, plane: "coronal", frame: { axis: 1 as number | null } },
   };
-  const ends = (more: object): void =>
-    road.receive({ type: "operate_ended", tab: "T", edit: null, error: null, rid: (sent.at(-1) as { rid: number }).rid, ...more } as never, []);
   const items = (...chosen: Annotation[]): string[] => annotationMenu(scene as unknown as Scene, chosen, () => undefined).map(({ id }) => id);
 
   it("are offered for what has an inside", () => {
@@ -143,30 +135,18 @@ describe("outlines into masks and back", () => {
   it("fill the chosen outlines and boxes", () => {
     fillShapes({ ...scene, selection: ["r"] } as unknown as Scene);
     fillShapes(scene as unknown as Scene);
-    expect(sent.at(-1)).toMatchObject({ type: "operate", op: "fill_shapes", shapes: ["a", "b"] });
-    ends({ edit: "e" });
-    fillShapes(scene as unknown as Scene);
-    ends({ nothing: true });
-    fillShapes(scene as unknown as Scene);
-    ends({ error: { kind: "E", message: "It lies on a turned plane", hint: "Choose others." } });
-    expect(toasts.splice(0)).toEqual([
-      "Select an outline or a box first.", "Filled into the mask.", "The mask has these voxels already.", "It lies on a turned plane. Choose others.",
-    ]);
+    expect(jobs.splice(0).map(({ request }) => request)).toEqual([{ op: "fill_shapes", shapes: ["a", "b"] }]);
+    expect(toasts.splice(0)).toEqual(["Select an outline or a box first."]);
   });
 
   it("outline a label across the axis of the view", () => {
     const label = { name: "lesion" };
     outlineLabel(scene as unknown as Scene, label as never);
-    expect(sent.at(-1)).toMatchObject({ type: "operate", op: "outline_segments", mask: "m", segment: 3, params: { axis: 1 } });
-    ends({ edit: "e" });
     scene.pane.frame.axis = null;
     outlineLabel(scene as unknown as Scene, label as never);
-    expect(sent.at(-1)).toMatchObject({ params: { axis: 0 } });
-    ends({ error: { kind: "E", message: "The segment 'lesion' is empty", hint: "Paint something first." } });
     outlineLabel(scene as unknown as Scene, { name: "node" } as never);
-    expect(toasts.splice(0)).toEqual([
-      'Outlines of "lesion" are on its slices.', "The segment 'lesion' is empty. Paint something first.",
-      '"node" has no segment yet. Paint it first.',
-    ]);
+    expect(jobs.map(({ request }) => request)).toEqual([1, 0].map((axis) =>
+      ({ op: "outline_segments", mask: "m", segment: 3, params: { axis } })));
+    expect(toasts.splice(0)).toEqual(['"node" has no segment yet. Paint it first.']);
   });
 });

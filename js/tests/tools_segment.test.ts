@@ -160,6 +160,57 @@ describe.each(GRIDS)("on a %s grid", (_, geometry) => {
       expect(sorted(after(fake, "m", 1))).toEqual([...wanted].sort());
     }
   });
+
+  it("the fill on a turned plane takes what is joined there, as a fill of the picture of nearest voxels does", () => {
+    for (let seed = 0; seed < 5; seed++) {
+      const fake = host(geometry, { tolerance: 25 });
+      const rnd = random(seed + 9);
+      fake.values.forEach((slice) => slice.forEach((_v, n) => (slice[n] = Math.floor(rnd() * 40))));
+      const frame = free(geometry, seed);
+      const pointer = overPlane(frame, [0.3, -0.2]);
+      bucket.begin(pointer, fake);
+      const got = new Set(sorted(after(fake, "m", 1)));
+      const start = pointer.index.map(Math.round) as unknown as Vec3;
+      const value = ([k, j, i]: Vec3): number => fake.values[k]![j * geometry.shape[2] + i]!;
+      const alike = (at: Vec3): boolean => Math.abs(value(at) - value(start)) <= 25;
+      // Every voxel of the layer that the plane cuts, joined over faces.
+      const layer = new Set(sorted(every(geometry, (world, index) =>
+        Math.abs(dot(subtract(world, frame.centre), frame.normal)) <= half(frame.normal) && alike(index))));
+      const wanted = new Set([start.join(",")]);
+      for (const queue: Vec3[] = [start]; queue.length > 0;) {
+        const at = queue.pop()!;
+        for (const axis of [0, 1, 2]) for (const by of [-1, 1]) {
+          const next = at.map((x, n) => x + (n === axis ? by : 0)) as unknown as Vec3;
+          if (!layer.has(next.join(",")) || wanted.has(next.join(","))) continue;
+          wanted.add(next.join(","));
+          queue.push(next);
+        }
+      }
+      expect([...got].sort()).toEqual([...wanted].sort());
+      // The picture: samples 0.05 mm apart, each its nearest voxel, joined up, down, left and right, over no corner.
+      const step = 0.05;
+      const shown = (x: number, y: number): Vec3 =>
+        geometry.toIndex(frame.toWorld([0.3 + x * step, -0.2 + y * step])).map((n) => Math.round(n) + 0) as unknown as Vec3;
+      const seen = new Set([start.join(",")]);
+      const places = new Set(["0,0"]);
+      for (const queue: Pair[] = [[0, 0]]; queue.length > 0;) {
+        const [x, y] = queue.pop()!;
+        const here = shown(x, y);
+        for (const next of [[x + 1, y], [x - 1, y], [x, y + 1], [x, y - 1]] as const) {
+          const at = shown(...next);
+          if (places.has(next.join(",")) || distance(at, here) > 1) continue;
+          if (at.some((n, axis) => n < 0 || n >= geometry.shape[axis]!) || !alike(at)) continue;
+          places.add(next.join(","));
+          seen.add(at.join(","));
+          queue.push(next);
+        }
+      }
+      expect([...seen].filter((one) => !got.has(one))).toEqual([]);
+      // What is not met by a sample lies in the plane by a hair only.
+      expect(seen.size).toBeGreaterThan(0.9 * got.size);
+      expect(got.size).toBeGreaterThan(4);
+    }
+  });
 });
 
 describe("the rules", () => {

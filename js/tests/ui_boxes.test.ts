@@ -68,6 +68,7 @@ describe("beside a selected box", () => {
   it("stands its label alone where it is not selected", () => {
     const here = world(geometry, meta(geometry.shape));
     expect(boxCaption(box([[1, 1, 1], [2, 5, 5]], { id: "other" }), here.pane)).toEqual(["lesion"]);
+    expect(boxCaption({ ...box([[1, 1, 1], [2, 5, 5]], { id: "other" }), name: "target 1" }, here.pane)).toEqual(["target 1"]);
   });
 
   it("counts the voxels on its sides, within the image, and none between centres", () => {

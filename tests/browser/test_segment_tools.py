@@ -400,10 +400,21 @@ flat = world - off[:, None] * normal
 def free(a, b, radius):
     a, b = (centre + right * p[0] + down * p[1] for p in (a, b))
     return ((along(flat, a, b) <= radius) & (np.abs(off) <= half)).reshape(ct.shape)
+def poured(mm, tolerance):
+    "What the plane cuts, is joined there over faces to the voxel at a place, and about as bright."
+    k, j, i = np.round(g.to_index(centre + right * mm[0] + down * mm[1])).astype(int)
+    alike = np.abs(hounsfield.astype(int) - int(hounsfield[k, j, i])) <= tolerance
+    parts, _ = ndimage.label(alike & (np.abs(off) <= half * (1 + 1e-9)).reshape(ct.shape))
+    return parts == parts[k, j, i]
 0"""
     )
     until_same(lab, "tumour", f"free({a}, {b}, 21)")
     lab.screenshot("segment-free", element=root)
+    undo(lab)
+    lab.run_python("viewer.view = {**viewer.view, 'tool': 'fill', 'rules': {'tolerance': 60}}")
+    [place] = axial.click((-20, 10))
+    until_same(lab, "tumour", f"poured({place}, 60)")
+    lab.screenshot("segment-free-fill", element=root)
 
 
 MANY = """

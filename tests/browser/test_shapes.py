@@ -464,7 +464,21 @@ def test_several_shapes_move_together_and_are_filled_between(lab: Lab, shared_da
     settles(lab, 0, at.world(*outline))
     lab.page.mouse.click(*at.page((x - 40, y)), button="right")
     root.locator('[data-nbannot-item="between"]').click()
+    # Looked at first: dashed, in no document and no history; Escape leaves nothing, Enter makes one step of it.
+    status = root.locator('[data-nbannot-live="operations"] [data-nbannot-status="ready"]')
+    status.get_by_text("Fill between slices: +3 polygons on 3 slices").wait_for()
+    steps = ask(lab, "[len(viewer.document.history), len(viewer.document.shapes)]")
+    at.key("PageDown")
+    root.locator("path.nbannot-shape-coming").first.wait_for(state="attached")
+    at.key("PageUp", "Escape")
+    root.locator("[data-nbannot-dock]").wait_for(state="hidden")
+    assert ask(lab, "[len(viewer.document.history), len(viewer.document.shapes)]") == steps
+    lab.page.mouse.click(*at.page((x - 40, y)), button="right")
+    root.locator('[data-nbannot-item="between"]').click()
+    status.wait_for()
+    at.key("Enter")
     root.locator(".nbannot-toast").get_by_text("Filled between").wait_for()
+    assert ask(lab, "len(viewer.document.history)") == steps[0] + 1
     slices = (
         "[round(4 * (s.points[0][2] - square[0, 2]) / up[2]) for s in viewer.document.shapes if s.closed]"
     )
@@ -475,11 +489,16 @@ def test_several_shapes_move_together_and_are_filled_between(lab: Lab, shared_da
     # Into the mask, and outlines of the mask on its slices.
     lab.page.mouse.click(*at.page((x - 40, y)), button="right")
     root.locator('[data-nbannot-item="fill"]').click()
+    status.get_by_text("Fill into mask: +").wait_for()
+    assert not ask(lab, "bool(viewer.document.masks['lesion'].array.any())")
+    root.locator('[data-nbannot-action="operation.apply"]').click()
     root.locator(".nbannot-toast").get_by_text("Filled into the mask").wait_for()
     last = "viewer.document.history[-1]"
     until_equal(lab, f"[{last}.tool, {last}.origin]", ["op:fill_shapes", "hand"])
     lab.run_python("viewer.view = {**viewer.view, 'panel': True}")
     root.locator("[data-nbannot-label] .nbannot-name").first.click(button="right")
     root.locator('[data-nbannot-item="outlines"]').click()
+    status.get_by_text("Outlines of the slices: +").wait_for()
+    root.locator('[data-nbannot-action="operation.apply"]').click()
     root.locator(".nbannot-toast").get_by_text("are on its slices").wait_for()
     until_equal(lab, "len(viewer.document.shapes)", 4)

@@ -1,6 +1,6 @@
 /** Messages that are neither edits nor slices: operations, the user's own tools, steps of the history, numbers of segments. */
 
-import type { Edit, LabelItem, WireError } from "../model/protocol";
+import type { Edit, EditJson, LabelItem, WireError } from "../model/protocol";
 import type { Wire } from "./wire";
 
 /** A user's own function as a tool. */
@@ -97,10 +97,19 @@ export interface OperatedMessage {
   readonly slices: readonly number[] | null;
 }
 
+/** The edit that an operation on outlines would make. */
+export interface PlannedMessage {
+  readonly type: "planned";
+  readonly tab: string;
+  readonly rid: number;
+  readonly edit: EditJson;
+}
+
 export type LiveMessage =
   | { readonly type: "operations"; readonly tab: string; readonly forms: readonly OperationForm[] }
   | { readonly type: "operating"; readonly tab: string; readonly rid: number; readonly done: number; readonly text: string }
   | OperatedMessage
+  | PlannedMessage
   | {
       readonly type: "operate_ended"; readonly tab: string; readonly rid: number;
       /** Id of the edit made. */
@@ -146,7 +155,7 @@ export type LiveRequest =
     }
   | { readonly type: "operate_apply" | "operate_cancel"; readonly rid: number };
 
-const TYPES = new Set(["operations", "operating", "operated", "operate_ended", "tools", "steps", "segment_values", "box_values", "codes"]);
+const TYPES = new Set(["operations", "operating", "operated", "planned", "operate_ended", "tools", "steps", "segment_values", "box_values", "codes"]);
 
 export const isLive = (message: { readonly type: string }): message is LiveMessage => TYPES.has(message.type);
 

@@ -1,10 +1,10 @@
-/** The fill tool: what is joined to the clicked voxel on its slice and alike. */
-import { flood, planeRegion } from "./flood";
-import type { SliceFrame } from "./frame";
+/** The fill tool: what is joined to the clicked voxel on its slice, or on a turned plane, and alike. */
+import { flatFlood, flood, planeRegion } from "./flood";
 import { withAxis, type Vec3 } from "../model/geometry";
+import { latticeOf, type Region } from "./region";
 import { workOf, type Work } from "./rules";
 import { changeOnce } from "./stroke";
-import { onSlice, TURNED, type SlicePointer, type Tool, type ToolHost } from "./tool";
+import { onSlice, type Pointer, type Tool, type ToolHost } from "./tool";
 
 /** Values that the fill takes when it begins at `value`: those of the range, else those within the tolerance. */
 function wanted(host: ToolHost, value: number): readonly [number, number] {
@@ -12,49 +12,58 @@ function wanted(host: ToolHost, value: number): readonly [number, number] {
   return range ?? [value - tolerance, value + tolerance];
 }
 
-function fillFrom(pointer: SlicePointer, host: ToolHost, work: Work): void {
-  const { frame } = pointer;
+function fillFrom(pointer: Pointer, host: ToolHost, work: Work): void {
   const { shape } = host.geometry;
   const { store } = host;
-  const [k, j, i] = withAxis(pointer.index.map(Math.round) as unknown as Vec3, frame.axis, frame.slice);
-  const inside = [k, j, i].every((x, n) => x >= 0 && x < shape[n]!);
+  const near = pointer.index.map(Math.round) as unknown as Vec3;
+  const start = onSlice(pointer) ? withAxis(near, pointer.frame.axis, pointer.frame.slice) : near;
+  const [k, j, i] = start;
+  const inside = start.every((x, n) => x >= 0 && x < shape[n]!);
   const slice = inside && !store.partial?.has(k) ? store.slice(k) : undefined;
   if (!slice) return host.toast(inside ? "This slice is still loading." : "Click on the image.");
   const value = slice[j * shape[2] + i]!;
   const [low, high] = wanted(host, value);
   if (!(value >= low && value <= high)) return host.toast(`The value here, ${value}, is not from ${low} to ${high}.`);
-  const found = flood(shape[frame.uAxis], shape[frame.vAxis], [k, j, i][frame.uAxis]!, [k, j, i][frame.vAxis]!,
-    candidates(host, frame, work, low, high));
-  changeOnce(host, found && planeRegion(frame, shape, found), work, "fill", "Fill");
+  changeOnce(host, alike(pointer, host, start, candidates(host, work, low, high)), work, "fill", "Fill");
 }
 
-/** Which voxels of a slice the fill may go through. */
+/** What is joined to a voxel over edges of the slice, or of what a turned plane cuts. */
+function alike(pointer: Pointer, host: ToolHost, start: Vec3, may: (k: number, at: number) => boolean): Region | null {
+  const { shape } = host.geometry;
+  if (!onSlice(pointer)) return flatFlood(latticeOf(host.geometry, 0), pointer.frame, start, may);
+  const { frame } = pointer;
+  const { axis, uAxis, vAxis } = frame;
+  const found = flood(shape[uAxis], shape[vAxis], start[uAxis], start[vAxis], (u, v) => {
+    const [k, j, i] = withAxis(withAxis(withAxis([0, 0, 0], axis, frame.slice), uAxis, u), vAxis, v);
+    return may(k, j * shape[2] + i);
+  });
+  return found && planeRegion(frame, shape, found);
+}
+
+/** Which voxels (flat offset in slice k) the fill may go through. */
 function candidates(
-  host: ToolHost, frame: SliceFrame, { gate, targets }: Work, low: number, high: number,
-): (u: number, v: number) => boolean {
+  host: ToolHost, { gate, targets }: Work, low: number, high: number,
+): (k: number, at: number) => boolean {
   const { store } = host;
-  const ni = host.geometry.shape[2];
   const own = targets[0]!;
   gate.begin();
-  let at = -1;
+  let shown = -1;
   let image: ArrayLike<number> | undefined;
   let mask: ArrayLike<number> | undefined;
   let open = false;
-  return (u, v) => {
-    const [k, j, i] = withAxis(withAxis(withAxis([0, 0, 0], frame.axis, frame.slice), frame.uAxis, u), frame.vAxis, v);
-    if (k !== at) {
-      at = k;
+  return (k, at) => {
+    if (k !== shown) {
+      shown = k;
       image = store.partial?.has(k) ? undefined : store.slice(k);
       mask = own.voxels.slice(k);
       open = image !== undefined && own.voxels.ready(k) && (gate.open || gate.enter(k));
       if (!open) gate.missing = true;
     }
     if (!open) return false;
-    const n = j * ni + i;
-    const value = image![n]!;
+    const value = image![at]!;
     if (!(value >= low && value <= high)) return false;
-    const old = mask ? mask[n]! : 0;
-    return (old === own.value || old === 0 || own.allows(old)) && (gate.open || gate.may(n));
+    const old = mask ? mask[at]! : 0;
+    return (old === own.value || old === 0 || own.allows(old)) && (gate.open || gate.may(at));
   };
 }
 
@@ -62,10 +71,6 @@ export const bucket: Tool = {
   name: "fill",
   cursor: () => "cell",
   begin(pointer, host) {
-    if (!onSlice(pointer)) {
-      host.toast(TURNED);
-      return null;
-    }
     if (host.image.color) {
       host.toast("A colour picture has no intensity to fill by.");
       return null;

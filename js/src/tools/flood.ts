@@ -1,9 +1,8 @@
-/** Voxels joined to a point: on a slice for the fill tool, inside a brush for the adaptive one. */
-import type { Axis, Vec3 } from "../model/geometry";
+/** Voxels joined to a point: on a slice or a turned plane for the fill tool, inside a brush for the adaptive one. */
+import { dot, subtract, withAxis, type Axis, type Vec3 } from "../model/geometry";
 import type { IndexBox } from "../model/protocol";
-import { withAxis } from "../model/geometry";
-import type { SliceFrame } from "./frame";
-import type { Region } from "./region";
+import type { Frame, SliceFrame } from "./frame";
+import { halfVoxel, type Lattice, type Region } from "./region";
 
 /**
  * The 4-connected part of a `columns` × `rows` plane that holds (u, v), row by row; null where (u, v) is not in it.
@@ -68,6 +67,70 @@ export function planeRegion(frame: SliceFrame, shape: Vec3, inside: Uint8Array):
     fill(k, flags) {
       let to = 0;
       for (let j = j0; j < j1; j++) for (let i = i0; i < i1; i++) flags[to++] = inside[k * pk + j * pj + i * pi]!;
+    },
+  };
+}
+
+/** Voxels that count as cut though the plane misses them by this part of their height: rounding. */
+const HAIR = 1e-9;
+
+/**
+ * The voxels that a turned plane cuts and that are joined over faces to `start`, through those that `may` be taken
+ * (flat offset in slice k). Two voxels that are cut share a face just where their sections share an edge on the plane.
+ */
+export function flatFlood(
+  lattice: Lattice, frame: Frame, start: Vec3, may: (k: number, at: number) => boolean,
+): Region | null {
+  const { steps, shape } = lattice;
+  const rise = steps.map((step) => dot(step, frame.normal));
+  const far = halfVoxel(lattice, frame.normal) * (1 + HAIR);
+  const height = dot(subtract(lattice.origin, frame.centre), frame.normal);
+  // Of a row along the axis that leaves the plane fastest at most four voxels are cut: that keeps the table small.
+  const axis = ([0, 1, 2] as const).reduce<Axis>((best, n) => (Math.abs(rise[n]!) > Math.abs(rise[best]!) ? n : best), 0);
+  const [u, v] = ([0, 1, 2] as const).filter((n) => n !== axis) as [Axis, Axis];
+  const reach = far / Math.abs(rise[axis]!);
+  const depth = Math.floor(2 * reach) + 2;
+  const asked = new Uint8Array(shape[u] * shape[v] * depth);
+  const found = new Map<number, number[]>();
+  const low = [...start];
+  const high = [...start];
+  const stack: number[] = [];
+  const visit = (k: number, j: number, i: number): void => {
+    if (k < 0 || j < 0 || i < 0 || k >= shape[0] || j >= shape[1] || i >= shape[2]) return;
+    const index = [k, j, i] as const;
+    const across = height + index[u] * rise[u]! + index[v] * rise[v]!;
+    if (Math.abs(across + index[axis] * rise[axis]!) > far) return;
+    const first = Math.ceil(-across / rise[axis]! - reach);
+    const place = (index[v] * shape[u] + index[u]) * depth + index[axis] - first;
+    if (asked[place] === 1) return;
+    asked[place] = 1;
+    const at = j * shape[2] + i;
+    if (!may(k, at)) return;
+    const slice = found.get(k);
+    if (slice) slice.push(at);
+    else found.set(k, [at]);
+    for (const n of [0, 1, 2] as const) {
+      if (index[n] < low[n]!) low[n] = index[n];
+      if (index[n] > high[n]!) high[n] = index[n];
+    }
+    stack.push(k, j, i);
+  };
+  visit(start[0], start[1], start[2]);
+  while (stack.length > 0) {
+    const i = stack.pop()!;
+    const j = stack.pop()!;
+    const k = stack.pop()!;
+    visit(k, j, i - 1), visit(k, j, i + 1);
+    visit(k, j - 1, i), visit(k, j + 1, i);
+    visit(k - 1, j, i), visit(k + 1, j, i);
+  }
+  if (found.size === 0) return null;
+  const [k0, j0, i0] = low as [number, number, number];
+  const columns = high[2]! + 1 - i0;
+  return {
+    box: [[k0, j0, i0], [high[0]! + 1, high[1]! + 1, high[2]! + 1]],
+    fill(k, flags) {
+      for (const at of found.get(k) ?? []) flags[(Math.floor(at / shape[2]) - j0) * columns + (at % shape[2]) - i0] = 1;
     },
   };
 }

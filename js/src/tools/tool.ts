@@ -48,7 +48,6 @@ export interface CutLine {
 }
 
 /** Why nothing can be drawn on a turned plane. */
-export const TURNED = "This plane is turned. Draw in a plane that follows the voxels.";
 
 /** Voxels of one mask, as a stroke needs them (a MaskStore is one). */
 export interface MaskVoxels {

@@ -1,5 +1,4 @@
-/** Outlines between slices, into masks and from masks: asks Python, which makes each one edit at once. */
-import type { LiveRequest } from "../channel/live";
+/** Outlines between slices, into masks and from masks: what is asked of Python, which shows it first. */
 import { dot } from "../model/geometry";
 import type { LabelItem, ShapeItem } from "../model/protocol";
 import { maskOf } from "../tools/labels";
@@ -28,7 +27,10 @@ export function fillBetween(scene: Scene): void {
   const ids = new Set(scene.selection);
   const outlines = outlinesBetween(shapes.filter((item) => ids.has(item.id) && isOutline(item)), shapes);
   if (outlines.length === 0) return scene.toast("Select an outline first.");
-  asks(scene, { op: "fill_between_shapes", shapes: outlines.map(({ id }) => id) }, "Filled between the slices.", "There is nothing to fill between.");
+  scene.outline({
+    title: "Fill between slices", request: { op: "fill_between_shapes", shapes: outlines.map(({ id }) => id) },
+    done: "Filled between the slices.", nothing: "There is nothing to fill between.",
+  });
 }
 
 /** Give the voxels inside the chosen outlines and boxes to the masks of their labels. */
@@ -37,7 +39,10 @@ export function fillShapes(scene: Scene): void {
   const ids = new Set(scene.selection);
   const filled = [...shapes, ...boxes].filter((item) => ids.has(item.id) && isFilled(item));
   if (filled.length === 0) return scene.toast("Select an outline or a box first.");
-  asks(scene, { op: "fill_shapes", shapes: filled.map(({ id }) => id) }, "Filled into the mask.", "The mask has these voxels already.");
+  scene.outline({
+    title: "Fill into mask", request: { op: "fill_shapes", shapes: filled.map(({ id }) => id) },
+    done: "Filled into the mask.", nothing: "The mask has these voxels already.",
+  });
 }
 
 /** Draw the outlines of a label's segment on every slice of the view's axis; on those of the file where the view has none. */
@@ -46,24 +51,8 @@ export function outlineLabel(scene: Scene, label: LabelItem): void {
   const segment = mask?.segments.find((one) => one.label === label.name);
   if (!mask || !segment) return scene.toast(`"${label.name}" has no segment yet. Paint it first.`);
   const axis = scene.pane.plane === "volume" ? 0 : scene.pane.frame.axis ?? 0;
-  asks(
-    scene, { op: "outline_segments", mask: mask.id, segment: segment.value, params: { axis } },
-    `Outlines of "${label.name}" are on its slices.`, `"${label.name}" is empty.`,
-  );
-}
-
-/** Ask Python for an operation that is applied at once; say what came of it. */
-function asks(scene: Scene, request: Omit<Extract<LiveRequest, { type: "operate" }>, "type" | "rid">, done: string, nothing: string): void {
-  const road = scene.source.channel.live;
-  if (!road) return scene.toast("This needs the kernel.");
-  const rid = road.nextRid();
-  const off = road.on((message) => {
-    if (message.type !== "operate_ended" || message.rid !== rid) return;
-    off();
-    if (message.error) scene.toast(`${message.error.message}${/[.!?]$/.test(message.error.message) ? "" : "."} ${message.error.hint}`.trim());
-    else scene.toast(message.edit ? done : nothing);
+  scene.outline({
+    title: "Outlines of the slices", request: { op: "outline_segments", mask: mask.id, segment: segment.value, params: { axis } },
+    done: `Outlines of "${label.name}" are on its slices.`, nothing: `"${label.name}" is empty.`,
   });
-  if (road.ask({ type: "operate", rid, ...request })) return;
-  off();
-  scene.toast("There is no connection to the kernel.");
 }

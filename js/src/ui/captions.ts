@@ -19,10 +19,10 @@ export function caption(item: ShapeItem, seat: Seat, pane: Pane): readonly strin
   return [[name, first, item.text].filter(Boolean).join("  "), ...more];
 }
 
-/** The lines beside a box: its label; of a chosen one also its size and the values inside. */
+/** The lines beside a box: its name or label; of a chosen one also its size and the values inside. */
 export function boxCaption(box: BoxItem, pane: Pane): readonly string[] {
   const [first = "", ...more] = pane.selection.includes(box.id) ? pane.scene.boxNumbers.lines(box, pane) : [];
-  return [[box.label, first].filter(Boolean).join(" "), ...more];
+  return [[box.name || box.label, first].filter(Boolean).join(" "), ...more];
 }
 
 export const LETTER = 6.4;

@@ -166,8 +166,9 @@ export function compose(pane: Pane, width: number, height: number, ratio: number
     layers.push(...maskLayers(pane, one.other, one.found.plane, ratio, clip));
   }
   layers.push(...maskLayers(pane, image, plane, ratio, clip));
-  const { preview } = scene;
-  if (preview?.image === image.id) layers.push({ kind: "mask", store: preview.store, plane, segments: preview.segments(ratio), clip });
+  for (const one of scene.preview?.layers ?? []) {
+    if (one.image === image.id) layers.push({ kind: "mask", store: one.store, plane, segments: one.segments(ratio), clip });
+  }
   if (against && edge < width) {
     const { other, found } = against;
     const rest = [edge, width] as const;

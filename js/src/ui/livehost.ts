@@ -1,5 +1,5 @@
 /** Operations, own tools and the history beside the pictures: fetches what draws them when it is first wanted. */
-import type { LiveRoad } from "../channel/live";
+import type { LiveRequest, LiveRoad } from "../channel/live";
 import { pageModule } from "../channel/modules";
 import { h, listen } from "./dom";
 import { mine } from "./keyboard";
@@ -17,8 +17,19 @@ export interface LivePart {
   close(): void;
 }
 
+/** An operation on outlines, asked for from a menu. */
+export interface OutlineJob {
+  readonly title: string;
+  readonly request: Omit<Extract<LiveRequest, { type: "operate" }>, "type" | "rid">;
+  /** What is said when it was applied, and when there is nothing to apply. */
+  readonly done: string;
+  readonly nothing: string;
+}
+
 export interface OperationsPart extends LivePart {
   run(tool: string): void;
+  /** `stays`: the part was open before and stays so afterwards. */
+  outline(job: OutlineJob, stays: boolean): void;
 }
 
 export interface LiveHost {
@@ -69,6 +80,16 @@ export class LiveDock {
     // By its key: the next key is for the picture.
     const part = await this.#open("operations", false);
     (part as OperationsPart | null)?.run(tool);
+  }
+
+  /** Work out an operation on outlines and show what it would make. */
+  async outline(job: OutlineJob): Promise<void> {
+    const { scene } = this;
+    if (!scene.source.channel.live) return scene.toast("This needs the kernel.");
+    if (scene.source.terms?.readOnly) return scene.toast(scene.source.terms.readOnly);
+    const stays = this.isOpen("operations");
+    const part = await this.#open("operations", false);
+    (part as OperationsPart | null)?.outline(job, stays);
   }
 
   draw(): void {

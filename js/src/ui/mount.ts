@@ -90,6 +90,7 @@ class Viewer implements Mounted {
       repaint: (what) => (what === "voxels" ? this.#stage.painted() : this.#refresh()),
       needsLabel: () => this.#needsLabel(),
       failed: (error) => this.#messages.error(errorOf(error)),
+      outline: (job) => void this.#live.outline(job),
     });
     this.#actions = new Actions(this.#scene, {
       cancelGesture: () => this.#stage.cancel(),

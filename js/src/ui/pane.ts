@@ -15,7 +15,7 @@ import {
 } from "../tools/frame";
 import { zoomAt } from "../tools/navigate";
 import { pixelForPixel } from "./fullsize";
-import type { PreviewLayer } from "./previewlayer";
+import type { Preview } from "./previewlayer";
 import { planeLines, type PlaneLine } from "../tools/rotate";
 import { Seats } from "../tools/shapes/seat";
 import type { BoxDraft, Camera, CutLine, Drawing, MaskVoxels, Pointer, Repaint, ToastAction, ToolHost, Typing, Window } from "../tools/tool";
@@ -70,7 +70,7 @@ export interface PaneOwner {
   readonly statistics: { lines(item: ShapeItem | BoxItem, pane: Pane): readonly string[]; size(item: ShapeItem, pane: Pane): string };
   readonly boxNumbers: { lines(box: BoxItem, pane: Pane): readonly string[] };
   selected: string | null;
-  readonly preview: PreviewLayer | null;
+  readonly preview: Preview | null;
   pick: Pick | null;
   selection: readonly string[];
   point: { readonly id: string; readonly n: number } | null;

@@ -1,5 +1,6 @@
-/** What an operation would change, drawn over the masks of an image. */
+/** What an operation would change: voxels, drawn over the masks of an image, and shapes. */
 import type { MaskStore } from "../model/masks";
+import type { ShapeItem } from "../model/protocol";
 import type { SegmentStyle } from "../render/renderer";
 
 export interface PreviewLayer {
@@ -7,4 +8,10 @@ export interface PreviewLayer {
   readonly store: MaskStore;
   /** Styles by value; `ratio`: device px per CSS px. */
   segments(ratio: number): ReadonlyMap<number, SegmentStyle>;
+}
+
+export interface Preview {
+  readonly layers: readonly PreviewLayer[];
+  /** Shapes that would be drawn. */
+  readonly shapes: readonly ShapeItem[];
 }

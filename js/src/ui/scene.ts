@@ -17,7 +17,8 @@ import { hungTurn } from "./hanging";
 import { fellowsOf, movedCursors } from "./links";
 import { scaledWith } from "./onescale";
 import { Pane, type PaneOwner, type Pick } from "./pane";
-import type { PreviewLayer } from "./previewlayer";
+import type { OutlineJob } from "./livehost";
+import type { Preview } from "./previewlayer";
 import { Keymap } from "../commands/keymap";
 import { autoWindow, fullWindow, percentileWindow } from "./percentiles";
 import { percentileOf, presetsOf, type Preset } from "./presets";
@@ -36,6 +37,8 @@ export interface SceneEvents {
   /** The user wants a label but has none. */
   needsLabel(): void;
   failed(error: unknown): void;
+  /** Work out an operation on outlines and show what it would make. */
+  outline(job: OutlineJob): void;
 }
 
 const geometries = new WeakMap<ImageJson, GridGeometry>();
@@ -84,7 +87,7 @@ export class Scene implements PaneOwner {
   flicker: boolean | null = null;
 
   /** What an operation would change. */
-  preview: PreviewLayer | null = null;
+  preview: Preview | null = null;
   /** Takes the next press in a picture. */
   pick: Pick | null = null;
 
@@ -496,6 +499,10 @@ export class Scene implements PaneOwner {
     } catch (error) {
       this.events.failed(error);
     }
+  }
+
+  outline(job: OutlineJob): void {
+    this.events.outline(job);
   }
 
   toast(text: string, action?: ToastAction): void {

@@ -26,7 +26,11 @@ interface Outline {
 interface Row extends Seated {
   readonly outline: Outline;
   readonly color: string;
+  /** It is not there yet: an operation would draw it. */
+  readonly coming: boolean;
 }
+
+const DASHES = [7, 4];
 
 const short = (x: number): number => Math.round(x * 10) / 10;
 
@@ -103,11 +107,11 @@ class Group {
     this.#texts.replaceChildren(...texts);
   }
 
-  #drawRow({ item, outline, color, seat }: Row, selected: boolean): void {
+  #drawRow({ item, outline, color, seat, coming }: Row, selected: boolean): void {
     let paths = this.#kept.get(item.id);
     if (!paths) {
       const shadow = s("path", { class: "nbannot-shape-shadow" });
-      const main = s("path", { "data-nbannot-shape": item.id, "data-nbannot-kind": item.kind });
+      const main = s("path", { [coming ? "data-nbannot-coming" : "data-nbannot-shape"]: item.id, "data-nbannot-kind": item.kind });
       paths = [main, shadow];
       this.#kept.set(item.id, paths);
       this.#shadows.append(shadow);
@@ -118,7 +122,7 @@ class Group {
       paths.push(aside);
       this.#paths.append(aside);
     }
-    const faint = seat.inside ? "" : " nbannot-shape-faint";
+    const faint = (seat.inside ? "" : " nbannot-shape-faint") + (coming ? " nbannot-shape-coming" : "");
     paths.forEach((one, n) => {
       setAttribute(one, "d", n === 2 ? outline.aside : outline.main);
       if (n === 1) return;
@@ -150,11 +154,12 @@ class Sheet {
     if (!context) return;
     context.setTransform(ratio, 0, 0, ratio, -left * ratio, -top * ratio);
     context.lineJoin = context.lineCap = "round";
-    const lines = rows.map(({ outline, color, seat }) => ({ main: new Path2D(outline.main), aside: new Path2D(outline.aside), color, seat }));
+    const lines = rows.map(({ outline, ...row }) => ({ main: new Path2D(outline.main), aside: new Path2D(outline.aside), ...row }));
     context.strokeStyle = "rgb(0 0 0 / 50%)";
     context.lineWidth = 3.5;
     for (const { main } of lines) context.stroke(main);
-    for (const { main, aside, color, seat } of lines) {
+    for (const { main, aside, color, seat, coming } of lines) {
+      context.setLineDash(coming ? DASHES : []);
       context.globalAlpha = seat.inside ? 1 : 0.65;
       context.strokeStyle = color;
       context.lineWidth = 1.5;
@@ -198,10 +203,11 @@ export class ShapeLayer {
     const colors = new Map(pane.labels.map((one) => [one.name, one.color]));
     const shown = shownShapes(pane, screen.frame);
     const chosen = new Set([...pane.selection, ...(pane.sketched === null ? [] : [pane.sketched])]);
+    const coming = new Set(shownShapes(pane, screen.frame, pane.scene.preview?.shapes ?? []));
     const row = (one: Seated): Row => ({
-      ...one, outline: this.#outline(one, mmPerPx), color: colors.get(one.item.label) ?? "#ffffff",
+      ...one, outline: this.#outline(one, mmPerPx), color: colors.get(one.item.label) ?? "#ffffff", coming: coming.has(one),
     });
-    this.#drawRest(pane, screen, shown.filter(({ item }) => !chosen.has(item.id)), row);
+    this.#drawRest(pane, screen, [...shown.filter(({ item }) => !chosen.has(item.id)), ...coming], row);
     const live = shown.filter(({ item }) => chosen.has(item.id)).map(row);
     this.#live.draw(live, live.flatMap((one) => textsOf(one, pane, screen)), true);
     const { drawing } = pane;
@@ -234,7 +240,7 @@ export class ShapeLayer {
     this.#drawn = [left - MARGIN * width, top - MARGIN * height, right + MARGIN * width, bottom + MARGIN * height];
     const [l2, t2, r2, b2] = this.#drawn;
     const rows = shown.map(row).filter(({ outline: { box } }) => box[2] >= l2 && box[0] <= r2 && box[3] >= t2 && box[1] <= b2);
-    this.#rest.draw(few ? rows : [], few ? rows.flatMap((one) => textsOf(one, pane, screen)) : [], false);
+    this.#rest.draw(few ? rows : [], few ? rows.flatMap((one) => (one.coming ? [] : textsOf(one, pane, screen))) : [], false);
     if (few) return this.#sheet.clear();
     this.#sheet.paint(rows, this.#drawn);
     this.#sheet.move([left, top], this.element.ownerSVGElement);

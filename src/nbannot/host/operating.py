@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from nbannot.assist.operations import OPERATIONS, Preview, preview
-from nbannot.assist.operations.outlines import shapes_between
 from nbannot.assist.operations.running import Overwrite
-from nbannot.assist.operations.tracing import segments_outlined, shapes_filled
 from nbannot.errors import EditError, NbannotError, OperationError, UnknownItemError, ViewerError
 from nbannot.host.codesearch import ask_codes
 from nbannot.host.messages import MAX_RUNS, Json, error_json
+from nbannot.host.outlining import OUTLINING, Planned, plan
 from nbannot.host.owntools import Context, OwnTool, changed_to, outcome
 from nbannot.host.segmentvalues import SegmentValues
 from nbannot.host.steps import Steps
@@ -33,9 +32,6 @@ Found = Preview | Edit | None
 KINDS = (
     "operations", "operate", "operate_apply", "operate_cancel", "history", "segment_values", "box_values", "codes",
 )  # fmt: skip
-OUTLINES = ("fill_between_shapes", "fill_shapes")
-"""Operations on shapes by their ids; they are applied at once, like `OUTLINE`."""
-OUTLINE = "outline_segments"
 _EVERY = 0.1
 _LEFT = 2
 """So many operations that were given up may run out beside the one at work."""
@@ -62,7 +58,7 @@ class _Task:
 
 @dataclass(slots=True)
 class _Ready:
-    """What an operation would change, until somebody says yes or no."""
+    """What an operation would change in a mask, until somebody says yes or no."""
 
     task: _Task
     found: Preview
@@ -72,6 +68,14 @@ class _Ready:
     label: Label | None = None
     erased: int = field(default=0)
     """The number that stands for erased voxels in slices sent."""
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """What an operation on outlines would make, until somebody says yes or no."""
+
+    task: _Task
+    planned: Planned
 
 
 class Operating:
@@ -98,7 +102,7 @@ class Operating:
         self._left: set[_Task] = set()
         """Given up, but still in a step that cannot be ended from outside."""
         self._next: _Task | None = None
-        self._ready: _Ready | None = None
+        self._ready: _Ready | _Drawn | None = None
 
     def connect(self, post: Post, guard: Callable[[], None]) -> None:
         """Say where messages go, ``post(content, buffers)``, and what is called before each edit and may refuse it."""
@@ -178,7 +182,7 @@ class Operating:
             When there is no such preview any more.
         """
         ready = self._ready
-        if ready is None or (ready.task.tab, ready.task.rid) != (tab, rid):
+        if not isinstance(ready, _Ready) or (ready.task.tab, ready.task.rid) != (tab, rid):
             raise UnknownItemError("This preview is gone")
         found, shape = ready.found, ready.found.mask.array.shape
         plane = np.zeros(shape[1:], dtype=np.uint16)
@@ -261,13 +265,10 @@ class Operating:
 
     def _perform(self, task: _Task) -> None:
         self._document.refresh()
+        if task.content["op"] in OUTLINING:
+            return self._outline(task)
         own = self._own(task)
-        ready: _Ready | Edit | None
-        if task.content["op"] in (*OUTLINES, OUTLINE):
-            edit = self._outlines(task)
-            ready = None if edit is None else replace(edit, origin="hand")
-        else:
-            ready = self._prepare_own(task, own) if own else self._prepare(task)
+        ready = self._prepare_own(task, own) if own else self._prepare(task)
         if task.cancelled:
             raise _Cancelled
         if ready is None:
@@ -279,31 +280,29 @@ class Operating:
             return self._end(task, nothing=True)
         if own is not None and not own.preview:
             return self._end(task, edit=self._edit(ready))
-        with self._lock:
-            if task.cancelled:
-                raise _Cancelled
-            self._ready = ready
-        self._show(ready)
-        return None
+        self._keep(ready)
+        return self._show(ready)
 
-    def _outlines(self, task: _Task) -> Edit | None:
-        """Return the edit of an operation on the outlines, or the segment, asked for."""
-        content = task.content
+    def _outline(self, task: _Task) -> None:
+        """Work out what an operation on outlines would make, and show it."""
 
         def tell(done: float, text: str) -> None:
             self._tell(task, done, text)
 
-        if content["op"] == OUTLINE:
-            axis = int((content.get("params") or {}).get("axis", 0))
-            return segments_outlined(
-                self._mask(content["mask"]), int(content["segment"]), axis=axis, progress=tell
-            )
-        document, ids = self._document, [str(id) for id in content.get("shapes") or ()]
-        if any(id not in document.shapes and id not in document.boxes for id in ids):
-            raise UnknownItemError("A shape is gone")
-        if content["op"] == "fill_shapes":
-            return shapes_filled(document, ids, overwrite=self._overwrite(), progress=tell)
-        return shapes_between(document, ids, progress=tell)
+        planned = plan(self._document, task.content, self._overwrite(), tell)
+        if task.cancelled:
+            raise _Cancelled
+        if planned is None:
+            return self._end(task, nothing=True)
+        self._keep(_Drawn(task, planned))
+        message, buffers = planned.message
+        return self._post({**message, **task.head}, buffers)
+
+    def _keep(self, ready: _Ready | _Drawn) -> None:
+        with self._lock:
+            if ready.task.cancelled:
+                raise _Cancelled
+            self._ready = ready
 
     def _own(self, task: _Task) -> OwnTool | None:
         op = str(task.content["op"])
@@ -467,11 +466,14 @@ class Operating:
             return
         self._end(ready.task, edit=edit)
 
-    def _edit(self, ready: _Ready) -> str | None:
+    def _edit(self, ready: _Ready | _Drawn) -> str | None:
         """Make the change one edit and return its id."""
-        document, found, mask = self._document, ready.found, ready.found.mask
+        document = self._document
         self._guard()
         with document.lock:
+            if isinstance(ready, _Drawn):
+                return ready.planned.apply(document)
+            found, mask = ready.found, ready.found.mask
             if ready.label is not None:
                 paint = Paint(mask.id, found.box, found.runs, tool=ready.tool, origin="hand")
                 parts = (Put(ready.label), Put(mask.info), paint)

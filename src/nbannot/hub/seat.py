@@ -220,10 +220,9 @@ class Seat:
         if kind in _PAGE:
             self._page(kind, message)
             return
-        if kind == "edit":
+        if kind in ("edit", "operate_apply"):
             self._come_in()
-        if kind != "operate_apply" or self._writes:
-            self._channel.receive(message, buffers)
+        self._channel.receive(message, buffers)
 
     @property
     def _writes(self) -> bool:

@@ -39,11 +39,11 @@ export function unhidden(host: Pick<ToolHost, "view" | "labels">): (item: ShapeI
   return (item) => !gone.has(item.id) && !unseen.has(item.label);
 }
 
-/** The shapes that are to be seen in a plane. */
-export function shownShapes(host: ToolHost, frame: Pointer["frame"]): Seated[] {
+/** Those of the shapes that are to be seen in a plane. */
+export function shownShapes(host: ToolHost, frame: Pointer["frame"], shapes = host.shapes): Seated[] {
   const seen = unhidden(host);
   const stack = !isGrid(host.geometry);
-  return host.shapes.flatMap((item) => {
+  return shapes.flatMap((item) => {
     if (!seen(item) || !belongs(item, frame, host.image.id, host.time, stack)) return [];
     const seat = host.seats.get(item, frame);
     return seat ? [{ item, seat }] : [];

@@ -1,14 +1,16 @@
 /** Operations on segments and the user's own tools: choose, fill in, look at what would change, say yes or no. */
-import type { LiveMessage, OperatedMessage, OperationForm, OwnToolJson } from "../../channel/live";
-import { cross, dot, type GridGeometry, type Vec3 } from "../../model/geometry";
+import type { LiveMessage, OperationForm, OwnToolJson } from "../../channel/live";
 import type { MaskItem, WireError } from "../../model/protocol";
 import { maskOf } from "../../tools/labels";
 import { h, listen, setAttribute, setText } from "../dom";
 import { icon } from "../icons";
-import type { LiveHost, OperationsPart } from "../livehost";
+import type { LiveHost, OperationsPart, OutlineJob } from "../livehost";
 import type { Pane } from "../pane";
+import type { Preview } from "../previewlayer";
 import { Form, type FormContext, type Values } from "./forms";
+import { plannedPreview } from "./planned";
 import { previewLayer } from "./preview";
+import { changeText, takenText, voxelVolume } from "./words";
 
 const GROUPS: Readonly<Record<string, string>> = {
   intensity: "From intensities", seeds: "From seeds", slices: "Slices", shape: "Form", islands: "Islands", combine: "Combine",
@@ -24,30 +26,6 @@ interface Place {
   readonly plane: string;
   readonly world: readonly number[];
   readonly index: readonly number[];
-}
-
-const whole = new Intl.NumberFormat("en");
-
-/** "+1,234 voxels (1.2 ml), −30 voxels". */
-export function changeText(count: number, erased: number, voxelMm3: number | null): string {
-  const part = (sign: string, n: number): string => {
-    const ml = voxelMm3 === null ? "" : ` (${((n * voxelMm3) / 1000).toPrecision(3)} ml)`;
-    return `${sign}${whole.format(n)} ${n === 1 ? "voxel" : "voxels"}${ml}`;
-  };
-  return [count - erased > 0 ? part("+", count - erased) : "", erased > 0 ? part("−", erased) : ""].filter(Boolean).join(", ");
-}
-
-/** "; takes 120 voxels from liver"; nothing where no other mask loses any. */
-export function takenText(taken: Readonly<Record<string, number>>): string {
-  const parts = Object.entries(taken).map(([label, n]) => `${whole.format(n)} ${n === 1 ? "voxel" : "voxels"} from ${label}`);
-  return parts.length > 0 ? `; takes ${parts.join(", ")}` : "";
-}
-
-/** Mm³ of a voxel; null where it has none. */
-function voxelVolume(geometry: GridGeometry): number | null {
-  if (geometry.kind !== "grid") return null;
-  const [a, b, c] = ([[1, 0, 0], [0, 1, 0], [0, 0, 1]] as const).map((step) => geometry.stepToWorld(step, 0)) as [Vec3, Vec3, Vec3];
-  return Math.abs(dot(cross(a, b), c));
 }
 
 /** Open the operations. */
@@ -69,6 +47,7 @@ class Operations implements OperationsPart {
   readonly #rules = h("input", { type: "checkbox", "data-nbannot-field": "rules" });
   readonly #rulesRow = h("label", { class: "nbannot-live-row" }, h("span", {}, "Keep to the painting rules"), this.#rules);
   readonly #fields = h("div", {});
+  readonly #setup = h("div", { class: "nbannot-live-setup" });
   readonly #place = h("p", { class: "nbannot-live-note", hidden: true });
   readonly #status = h("p", { class: "nbannot-live-status", role: "status", "data-nbannot-status": "idle" });
   readonly #bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Progress" });
@@ -81,22 +60,26 @@ class Operations implements OperationsPart {
   #state: State = "idle";
   #rid = 0;
   #tool = "";
+  #job: { readonly job: OutlineJob; readonly stays: boolean } | null = null;
   #at: Place | null = null;
   #abort = new AbortController();
   #busy: ReturnType<typeof setTimeout> | undefined;
   #again: ReturnType<typeof setTimeout> | undefined;
   #key = "";
-  #version = -1;
-  #watched: string | null = null;
+  /** Ids of the masks that what is previewed was worked out from or would change, and what they were then. */
+  #masks: readonly string[] = [];
+  #seen: readonly unknown[] = [];
 
   constructor(private readonly host: LiveHost) {
     const { signal, road } = host;
     const close = h("button", { type: "button", class: "nbannot-small", title: "Close", "aria-label": "Close the operations" }, icon("close"));
     listen(close, "click", signal, () => host.close());
     this.#rules.checked = true;
+    this.#setup.append(
+      this.#choose, this.#help, this.#segmentRow, this.#targetRow, this.#fromRow, this.#fields, this.#rulesRow, this.#place,
+    );
     const form = h(
-      "form", { novalidate: true }, this.#own, this.#choose, this.#help, this.#segmentRow, this.#targetRow, this.#fromRow, this.#fields, this.#rulesRow,
-      this.#place, this.#status, this.#bar, h("div", { class: "nbannot-live-buttons" }, this.#preview, this.#apply, this.#cancel),
+      "form", { novalidate: true }, this.#own, this.#setup, this.#status, this.#bar, h("div", { class: "nbannot-live-buttons" }, this.#preview, this.#apply, this.#cancel),
     );
     this.element = h(
       "section", { class: "nbannot-live", "data-nbannot-live": "operations", "aria-label": "Operations" },
@@ -108,7 +91,7 @@ class Operations implements OperationsPart {
       else this.#begin();
     });
     listen(this.#apply, "click", signal, () => this.#yes());
-    listen(this.#cancel, "click", signal, () => this.#no());
+    listen(this.#cancel, "click", signal, () => this.#drop());
     listen(this.#choose, "change", signal, () => this.#chosen());
     listen(this.#from, "change", signal, () => this.#no());
     for (const control of [this.#segment, this.#target, this.#rules]) listen(control, "change", signal, () => this.#changed(control === this.#segment));
@@ -138,9 +121,17 @@ class Operations implements OperationsPart {
       this.#drawForm();
     }
     this.#rulesRow.hidden = !this.#restricted;
-    // The mask under a preview was changed by somebody: what is shown would no longer be what comes.
-    const version = this.#watched === null ? -1 : scene.source.document.mask(this.#watched)?.store.version ?? -1;
-    if (this.#state === "ready" && version !== this.#version) this.#rerun();
+    // What is under a preview was changed by somebody: what is shown would no longer be what comes.
+    if (this.#state === "ready" && this.#now.some((one, n) => one !== this.#seen[n])) this.#rerun();
+  }
+
+  /** What the preview depends on, as it is now. */
+  get #now(): readonly unknown[] {
+    const { document } = this.host.scene.source;
+    const { shapes = [], mask } = this.#job?.job.request ?? {};
+    const items = shapes.length > 0 ? new Map([...document.shapes, ...document.boxes].map((item) => [item.id, item])) : null;
+    return [...(mask ? [mask] : []), ...this.#masks].map((id): unknown => document.mask(id)?.store.version)
+      .concat(shapes.map((id) => items?.get(id)));
   }
 
   key(name: "enter" | "escape"): boolean {
@@ -150,14 +141,23 @@ class Operations implements OperationsPart {
       return true;
     }
     if (this.#state === "idle") return false;
-    this.#no();
+    this.#drop();
     return true;
   }
 
   run(tool: string): void {
     this.#no();
+    this.#job = null;
     this.#tool = tool;
     this.#send(`tool:${tool}`, this.#here());
+  }
+
+  outline(job: OutlineJob, stays: boolean): void {
+    this.#no();
+    this.#tool = "";
+    this.#job = { job, stays };
+    const { op, ...more } = job.request;
+    this.#send(op, this.#here(), more);
   }
 
   close(): void {
@@ -173,33 +173,46 @@ class Operations implements OperationsPart {
     } else if (message.type === "tools") this.#drawOwn();
     if (!("rid" in message) || message.rid !== this.#rid || this.#state === "idle") return;
     clearTimeout(this.#busy);
+    const { scene } = this.host;
     if (message.type === "operating" && this.#state === "running") {
       this.#bar.value = message.done;
       this.#say(message.text || "Working …");
-    } else if (message.type === "operated") this.#operated(message, buffers);
-    else if (message.type === "operate_ended") this.#ended(message.error, message.nothing === true, message.edit !== null);
+    } else if (message.type === "operated") {
+      const geometry = scene.geometryOf(scene.imageById(message.image) ?? scene.main);
+      const text = changeText(message.count, message.erased, voxelVolume(geometry)) + takenText(message.taken);
+      this.#shows(text, message.mask === null ? [] : [message.mask], (signal) =>
+        ({ layers: [previewLayer(scene, message, buffers, signal)], shapes: [] }));
+    } else if (message.type === "planned") {
+      const planned = plannedPreview(scene, message, buffers);
+      this.#shows(planned.text, planned.masks, () => planned);
+    } else if (message.type === "operate_ended") this.#ended(message.error, message.nothing === true, message.edit !== null);
   }
 
-  #operated(message: OperatedMessage, buffers: readonly Uint8Array[]): void {
+  #shows(text: string, masks: readonly string[], make: (signal: AbortSignal) => Preview): void {
     const { scene } = this.host;
     this.#abort.abort();
     this.#abort = new AbortController();
-    scene.preview = previewLayer(scene, message, buffers, this.#abort.signal);
-    this.#watched = message.mask;
-    this.#version = message.mask === null ? -1 : scene.source.document.mask(message.mask)?.store.version ?? -1;
-    const geometry = scene.geometryOf(scene.imageById(message.image) ?? scene.main);
-    const text = changeText(message.count, message.erased, voxelVolume(geometry)) + takenText(message.taken);
-    this.#set("ready", this.#toolTitle ? `${this.#toolTitle}: ${text}` : text);
+    scene.preview = make(this.#abort.signal);
+    this.#masks = masks;
+    this.#seen = this.#now;
+    this.#set("ready", this.#title ? `${this.#title}: ${text}` : text);
     if (this.element.contains(this.element.ownerDocument.activeElement) && this.element.ownerDocument.activeElement === this.#preview) this.#apply.focus();
     scene.repaint();
   }
 
   #ended(error: WireError | null, nothing: boolean, made: boolean): void {
     this.#clear();
-    if (error) {
-      this.#set("idle", `${error.message}${/[.!?]$/.test(error.message) ? "" : "."} ${error.hint}`.trim(), "error");
-      if (this.#tool) this.host.scene.toast(error.message);
+    const why = error && `${error.message}${/[.!?]$/.test(error.message) ? "" : "."} ${error.hint}`.trim();
+    const task = this.#job;
+    this.#job = null;
+    if (why) {
+      this.#set("idle", why, "error");
+      if (this.#tool) this.host.scene.toast(error!.message);
     } else this.#set("idle", made ? "Done. Undo takes it back." : nothing ? "There is nothing to change." : "", made ? "done" : "idle");
+    if (!task) return;
+    const said = why ?? (made ? task.job.done : nothing ? task.job.nothing : "");
+    if (said) this.host.scene.toast(said);
+    if (!task.stays) this.host.close();
   }
 
   // What the user says --------------------------------------------------------------------------
@@ -228,6 +241,7 @@ class Operations implements OperationsPart {
   #rerun(): void {
     clearTimeout(this.#again);
     if (this.#state !== "ready" && this.#state !== "running") return;
+    if (this.#job) return this.outline(this.#job.job, this.#job.stays);
     if (this.#tool) return this.run(this.#tool);
     this.#begin(this.#at);
   }
@@ -238,6 +252,7 @@ class Operations implements OperationsPart {
     const { operation } = form;
     if (form.problem) return this.#set("idle", form.problem, "error");
     this.#tool = "";
+    this.#job = null;
     const picked = needsPlace(operation, form.values, this.#from.value);
     if (!at && picked) return this.#pick();
     const place = at ?? this.#here();
@@ -259,6 +274,7 @@ class Operations implements OperationsPart {
     this.#busy = setTimeout(() => this.#say("Waiting for the kernel: it is busy."), BUSY_MS);
     if (!this.host.road.ask({ type: "operate", rid: this.#rid, op, at: { ...at }, ...more })) {
       this.#clear();
+      this.#job = null;
       this.#set("idle", "There is no connection to the kernel.", "error");
     }
   }
@@ -275,9 +291,9 @@ class Operations implements OperationsPart {
     this.#set("picking", "Click the place in a picture.");
   }
 
-  /** Title of the user's own tool that is at work; empty for an operation. */
-  get #toolTitle(): string {
-    return this.host.road.tools.find(({ name }) => name === this.#tool)?.title ?? "";
+  /** Title of the operation on outlines, or of the user's own tool, that is at work; empty for what the form says. */
+  get #title(): string {
+    return this.#job?.job.title ?? this.host.road.tools.find(({ name }) => name === this.#tool)?.title ?? "";
   }
 
   #yes(): void {
@@ -286,10 +302,20 @@ class Operations implements OperationsPart {
     this.#set("applying", "Applying …");
   }
 
+  /** Cancel: a panel that was opened for this alone goes too. */
+  #drop(): void {
+    const task = this.#job;
+    this.#no();
+    if (!task) return;
+    this.host.scene.toast("Nothing was changed.");
+    if (!task.stays) this.host.close();
+  }
+
   #no(): void {
     if (this.#state === "idle") return;
     if (this.#state !== "picking") this.host.road.ask({ type: "operate_cancel", rid: this.#rid });
     this.#clear();
+    this.#job = null;
     this.#set("idle", "Nothing was changed.");
   }
 
@@ -297,7 +323,7 @@ class Operations implements OperationsPart {
     const { scene } = this.host;
     clearTimeout(this.#busy);
     this.#abort.abort();
-    this.#watched = null;
+    this.#masks = [];
     scene.pick = null;
     if (!scene.preview) return;
     scene.preview = null;
@@ -314,6 +340,8 @@ class Operations implements OperationsPart {
     this.#apply.hidden = state !== "ready";
     this.#cancel.hidden = state === "idle" || state === "applying";
     this.#preview.disabled = state === "applying";
+    // What a menu or a key began is not what the form says.
+    this.#setup.hidden = this.#preview.hidden = state !== "idle" && this.#title !== "";
     setAttribute(this.element, "data-nbannot-state", state);
   }
 

@@ -1,7 +1,7 @@
 /** The picture of what an operation would change: what comes is brighter, what goes is hatched in red and black. */
 import type { OperatedMessage } from "../../channel/live";
 import { MaskStore } from "../../model/masks";
-import { decodeRuns, type Runs } from "../../model/protocol";
+import { decodeRuns, type IndexBox, type Runs } from "../../model/protocol";
 import type { Rgb, SegmentStyle } from "../../render/renderer";
 import type { PreviewLayer } from "../previewlayer";
 import { rgb } from "../rgb";
@@ -14,24 +14,45 @@ const BRIGHTER = 0.25;
 
 const brighter = (color: Rgb): Rgb => [0, 1, 2].map((n) => Math.round(color[n as 0] + (255 - color[n as 0]) * BRIGHTER)) as unknown as Rgb;
 
+/** Voxels that would change in one mask. */
+interface Coming {
+  readonly image: string;
+  readonly box: IndexBox;
+  /** Null: they come later, slice by slice. */
+  readonly runs: Runs | null;
+  /** Labels by value. */
+  readonly names: Readonly<Record<string, string>>;
+  /** Value that stands for erased voxels. */
+  readonly erase: number;
+  /** Colour of labels that are not there yet. */
+  readonly color: string | null;
+}
+
 /** Make the layer of a preview; slices that must be fetched come later. */
 export function previewLayer(scene: Scene, message: OperatedMessage, buffers: readonly Uint8Array[], signal: AbortSignal): PreviewLayer {
   const store = new MaskStore(message.shape, "uint16");
   const [buffer] = buffers;
-  if (message.runs !== null && buffer) {
-    store.paint(message.box, shownRuns(decodeRuns(buffer, message.runs), message.erase));
-    for (let k = message.box[0][0]; k < message.box[1][0]; k++) hatch(store, k, message.erase);
-  } else void fetchSlices(scene, message, store, signal);
-  const styles = (ratio: number): Map<number, SegmentStyle> => {
+  const runs = message.runs !== null && buffer ? decodeRuns(buffer, message.runs) : null;
+  if (!runs) void fetchSlices(scene, message, store, signal);
+  return comingVoxels(scene, store, { ...message, runs });
+}
+
+/** Make the layer of what would change in a mask. */
+export function comingVoxels(scene: Scene, store: MaskStore, { image, box, runs, names, erase, color }: Coming): PreviewLayer {
+  if (runs) {
+    store.paint(box, shownRuns(runs, erase));
+    for (let k = box[0][0]; k < box[1][0]; k++) hatch(store, k, erase);
+  }
+  const segments = (ratio: number): Map<number, SegmentStyle> => {
     const edge = { fill: 0.75, outline: 1, width: Math.max(1, Math.round(ratio)) };
-    const color = (label: string): Rgb => rgb(scene.labels.find((one) => one.name === label)?.color ?? message.color ?? "#ffd400");
+    const colored = (label: string): Rgb => rgb(scene.labels.find((one) => one.name === label)?.color ?? color ?? "#ffd400");
     const map = new Map<number, SegmentStyle>(
-      Object.entries(message.names).map(([value, label]) => [Number(value), { color: brighter(color(label)), ...edge }]),
+      Object.entries(names).map(([value, label]) => [Number(value), { color: brighter(colored(label)), ...edge }]),
     );
     const flat = { fill: 0.8, outline: 0, width: 0 };
-    return map.set(message.erase, { color: RED, ...flat }).set(message.erase + 1, { color: DARK, ...flat });
+    return map.set(erase, { color: RED, ...flat }).set(erase + 1, { color: DARK, ...flat });
   };
-  return { image: message.image, store, segments: styles };
+  return { image, store, segments };
 }
 
 function shownRuns(runs: Runs, erase: number): Runs {
