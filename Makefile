@@ -80,7 +80,7 @@ pytest-quick: setup
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 pytest: setup packages deploy/node_modules/.installed
-	+$(BIN)/python -m pytest -q --ignore=tests/browser -n 2
+	$(BESIDE) $(BIN)/python -m pytest -q --ignore=tests/browser -n 2
 
 check: lint types layers vitest pytest-quick ## the quick checks: no server, no browser, nothing but Python and node
 
@@ -97,26 +97,27 @@ postgresql:
 # A test that fails in the run of three is run once more alone, for all to see. Status 1 is "tests failed"; anything
 # else (nothing collected, a crash, an interruption) is told as it is. Where nothing failed by name there is nothing to run.
 BROWSER_TESTS ?= tests/browser
+BROWSER_CACHE := .pytest_cache/browser
 
 pytest-browser: setup chromium deploy/node_modules/.installed
-	@rm -f .pytest_cache/v/cache/lastfailed; status=0; \
-	$(BIN)/python -m pytest -q $(BROWSER_TESTS) -n 3 --dist worksteal --max-worker-restart 0 || status=$$?; \
+	+@rm -rf $(BROWSER_CACHE); status=0; \
+	$(BIN)/python -m pytest -q -o cache_dir=$(BROWSER_CACHE) $(BROWSER_TESTS) -n 3 --dist worksteal --max-worker-restart 0 || status=$$?; \
 	if [ $$status = 1 ]; then \
 	  echo; echo "== The tests that failed are run once more, alone. A second failure stands. =="; \
-	  status=0; $(BIN)/python -m pytest -q $(BROWSER_TESTS) --last-failed --last-failed-no-failures none || status=$$?; \
+	  status=0; $(BIN)/python -m pytest -q -o cache_dir=$(BROWSER_CACHE) $(BROWSER_TESTS) --last-failed --last-failed-no-failures none || status=$$?; \
 	  [ $$status = 0 ] && echo "== They pass alone: each is a test that fails by chance, to be mended. ==" || true; \
 	fi; \
 	exit $$status
 
-# Setting up is mostly waiting for the network, so its three parts run side by side. The checks of the source need
-# one core for two minutes; their output comes in one piece beside that of the tests (the + lets it through at once).
-test: ## every check, in a real JupyterLab too
+# Setting up is mostly waiting for the network, so its three parts run side by side. The browser tests wait much, too:
+# what they leave of two cores goes to all else, which gives way to them. The browser tests are told of as they go
+# (that is what the + of their recipe does), all else in one piece each.
+test: ## every check once, in a real JupyterLab too
 	@$(MAKE) --no-print-directory -j3 setup packages deploy/node_modules/.installed
-	@$(MAKE) --no-print-directory -j2 -Otarget source pytest
-	@$(MAKE) --no-print-directory pytest-browser
+	@$(MAKE) --no-print-directory -j2 -Otarget BESIDE='nice -n 5' pytest-browser source pytest
 
 source: setup
-	@$(MAKE) --no-print-directory lint types layers vitest
+	@$(BESIDE) $(MAKE) --no-print-directory lint types layers vitest
 
 test-slow: setup postgresql ## kill the service 50 times, and its database, while people work
 	NBANNOT_KILLS=50 $(BIN)/python -m pytest -q tests/hub/test_faults.py
