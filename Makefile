@@ -11,10 +11,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_BIN := js/node_modules/.bin
+# What Python has compiled once is kept: a test starts many processes.
+export PYTHONDONTWRITEBYTECODE :=
 STATIC := src/nbannot/viewer/static
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 
-.PHONY: help setup demo hub check test test-slow js chromium checkers postgresql ceph bench clean lint types layers pytest pytest-browser
+.PHONY: help setup demo hub check test test-slow js packages chromium postgresql ceph bench clean source lint types layers vitest pytest-quick pytest pytest-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,7 +32,8 @@ $(VENV)/.python:
 
 $(VENV)/.installed: $(VENV)/.python pyproject.toml jupyter-config/nbannot.json
 	@echo "Installing nbannot and what it needs into $(VENV); a minute or two, the first time only."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,demo]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[dev,demo]'
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	mkdir -p $(VENV)/etc/jupyter/jupyter_server_config.d
 	cp jupyter-config/nbannot.json $(VENV)/etc/jupyter/jupyter_server_config.d/
 	touch $@
@@ -72,46 +75,52 @@ layers: setup
 vitest: setup
 	cd js && node_modules/.bin/vitest run
 
-pytest: setup checkers postgresql deploy/node_modules/.installed
-	$(BIN)/python -m pytest -q --ignore=tests/browser -n 2
+# tests/conftest.py says which tests are slow.
+pytest-quick: setup
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
-check: lint types layers vitest pytest ## the quick checks (no browser)
+pytest: setup packages deploy/node_modules/.installed
+	$(BESIDE) $(BIN)/python -m pytest -q --ignore=tests/browser -n 2
+
+check: lint types layers vitest pytest-quick ## the quick checks: no server, no browser, nothing but Python and node
+
+# Programs of Debian that tests use. What is there already is not looked for again.
+packages:
+	@./tests/install-packages browser archive dicom database
 
 chromium:
-	@./tests/browser/find-chromium >/dev/null || ./tests/install-packages \
-	  "The browser tests need Chromium (or NBANNOT_CHROMIUM with its path; make check runs the rest without)." chromium fonts-dejavu-core
-
-checkers:
-	@test -f /usr/share/orthanc/plugins/libOrthancDicomWeb.so || ./tests/install-packages \
-	  "The tests of DICOMweb need Orthanc." orthanc orthanc-dicomweb
-	@command -v dciodvfy >/dev/null || ./tests/install-packages "The tests of written DICOM files need dciodvfy." dicom3tools
-	@command -v dcmdjpeg >/dev/null && command -v dsr2xml >/dev/null || ./tests/install-packages \
-	  "The tests compare DICOM files with dcmtk." dcmtk
+	@./tests/install-packages browser
 
 postgresql:
-	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || ./tests/install-packages \
-	  "The tests of shared projects need PostgreSQL; they start it themselves." postgresql
+	@./tests/install-packages database
 
 ceph:
-	@for program in ceph-mon ceph-mgr ceph-osd radosgw radosgw-admin; do command -v $$program >/dev/null || missing=1; done; \
-	[ -z "$${missing:-}" ] || ./tests/install-packages \
-	  "The slow tests use Ceph as a second S3 server; they start it themselves." ceph-common ceph-mon ceph-mgr ceph-osd radosgw
+	@./tests/install-packages bucket
 
 # A test that fails in the run of three is run once more alone, for all to see. Status 1 is "tests failed"; anything
 # else (nothing collected, a crash, an interruption) is told as it is. Where nothing failed by name there is nothing to run.
 BROWSER_TESTS ?= tests/browser
+BROWSER_CACHE := .pytest_cache/browser
 
 pytest-browser: setup chromium deploy/node_modules/.installed
-	@rm -f .pytest_cache/v/cache/lastfailed; status=0; \
-	$(BIN)/python -m pytest -q $(BROWSER_TESTS) -n 3 --dist worksteal --max-worker-restart 0 || status=$$?; \
+	+@rm -rf $(BROWSER_CACHE); status=0; \
+	$(BIN)/python -m pytest -q -o cache_dir=$(BROWSER_CACHE) $(BROWSER_TESTS) -n 3 --dist worksteal --max-worker-restart 0 || status=$$?; \
 	if [ $$status = 1 ]; then \
 	  echo; echo "== The tests that failed are run once more, alone. A second failure stands. =="; \
-	  status=0; $(BIN)/python -m pytest -q $(BROWSER_TESTS) --last-failed --last-failed-no-failures none || status=$$?; \
+	  status=0; $(BIN)/python -m pytest -q -o cache_dir=$(BROWSER_CACHE) $(BROWSER_TESTS) --last-failed --last-failed-no-failures none || status=$$?; \
 	  [ $$status = 0 ] && echo "== They pass alone: each is a test that fails by chance, to be mended. ==" || true; \
 	fi; \
 	exit $$status
 
-test: check pytest-browser ## every check, in a real JupyterLab too
+# Setting up is mostly waiting for the network, so its three parts run side by side. The browser tests wait much, too:
+# what they leave of two cores goes to all else, which gives way to them. The browser tests are told of as they go
+# (that is what the + of their recipe does), all else in one piece each.
+test: ## every check once, in a real JupyterLab too
+	@$(MAKE) --no-print-directory -j3 setup packages deploy/node_modules/.installed
+	@$(MAKE) --no-print-directory -j2 -Otarget BESIDE='nice -n 5' pytest-browser source pytest
+
+source: setup
+	@$(BESIDE) $(MAKE) --no-print-directory lint types layers vitest
 
 test-slow: setup postgresql ceph ## kill the service 50 times, and its database, while people work; projects on Ceph
 	NBANNOT_KILLS=50 $(BIN)/python -m pytest -q tests/hub/test_faults.py tests/store/slow_ceph.py

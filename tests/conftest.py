@@ -1,4 +1,9 @@
-"""What every test may ask for. `tests/` holds the quick tests, `tests/browser/` those in a real JupyterLab."""
+"""What every test may ask for, and which tests are slow.
+
+`make check` runs the quick tests, `make test` all of them once. Slow is what starts a server, a browser or programs
+of Debian, and what takes more than about a second: folders and fixtures named here, and what says so itself by
+`pytest.mark.slow`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,18 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parent
+SLOW_FOLDERS = frozenset({"browser", "deploy", "hub", "remote"})
+SLOW_FIXTURES = frozenset({"bucket", "postgres"})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in SLOW_FOLDERS or not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

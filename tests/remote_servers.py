@@ -109,9 +109,7 @@ def orthanc(folder: Path) -> Iterator[OrthancServer]:
     """Start Orthanc with DICOMweb and a password, reachable on loopback alone."""
     program = shutil.which("Orthanc")
     if program is None or not _PLUGIN.exists():
-        pytest.fail(
-            "Orthanc is not installed. Run: tests/install-packages 'for DICOMweb' orthanc orthanc-dicomweb"
-        )
+        pytest.fail("Orthanc is not installed. Run: tests/install-packages archive")
     port = free_port()
     alone = subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode == 0
     settings = {

@@ -20,6 +20,8 @@ from nbannot.model.image import Image
 from nbannot.model.masks import Mask
 from operations_making import mask_of
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[Any]
 
 

@@ -20,6 +20,8 @@ from nbannot.model.image import Image
 from nbannot.model.masks import Mask
 from nbannot.model.transform import Transform
 
+pytestmark = pytest.mark.slow
+
 
 def rigid(image: Image, degrees: float, shift: tuple[float, float, float]) -> Transform:
     """A turn about two axes through the middle of the image, and a shift."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from browser.lab import Lab
+from browser.test_viewer import ask, until_equal
 
 CELL = """
 import json, warnings, numpy as np, nbannot as nb
@@ -30,7 +31,7 @@ viewer
 
 
 def test_a_configuration_arrives_and_keys_can_be_changed(lab: Lab) -> None:
-    lab.open_notebook([CELL, "print(json.dumps([viewer.planes, viewer.view.get('shortcuts')]))"])
+    lab.open_notebook([CELL])
     lab.run_cell(0)
     root = lab.output(0).locator('[data-nbannot-root][data-nbannot-complete="true"]').first
     root.wait_for(timeout=60_000)
@@ -63,9 +64,8 @@ def test_a_configuration_arrives_and_keys_can_be_changed(lab: Lab) -> None:
     expect(help_panel).to_have_count(0)
     lab.page.keyboard.press("v")
     expect(root).to_have_attribute("data-nbannot-tool", "box")
-    lab.page.wait_for_timeout(500)
-    lab.run_cell(1)
-    expect(lab.output(1)).to_contain_text('["Two", {"tool.pan": [], "tool.box": ["v"]}]')
+    until_equal(lab, "viewer.view.get('shortcuts')", {"tool.pan": [], "tool.box": ["v"]})
+    assert ask(lab, "viewer.planes") == "Two"
 
 
 def keep(lab: Lab, name: str) -> None:

@@ -241,10 +241,10 @@ def test_points_are_edited_by_keys_and_double_click(page: Page) -> None:
     page.keyboard.press("ArrowUp")
     points = page.evaluate("host.settings.points")
     assert before is None and points[1][1] == pytest.approx(0.2) and len(points) == 5
-    page.wait_for_timeout(100)
+    pane.wait()
     page.keyboard.press("Delete")
     assert len(page.evaluate("host.settings.points")) == 4
-    page.wait_for_timeout(100)
+    pane.wait()
     box = page.locator(".nbannot-transfer").bounding_box()
     assert box is not None
     page.mouse.dblclick(box["x"] + box["width"] * 0.5, box["y"] + 6)
@@ -282,9 +282,10 @@ def test_a_lost_context_is_recovered_once_and_then_told(page: Page) -> None:
     pane = Pane(page, Document(image))
     pane.mount(image, size=(120, 120))
     before = pane.picture()
-    lose = "globalThis[Symbol.for('nbannot.volume3d.1')].gl.getExtension('WEBGL_lose_context').loseContext()"
+    shared = "globalThis[Symbol.for('nbannot.volume3d.1')]"
+    lose = f"globalThis.lost = {shared}; lost.gl.getExtension('WEBGL_lose_context').loseContext()"
     page.evaluate(lose)
-    page.wait_for_timeout(300)
+    page.wait_for_function(f"{shared} && {shared} !== lost")
     pane.wait()
     assert np.abs(pane.picture() - before).max() <= 2
     page.evaluate(lose)

@@ -18,6 +18,8 @@ import nbannot as nb
 from nbannot.demo.anatomy import Plan
 from nbannot.demo.phantom import BQML_PER_SUV, ChestSeries, write_chest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def chest(tmp_path_factory: pytest.TempPathFactory) -> ChestSeries:

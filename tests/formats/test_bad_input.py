@@ -17,6 +17,8 @@ from nbannot.errors import FormatError, NbannotError, NbannotWarning
 from nbannot.formats import read
 from nbannot.model.image import Image, Images
 
+pytestmark = pytest.mark.slow
+
 
 def consume(path: Path) -> None:
     """Read everything; only errors and warnings of ours may come out."""

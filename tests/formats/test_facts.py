@@ -17,6 +17,8 @@ from nbannot.errors import FormatError, NbannotError, NbannotWarning
 from nbannot.formats import read
 from nbannot.model.image import Image, Images
 
+pytestmark = pytest.mark.slow
+
 _NAMED = os.environ.get("NBANNOT_TEST_DATA")
 DATA = Path(_NAMED) if _NAMED else Path(__file__).resolve().parents[3] / "shared" / "data"
 FACTS: dict[str, Any] = json.loads((DATA / "facts.json").read_text(encoding="utf-8"))

@@ -24,6 +24,8 @@ from nbannot.errors import NbannotError, NbannotWarning
 from nbannot.formats import header, read, scan
 from nbannot.model.image import Image, Images
 
+pytestmark = pytest.mark.slow
+
 _ASKED = os.environ.get("NBANNOT_FUZZ", "")
 TRIES = int(_ASKED or 6)
 # Far beyond what any of these files takes, on the busiest machine.

@@ -12,6 +12,8 @@ import pytest
 from nbannot.formats.dicom.header import read_header
 from nbannot.formats.dicom.jpeg import has_sound_start, jpeg_frame
 
+pytestmark = pytest.mark.slow
+
 STREAMS = [
     "transfer_syntaxes/CTImage_jpeg_ext12.dcm",
     "transfer_syntaxes/CTImage_jpeg_baseline8.dcm",

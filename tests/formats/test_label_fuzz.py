@@ -23,6 +23,8 @@ from nbannot.model.labels import Label
 from nbannot.model.masks import Mask
 from nbannot.model.shapes import Shape
 
+pytestmark = pytest.mark.slow
+
 JUNK: tuple[Any, ...] = (
     None, True, -1, 0, 10**30, 1e308, "", "x", "\0", [], {}, [[]], [None], {"a": 1}, [1, 2], "__proto__",
     [1e308] * 3, -0.5,

@@ -20,6 +20,8 @@ from nbannot.formats.dicom import header as dicom_header
 from nbannot.model.image import Image
 from nbannot.model.sliced import SlicedPixels
 
+pytestmark = pytest.mark.slow
+
 # The libraries alone need about 100 MB; a file of 3 GB must not show.
 LIMIT_MB = 400
 

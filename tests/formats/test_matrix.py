@@ -10,6 +10,8 @@ import pytest
 
 from formats_matrix import ROWS, Row, table
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "formats.md"
 BEGIN, END = "<!-- matrix: made by tests/formats/test_matrix.py -->\n\n", "\n\n<!-- end of matrix -->"

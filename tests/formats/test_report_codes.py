@@ -99,6 +99,7 @@ def test_codes_of_evaluations_go_through_whole(foreign: Path, shared_data: Path,
     assert found == {MARGIN: SPICULATED, CHANCE: LONG}
 
 
+@pytest.mark.slow
 def test_dcmtk_finds_the_codes(foreign: Path, shared_data: Path, tmp_path: Path) -> None:
     program = shutil.which("dsr2xml")
     assert program, "dsr2xml is missing: make pytest installs it (Debian: apt-get install dcmtk)"

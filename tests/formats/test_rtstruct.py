@@ -25,7 +25,7 @@ from nbannot.model.masks import Mask
 from nbannot.model.schema import problems
 from nbannot.model.shapes import Shape
 
-pytestmark = pytest.mark.filterwarnings("ignore::nbannot.errors.NbannotWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::nbannot.errors.NbannotWarning")]
 
 STS = "rtstruct_sts003"
 PHANTOM = "rtstruct_rtutils_phantom"

@@ -19,6 +19,8 @@ from nbannot.errors import FormatError, NbannotWarning
 from nbannot.formats import read, scan
 from nbannot.model.image import Image, Images
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def whole(shared_data: Path) -> pd.DataFrame:

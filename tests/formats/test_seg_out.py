@@ -59,6 +59,7 @@ IMAGES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGES)
 def test_sound_for_dciodvfy_and_read_back_equal(shared_data: Path, tmp_path: Path, name: str) -> None:
     image = image_at(shared_data / name)
@@ -177,6 +178,7 @@ def test_a_document_with_overlapping_masks_is_one_seg(shared_data: Path, tmp_pat
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_how_a_segment_was_made_comes_from_its_history(shared_data: Path, tmp_path: Path) -> None:
     image = image_at(shared_data / "seg_dcmqi_24x38x3/ct")
     names = ["hand", "model", "mixed", "operation"]

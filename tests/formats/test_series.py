@@ -15,6 +15,8 @@ from nbannot.formats import read
 from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Images
 
+pytestmark = pytest.mark.slow
+
 # Series that the series reader of SimpleITK is known to assemble rightly.
 REGULAR = [
     "petct_acrin042/ct",
