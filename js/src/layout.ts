@@ -28,6 +28,8 @@ export interface Arrangement {
 export const GAP = 2;
 /** Below this width (CSS px) the panes stand in one column. */
 export const ONE_COLUMN = 520;
+/** Cells in one column that are lower than this part of their width are too flat to read. */
+const FLAT = 0.4;
 /** From this ratio on the axial view is large, with the other two stacked beside it. */
 export const WIDE = 1.5;
 /** The row of options and hints, which is always there. */
@@ -182,13 +184,20 @@ export function neededHeight(arrangement: Arrangement, maximized: string | null,
  * Cells (CSS px) that tile `width` × `height` without overlap.
  *
  * The three planes stand 2 × 2 with an information cell; in a broad space the axial view is large
- * and the others are stacked at its right; below 520 px all panes stand in one column.
+ * and the others are stacked at its right; below 520 px all panes stand in one column, unless
+ * that makes them flat and the layout's own cells are larger.
  */
 export function computeCells(arrangement: Arrangement, maximized: string | null, width: number, height: number): Cell[] {
   if (!(width > 0 && height > 0)) return [];
   const box = { x: 0, y: 0, width, height };
   const { panes, tree } = arrangement;
   if (maximized !== null && panes.some(({ id }) => id === maximized)) return [{ pane: maximized, ...box }];
-  if (width < ONE_COLUMN && panes.length > 1) return place(column(...panes.map(({ id }) => leaf(id))), box);
-  return place(tree === "mpr" ? mprTree(width, height) : tree, box);
+  const own = place(tree === "mpr" ? mprTree(width, height) : tree, box);
+  if (width >= ONE_COLUMN || panes.length < 2) return own;
+  const stacked = place(column(...panes.map(({ id }) => leaf(id))), box);
+  const low = stacked[0]!.height < FLAT * width;
+  return low && smallest(own) > smallest(stacked) ? own : stacked;
 }
+
+/** The shortest side of any cell. */
+const smallest = (cells: readonly Cell[]): number => Math.min(...cells.flatMap(({ width, height }) => [width, height]));

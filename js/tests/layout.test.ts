@@ -41,6 +41,15 @@ describe("computeCells", () => {
     expect(computeCells(mpr, null, 500, 0)).toEqual([]);
   });
 
+  it("keeps its own cells in a narrow space where one column would make them flat", () => {
+    const four = arrange("four-up", true, []);
+    expect(computeCells(four, null, 420, 540).map(({ width }) => width)).toEqual([209, 209, 209, 209]);
+    expect(computeCells(four, null, 420, 900).map(({ width }) => width)).toEqual([420, 420, 420, 420]);
+    expect(computeCells(mpr, null, 420, 540).map(({ width }) => width)).toEqual([420, 420, 420]);
+    const row = arrange({ row: [1, 2, 3, 4, 5, 6].map(() => ({ plane: "axial" as const })) }, true, []);
+    expect(computeCells(row, null, 420, 540)[0]!.width).toBe(420);
+  });
+
   it("cuts by the given sizes", () => {
     const tree = arrange({ row: [{ plane: "axial" }, { plane: "coronal" }], sizes: [3, 1] }, true, []);
     const [left, right] = computeCells(tree, null, 802, 600);

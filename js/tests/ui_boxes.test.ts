@@ -6,7 +6,7 @@ import type { BoxItem } from "../src/model/items";
 import { boxVoxels, measure, type ValueUnit } from "../src/model/measures";
 import type { ImageJson } from "../src/model/protocol";
 import { BoxNumbers, MOST_VOXELS } from "../src/ui/boxnumbers";
-import { besideBox, boxCaption } from "../src/ui/captions";
+import { aboveBox, besideBox, boxCaption } from "../src/ui/captions";
 import type { Pane } from "../src/ui/pane";
 import { Statistics } from "../src/ui/statistics";
 import { Volume } from "../src/volumes/volume";
@@ -155,8 +155,11 @@ describe("of a large box", () => {
 it("stands on the right, else on the left, else within the view", () => {
   const lines = ["x".repeat(20), "y"];
   const view = { width: 400, height: 300 };
-  expect(besideBox(lines, [50, 40, 150], view)).toEqual({ x: 160, y: 44, end: false });
-  expect(besideBox(lines, [200, 40, 390], view)).toEqual({ x: 190, y: 44, end: true });
+  expect(besideBox(lines, [50, 40, 150], view)).toEqual({ x: 160, y: 50, end: false });
+  expect(besideBox(lines, [200, 40, 390], view)).toEqual({ x: 190, y: 50, end: true });
   expect(besideBox(lines, [10, -500, 390], view)).toEqual({ x: 262, y: 15, end: false });
   expect(besideBox(lines, [10, 295, 100], view).y).toBe(270);
+  // The first line ends within the view, and the others begin below it.
+  expect([aboveBox(lines[0]!, [50, 40], view), aboveBox(lines[0]!, [390, 40], view), aboveBox(lines[0]!, [450, 40], view)])
+    .toEqual([[50, 35], [268, 35], [450, 35]]);
 });

@@ -9,6 +9,7 @@ import { agreement } from "../src/ui/difference";
 import { counterpart, type Lead } from "../src/ui/follow";
 import { gridStep } from "../src/ui/layoutmenu";
 import { aligned } from "../src/ui/links";
+import { wordsOf } from "../src/ui/picture";
 import { cutLine, referenceLines } from "../src/ui/references";
 import { Scene } from "../src/ui/scene";
 import type { Source } from "../src/ui/source";
@@ -250,6 +251,21 @@ describe("reference lines", () => {
     scene.view.set({ crosshair: true, cursors: { mr: [0, -10, 0] } });
     expect(referenceLines(scene.paneById("axial"))).toHaveLength(1);
   });
+});
+
+it("a picture states windows as they are shown, those of layers too, and no names", () => {
+  const pet = picture("SMITH", [5, 2, 2], [-22, -20, -30], [9, 20, 20], {
+    frame_of_reference: "one", modality: "PT", unit: "BQML", suv: { bw: 1 / 2000, reason: {} } as never,
+    windows: [{ center: 10_000, width: 20_000, name: "", function: "LINEAR_EXACT" }],
+  });
+  const scene = open([{ ...ct, windows: [{ center: 40, width: 400, name: "", function: "LINEAR_EXACT" }] }, pet]);
+  const layer = { image: "SMITH", colormap: "hot iron", opacity: 0.5, visible: true, lower: null };
+  scene.view.set({ layout: "compare-1x2", layers: { ct: [layer, { ...layer, image: "gone" }] }, slabs: { axial: { mode: "mip", mm: 5 } } });
+  const [a, b] = [scene.paneById("axial"), scene.paneById("axial-2")];
+  expect(wordsOf(a)).toMatchObject({ title: ["Axial", "MIP 6 mm (3 slices)", "PT  C 5  W 10 SUVbw"], right: "C 40  W 400" });
+  expect(wordsOf(b)).toMatchObject({ title: ["Axial"], right: "C 5  W 10 SUVbw" });
+  scene.view.set({ units: { SMITH: "stored" } });
+  expect(wordsOf(b).right).toBe("C 10000  W 20000");
 });
 
 describe("small things", () => {

@@ -401,7 +401,8 @@ def test_mammograms_meet_at_the_chest_wall_in_one_scale() -> None:
 
 def test_images_of_one_space_are_fitted_in_one_scale() -> None:
     def square(id: str, size: int, frame: str = "one") -> Image:
-        geometry = Geometry(np.diag([1.0, 1, 2, 1])[[2, 1, 0, 3]], (4, size, size), frame_of_reference=frame)
+        affine = np.array([[0, 0, 1.0, 0], [0, 1, 0, 0], [2, 0, 0, 0], [0, 0, 0, 1]])
+        geometry = Geometry(affine, (4, size, size), frame_of_reference=frame)
         return Image(np.zeros((4, size, size), np.int16), geometry, id=id)
 
     def scales(*images: Image, **view: Any) -> list[float]:

@@ -114,6 +114,16 @@ def test_view_settings_by_name(viewer: Viewer) -> None:
         viewer.label = "spleen"
 
 
+def test_a_ct_has_the_customary_windows_by_name() -> None:
+    ct = Image(np.zeros((2, 4, 5), np.int16), Geometry(np.eye(4), (2, 4, 5)), modality="CT", unit="HU")
+    viewer = Viewer(ct, window="Lung")
+    assert viewer.window == Window(-600, 1500)
+    with pytest.raises(ViewerError, match="bones") as found:
+        viewer.window = "bones"
+    assert "'bone'" in found.value.hint
+    viewer.close()
+
+
 def test_options_are_checked(image: Image) -> None:
     with pytest.raises(ViewerError, match="mosaic"):
         Viewer(image, layout="mosaic")  # type: ignore[arg-type]

@@ -28,13 +28,22 @@ export function boxCaption(box: BoxItem, pane: Pane): readonly string[] {
 export const LETTER = 6.4;
 export const LEADING = 15;
 export const BESIDE = 10;
+const ABOVE = 5;
+const MARGIN = 4;
+
+/** Where the first line begins, px: above the corner of its box; further to the left where it would end outside the view. */
+export function aboveBox(line: string, [left, top]: readonly [number, number], view: { readonly width: number }): readonly [number, number] {
+  const most = view.width - line.length * LETTER - MARGIN;
+  return [left < view.width ? Math.min(left, Math.max(MARGIN, most)) : left, top - ABOVE];
+}
 
 /** Where lines stand beside the top of a box, px: on its right, where there is no room on its left, else within the view. */
 export function besideBox(
   lines: readonly string[], [left, top, right]: readonly [number, number, number], view: { readonly width: number; readonly height: number },
 ): { readonly x: number; readonly y: number; readonly end: boolean } {
   const wide = Math.max(0, ...lines.map(({ length }) => length)) * LETTER;
-  const y = Math.max(LEADING, Math.min(top + 4, view.height - lines.length * LEADING));
+  // Below the first line, which may reach over a small box.
+  const y = Math.max(LEADING, Math.min(top - ABOVE + LEADING, view.height - lines.length * LEADING));
   if (right + BESIDE + wide <= view.width) return { x: Math.max(BESIDE, right + BESIDE), y, end: false };
   if (left - BESIDE - wide >= 0) return { x: Math.min(view.width - BESIDE, left - BESIDE), y, end: true };
   return { x: Math.max(BESIDE, view.width - BESIDE - wide), y, end: false };

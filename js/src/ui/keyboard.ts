@@ -18,8 +18,8 @@ export function listenKeys(
   root: HTMLElement, keys: Keymap, target: CommandTarget, hooks: KeyHooks, signal: AbortSignal,
 ): void {
   const press = (event: KeyboardEvent): void => {
-    // Else JupyterLab would take the arrows of a form's radio buttons for itself.
-    if (inForm(event, root)) return event.stopImmediatePropagation();
+    // Else JupyterLab would take the arrows of radio buttons, sliders and lists for itself.
+    if (ownKeys(event, root)) return event.stopImmediatePropagation();
     if (answerByKey(event, root)) return event.stopImmediatePropagation();
     if (event.defaultPrevented || !mine(event, root)) return;
     if (root.querySelector(`[${AWAITING}]`)) return;
@@ -37,10 +37,12 @@ export function listenKeys(
   root.addEventListener("keydown", (event) => isEditable(event.target) && event.stopPropagation(), { signal });
 }
 
-/** Whether a choice in a form has the focus and the key is one that it knows. */
-function inForm(event: KeyboardEvent, root: HTMLElement): boolean {
+/** Whether a slider, a list, or a choice in a form has the focus and the browser knows what the key does there. */
+function ownKeys(event: KeyboardEvent, root: HTMLElement): boolean {
   const from = event.composedPath()[0] ?? event.target;
-  return from instanceof Element && root.contains(from) && /^( |Arrow.*|Home|End)$/.test(event.key)
+  if (!(from instanceof Element) || !root.contains(from) || event.ctrlKey || event.altKey || event.metaKey) return false;
+  if (/^(Arrow.*|Home|End|Page.*)$/.test(event.key) && from.matches("input[type=range], select")) return true;
+  return /^( |Arrow.*|Home|End)$/.test(event.key)
     && from.matches(":is(.nbannot-form, form) :is(input[type=radio], input[type=checkbox], select)");
 }
 

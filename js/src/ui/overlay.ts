@@ -6,7 +6,7 @@ import type { Pair } from "../tools/frame";
 import { handles, type PlaneLine } from "../tools/rotate";
 import type { Pointer } from "../tools/tool";
 import { BrushMarks } from "./brushmarks";
-import { besideBox, boxCaption, LEADING } from "./captions";
+import { aboveBox, besideBox, boxCaption, LEADING } from "./captions";
 import { h, s, setAttribute, setText } from "./dom";
 import { frameText } from "./frames";
 import {
@@ -224,11 +224,12 @@ function boxShape(box: BoxItem, pane: Pane, screen: Screen, color: string, [firs
   const outline = corners.map((corner) => corner.map(fixed).join(",")).join(" ");
   const [left, top, right, bottom] = ([[Math.min, 0], [Math.min, 1], [Math.max, 0], [Math.max, 1]] as const)
     .map(([end, n]) => end(...corners.map((corner) => corner[n]))) as [number, number, number, number];
+  const [x, y] = aboveBox(first, [left, top], screen);
   const group = s(
     "g", { class: `nbannot-box${selected ? " nbannot-selected" : ""}`, stroke: color, "data-nbannot-box": box.id },
     s("polygon", { points: outline, class: "nbannot-box-shadow" }),
     s("polygon", { points: outline }),
-    s("text", { x: fixed(left), y: fixed(top - 5), fill: color, "data-nbannot-caption": box.id }, first),
+    s("text", { x: fixed(x), y: fixed(y), fill: color, "data-nbannot-caption": box.id }, first),
   );
   const at = besideBox(more, [left, top, right], screen);
   more.forEach((line, n) => group.append(s("text", {

@@ -1,14 +1,19 @@
 /** Pictures of what is shown, to be passed on: without names and dates. */
+import type { ImageJson } from "../model/protocol";
 import { createRenderer } from "../render/renderer";
 import type { Layer } from "../render/renderer";
-import { hasPlanes } from "../tools/frame";
 import { compose } from "./composition";
 import { frameText } from "./frames";
+import { whyNotOver } from "./over";
 import { PLANE_COLORS, PLANE_TITLES } from "./overlay";
 import type { Pane } from "./pane";
 import type { PaneView } from "./paneview";
 import { edgeLetters, slicePlace, windowText } from "./readout";
+import { slabPossible, slabText } from "./slab";
 import { paintSvg } from "./svgpaint";
+import { isLight } from "./tables";
+import { unitOf } from "./units";
+import { lutOf } from "./windows";
 
 export interface PictureOptions {
   /** Window, slice, letters and scale bar. */
@@ -64,8 +69,8 @@ function drawPane(context: CanvasRenderingContext2D, shot: Shot, x: number, y: n
   const { pane, element } = shot;
   const scale = ratio * options.scale;
   const [width, height] = [element.offsetWidth, element.offsetHeight];
-  const inverted = pane.view.value.inverted.includes(pane.image.id) && pane.plane !== "volume";
-  if (inverted) {
+  const light = pane.plane !== "volume" && isLight(pane.image, pane.view.value);
+  if (light) {
     context.fillStyle = "#fff";
     context.fillRect(x, y, Math.ceil(width * scale), Math.ceil(height * scale));
   }
@@ -80,7 +85,7 @@ function drawPane(context: CanvasRenderingContext2D, shot: Shot, x: number, y: n
   if (sheet && at) context.drawImage(sheet, Number(at[1]), Number(at[2]), parseFloat(sheet.style.width), parseFloat(sheet.style.height));
   const svg = element.querySelector<SVGSVGElement>("svg.nbannot-overlay");
   if (svg) paintSvg(context, svg, (one) => leftOut(one, options));
-  if (options.words) drawWords(context, pane, width, height, inverted);
+  if (options.words) drawWords(context, pane, width, height, light);
 }
 
 /** What follows the pointer is never drawn; the rest as wanted. */
@@ -115,20 +120,36 @@ export function wordsOf(pane: Pane): { readonly title: readonly string[]; readon
   const { frame } = pane;
   const slab = pane.view.value.slabs[pane.id];
   const patient = geometry.patientSpace;
-  const names = { mip: "MIP", minip: "MinIP", mean: "Mean" } as const;
-  if (slab && hasPlanes(geometry)) title.push(`${names[slab.mode]} ${slab.mm} mm`);
+  if (slab && slabPossible(pane)) title.push(slabText(slab, frame.thickness));
+  title.push(...layerWords(pane));
   const number = frame.count > 1 ? `${frame.slice + 1}/${frame.count}` : "";
   return {
     title,
     left: [number, slicePlace(frame, patient)].filter(Boolean).join("  "),
-    right: image.color ? "" : windowText(pane.window()),
+    right: windowWords(pane, image),
     edges: edgeLetters(image, frame, patient),
   };
 }
 
+/** The window of an image in the shown unit; what a table of the file is called is the file's own text. */
+function windowWords({ scene, view }: Pane, image: ImageJson): string {
+  if (image.color) return "";
+  return lutOf(image, view.value) === undefined ? windowText(scene.window(image), unitOf(image, view.value)) : "Table of the file";
+}
+
+/** "PT  C 5  W 10 SUVbw" for each layer that is drawn. */
+function layerWords(pane: Pane): string[] {
+  const { scene, image, view } = pane;
+  return (view.value.layers[image.id] ?? []).flatMap(({ image: id, visible, opacity }) => {
+    const other = visible && opacity > 0 ? scene.imageById(id) : undefined;
+    if (!other || whyNotOver(scene, image, other) !== null) return [];
+    return [[other.modality || "Layer", windowWords(pane, other)].filter(Boolean).join("  ")];
+  });
+}
+
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
-function drawWords(context: CanvasRenderingContext2D, pane: Pane, width: number, height: number, inverted: boolean): void {
+function drawWords(context: CanvasRenderingContext2D, pane: Pane, width: number, height: number, light: boolean): void {
   const { title, left, right, edges } = wordsOf(pane);
   context.lineJoin = "round";
   context.lineWidth = 3;
@@ -136,9 +157,9 @@ function drawWords(context: CanvasRenderingContext2D, pane: Pane, width: number,
     if (text === "") return;
     context.font = font;
     context.textAlign = align;
-    context.strokeStyle = inverted ? "#fff" : "#000";
+    context.strokeStyle = light ? "#fff" : "#000";
     context.strokeText(text, x, y);
-    context.fillStyle = inverted ? "#10161d" : color;
+    context.fillStyle = light ? "#10161d" : color;
     context.fillText(text, x, y);
   };
   const small = `12px ${FONT}`;

@@ -53,9 +53,10 @@ export class Toolbar {
       group(this.#window, this.#layout, this.#slab, this.#links, this.#compare, this.#button("view.reset", "reset"), this.#button("frame.play", "play")),
       group(this.#button("edit.undo", "undo"), this.#button("edit.redo", "redo"), this.#button("history.toggle", "history")),
       group(this.#button("operations.toggle", "operations")),
-      h("div", { class: "nbannot-space" }),
-      group(this.#button("labels.overlay", "eye", true), this.#opacity),
-      group(this.#button("help.toggle", "help"), more, this.#button("panel.toggle", "panel", true)),
+      h(
+        "div", { class: "nbannot-tail" }, group(this.#button("labels.overlay", "eye", true), this.#opacity),
+        group(this.#button("help.toggle", "help"), more, this.#button("panel.toggle", "panel", true)),
+      ),
     );
     attachPopup(this.#window, root, (done) => windowPopup(scene, done), "dialog", signal);
     attachPopup(this.#layout, root, (done) => layoutPopup(scene, (name) => target.layout(name), done), "dialog", signal);

@@ -14,6 +14,8 @@ Tree = Mapping[str, Any]
 GAP = 2
 # Below this width (px) the panes stand in one column.
 ONE_COLUMN = 520
+# Cells in one column that are lower than this part of their width are too flat to read.
+FLAT = 0.4
 # From this ratio of width to height on the axial view is large, with the other two beside it.
 WIDE = 1.5
 
@@ -130,14 +132,24 @@ def cells(arrangement: Arrangement, width: int, height: int, *, only: str | None
     ids = [pane.id for pane in arrangement.panes]
     if only is not None:
         return _place(_leaf(only), box)
-    if width < ONE_COLUMN and len(ids) > 1:
-        return _place({"column": [_leaf(id) for id in ids]}, box)
-    if arrangement.tree is not None:
-        return _place(arrangement.tree, box)
+    own = _place(_mpr(ids, width, height) if arrangement.tree is None else arrangement.tree, box)
+    if width >= ONE_COLUMN or len(ids) < 2:
+        return own
+    stacked = _place({"column": [_leaf(id) for id in ids]}, box)
+    flat = stacked[0].height < FLAT * width
+    return own if flat and _smallest(own) > _smallest(stacked) else stacked
+
+
+def _smallest(found: Sequence[Cell]) -> int:
+    """Return the shortest side of any cell."""
+    return min(min(cell.width, cell.height) for cell in found)
+
+
+def _mpr(ids: Sequence[str], width: int, height: int) -> Tree:
     axial, coronal, sagittal = (_leaf(id) for id in ids)
     if width / height >= WIDE:
-        return _place({"row": [axial, {"column": [coronal, sagittal]}], "sizes": [0.58, 0.42]}, box)
-    return _place({"column": [{"row": [axial, sagittal]}, {"row": [coronal, _leaf(INFO)]}]}, box)
+        return {"row": [axial, {"column": [coronal, sagittal]}], "sizes": [0.58, 0.42]}
+    return {"column": [{"row": [axial, sagittal]}, {"row": [coronal, _leaf(INFO)]}]}
 
 
 def _leaf(id: str) -> Tree:

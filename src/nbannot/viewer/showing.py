@@ -21,6 +21,7 @@ from nbannot.model.geometry import Geometry, Stack
 from nbannot.model.image import Image, Window
 from nbannot.model.masks import Mask
 from nbannot.model.transform import Transform
+from nbannot.session.hanging import WINDOWS
 
 View = Mapping[str, Any]
 Change = dict[str, Any]
@@ -72,7 +73,7 @@ def image_of(document: Document, image: Image | str) -> Image:
 
 
 def chosen_window(window: Window | tuple[float, float] | str, image: Image) -> Window:
-    """Return a window of (centre, width), a name or a `Window`.
+    """Return a window of (centre, width), a name or a `Window`; a CT has the customary names too.
 
     Raises
     ------
@@ -87,9 +88,12 @@ def chosen_window(window: Window | tuple[float, float] | str, image: Image) -> W
     for known in image.windows:
         if known.name.casefold() == window.casefold():
             return known
-    names = ", ".join(repr(known.name) for known in image.windows if known.name) or "none"
+    customary = WINDOWS if image.modality == "CT" else {}
+    if window.casefold() in customary:
+        return Window(*customary[window.casefold()], name=window)
+    names = ", ".join(repr(name) for name in (*(one.name for one in image.windows if one.name), *customary))
     raise ViewerError(
-        f"The image has no window {window!r}", hint=f"It has: {names}. Or give (centre, width)."
+        f"The image has no window {window!r}", hint=f"It has: {names or 'none'}. Or give (centre, width)."
     )
 
 
