@@ -7,7 +7,6 @@ import { emptyRuns, encodeRuns, type Command } from "../src/model/protocol";
 import { Form, readSlices, type FormContext } from "../src/ui/live/forms";
 import { originText, timeText } from "../src/ui/live/history";
 import { needsPlace } from "../src/ui/live/operations";
-import { plannedPreview } from "../src/ui/live/planned";
 import { previewLayer } from "../src/ui/live/preview";
 import { changeText, takenText } from "../src/ui/live/words";
 import type { Scene } from "../src/ui/scene";

@@ -6,7 +6,7 @@ import { MaskStore } from "../src/model/masks";
 import { emptyRuns, encodeEdit, type Edit, type EditMeta, type Item, type Runs, type ShapeItem } from "../src/model/protocol";
 import { openOperations } from "../src/ui/live/operations";
 import { plannedPreview } from "../src/ui/live/planned";
-import type { OutlineJob } from "../src/ui/livehost";
+import type { OutlineJob } from "../src/ui/previewlayer";
 import type { Scene } from "../src/ui/scene";
 import { IMAGE, MASK, SHAPE } from "./host";
 
@@ -51,7 +51,7 @@ function world() {
       },
     },
   };
-  return { scene: scene as typeof scene & { preview: Scene["preview"] }, stores, toasts };
+  return { scene: scene as Omit<typeof scene, "preview"> & { preview: Scene["preview"] }, stores, toasts };
 }
 
 describe("what an operation on outlines would make", () => {
@@ -95,7 +95,7 @@ describe("the panel of an operation on outlines", () => {
     const asked = () => sent.filter(({ type }) => type !== "operations");
     const state = () => part.element.dataset["nbannotState"];
     const comes = (message: object, buffers: Uint8Array[] = []) =>
-      road.receive({ tab: "T", rid: asked().findLast(({ type }) => type === "operate")!.rid, ...message } as never, buffers);
+      road.receive({ tab: "T", rid: asked().filter(({ type }) => type === "operate").at(-1)!.rid, ...message } as never, buffers);
     const shows = () => comes(...(([message, buffers]) => [{ type: "planned", edit: message.edit }, buffers] as const)(planned(put(polygon("c", 1)))));
     const says = () => part.element.querySelector("[data-nbannot-status]")!.textContent;
     return { part, scene, toasts, stores, asked, state, comes, shows, says, closed: () => closed };

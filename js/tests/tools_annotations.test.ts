@@ -5,7 +5,7 @@ import {
 } from "../src/tools/annotations";
 import { annotationMenu } from "../src/ui/annotations";
 import { fillBetween, fillShapes, outlineLabel, outlinesBetween } from "../src/ui/between";
-import type { OutlineJob } from "../src/ui/livehost";
+import type { OutlineJob } from "../src/ui/previewlayer";
 import type { Scene } from "../src/ui/scene";
 import { boxItem } from "./tools_help";
 

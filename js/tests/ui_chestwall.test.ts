@@ -33,7 +33,7 @@ function hang(images: readonly ImageJson[], layout: LayoutTree, width = 1002, he
     shapes: [], tags: [], can_undo: false, can_redo: false, http: null, author: "",
   } as unknown as StateMessage);
   const scene = new Scene({ document } as unknown as Source, new ViewStore({ layout } as never, () => undefined), {
-    toast: () => undefined, repaint: () => undefined, needsLabel: () => undefined, failed: (error) => { throw error; },
+    toast: () => undefined, repaint: () => undefined, outline: () => undefined, needsLabel: () => undefined, failed: (error) => { throw error; },
   });
   place(scene, width, height);
   return scene;

@@ -75,7 +75,7 @@ function open(images: readonly ImageJson[]): Scene {
     view: () => ({}), setView: () => undefined, onView: () => undefined,
   };
   const scene = new Scene(source, new ViewStore({}, () => undefined), {
-    toast: () => undefined, repaint: () => undefined, needsLabel: () => undefined, failed: () => undefined,
+    toast: () => undefined, repaint: () => undefined, outline: () => undefined, needsLabel: () => undefined, failed: () => undefined,
   });
   for (const id of ["axial", "coronal", "sagittal"]) scene.paneById(id).place({ pane: id, x: 0, y: 0, width: 400, height: 300 });
   return scene;

@@ -44,7 +44,7 @@ function open(images: readonly ImageJson[], boxes: readonly BoxItem[] = [], shap
     volumes: { store: nothing, wantAll: nothing, onArrive: nothing, progress: () => ({ have: 0, total: 0 }) },
     view: () => ({}), setView: nothing, onView: nothing,
   } as unknown as Source;
-  const scene = new Scene(source, new ViewStore({}, nothing), { toast: nothing, repaint: nothing, needsLabel: nothing, failed: nothing });
+  const scene = new Scene(source, new ViewStore({}, nothing), { toast: nothing, repaint: nothing, outline: () => undefined, needsLabel: nothing, failed: nothing });
   for (const id of ["axial", "axial-2", "coronal", "coronal-2"]) scene.paneById(id).place({ pane: id, x: 0, y: 0, width: 200, height: 100 });
   return scene;
 }

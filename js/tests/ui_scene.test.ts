@@ -73,7 +73,7 @@ function open(images: readonly ImageJson[]): World {
   };
   world.scene = new Scene(source, new ViewStore({}, () => undefined), {
     toast: (text) => void world.toasts.push(text), repaint: () => undefined,
-    needsLabel: () => void world.asked.push(1), failed: (error) => void world.toasts.push(String(error)),
+    outline: () => undefined, needsLabel: () => void world.asked.push(1), failed: (error) => void world.toasts.push(String(error)),
   });
   for (const id of ["axial", "coronal", "sagittal", "acquisition", "axial-2"]) world.scene.paneById(id).place({ pane: id, x: 0, y: 0, width: 200, height: 100 });
   return world;

@@ -40,7 +40,7 @@ function open(image: ImageJson, attributes: LabelItem["attributes"] = []) {
   const nothing = (): void => undefined;
   const source = { document, volumes: { store: () => undefined }, channel: {} } as unknown as Source;
   const scene = new Scene(source, new ViewStore({}, nothing), {
-    toast: nothing, repaint: nothing, needsLabel: nothing, failed: (error) => { throw error; },
+    toast: nothing, repaint: nothing, outline: () => undefined, needsLabel: nothing, failed: (error) => { throw error; },
   });
   for (const { id } of scene.panes) scene.paneById(id).place({ pane: id, x: 0, y: 0, width: 200, height: 100 });
   scene.active = scene.panes[0]!.id;

@@ -462,18 +462,28 @@ def test_several_shapes_move_together_and_are_filled_between(lab: Lab, shared_da
     at.move((x, y))
     at.key("Control+Z")
     settles(lab, 0, at.world(*outline))
-    lab.page.mouse.click(*at.page((x - 40, y)), button="right")
+    operations_on_outlines_are_looked_at_first(lab, at, (x - 40, y))
+
+
+def operations_on_outlines_are_looked_at_first(lab: Lab, at: Plane, line: Px) -> None:
+    """Fill between slices, into the mask, and outline the mask, from the menus; `line`: px on an outline."""
+    root = lab.output(0)
+    lab.page.mouse.click(*at.page(line), button="right")
     root.locator('[data-nbannot-item="between"]').click()
     # Looked at first: dashed, in no document and no history; Escape leaves nothing, Enter makes one step of it.
     status = root.locator('[data-nbannot-live="operations"] [data-nbannot-status="ready"]')
     status.get_by_text("Fill between slices: +3 polygons on 3 slices").wait_for()
     steps = ask(lab, "[len(viewer.document.history), len(viewer.document.shapes)]")
-    at.key("PageDown")
-    root.locator("path.nbannot-shape-coming").first.wait_for(state="attached")
-    at.key("PageUp", "Escape")
+    lab.run_python("viewer.goto(index=(82, 250, 260))")
+    root.locator("path.nbannot-shape-coming").wait_for(state="attached")
+    lab.screenshot("outlines-preview", element=root)
+    lab.run_python("viewer.goto(index=(80, 250, 260))")
+    root.locator("path.nbannot-shape-coming").wait_for(state="detached")
+    at.move(line)
+    at.key("Escape")
     root.locator("[data-nbannot-dock]").wait_for(state="hidden")
     assert ask(lab, "[len(viewer.document.history), len(viewer.document.shapes)]") == steps
-    lab.page.mouse.click(*at.page((x - 40, y)), button="right")
+    lab.page.mouse.click(*at.page(line), button="right")
     root.locator('[data-nbannot-item="between"]').click()
     status.wait_for()
     at.key("Enter")
@@ -483,13 +493,14 @@ def test_several_shapes_move_together_and_are_filled_between(lab: Lab, shared_da
         "[round(4 * (s.points[0][2] - square[0, 2]) / up[2]) for s in viewer.document.shapes if s.closed]"
     )
     until_equal(lab, f"sorted({slices})", [0, 1, 2, 3, 4])
-    at.move((x, y))
+    at.move((line[0] + 40, line[1]))
     at.key("Control+Z")
     until_equal(lab, "len(viewer.document.shapes)", 3)
     # Into the mask, and outlines of the mask on its slices.
-    lab.page.mouse.click(*at.page((x - 40, y)), button="right")
+    lab.page.mouse.click(*at.page(line), button="right")
     root.locator('[data-nbannot-item="fill"]').click()
-    status.get_by_text("Fill into mask: +").wait_for()
+    status.get_by_text("Fill into mask: lesion +").wait_for()
+    lab.screenshot("outlines-fill", element=root)
     assert not ask(lab, "bool(viewer.document.masks['lesion'].array.any())")
     root.locator('[data-nbannot-action="operation.apply"]').click()
     root.locator(".nbannot-toast").get_by_text("Filled into the mask").wait_for()

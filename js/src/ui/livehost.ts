@@ -1,8 +1,9 @@
 /** Operations, own tools and the history beside the pictures: fetches what draws them when it is first wanted. */
-import type { LiveRequest, LiveRoad } from "../channel/live";
+import type { LiveRoad } from "../channel/live";
 import { pageModule } from "../channel/modules";
 import { h, listen } from "./dom";
 import { mine } from "./keyboard";
+import type { OutlineJob } from "./previewlayer";
 import type { Scene } from "./scene";
 
 /** Fingerprint of the module this viewer was built with. */
@@ -15,15 +16,6 @@ export interface LivePart {
   /** Take a key; true where it was for this part. */
   key(name: "enter" | "escape"): boolean;
   close(): void;
-}
-
-/** An operation on outlines, asked for from a menu. */
-export interface OutlineJob {
-  readonly title: string;
-  readonly request: Omit<Extract<LiveRequest, { type: "operate" }>, "type" | "rid">;
-  /** What is said when it was applied, and when there is nothing to apply. */
-  readonly done: string;
-  readonly nothing: string;
 }
 
 export interface OperationsPart extends LivePart {
