@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol, cast
 
-from nbannot.errors import FormatError, NbannotError
+from nbannot.errors import FormatError, NbannotError, RemoteError
 from nbannot.formats.places import came_from
 from nbannot.model.image import Image
 
@@ -38,6 +38,22 @@ BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
     RuntimeError, OSError, ValueError,
 )  # fmt: skip
+
+
+class RangedFile(Protocol):
+    """What a ZIP is read from, other than a file of this machine."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return so many bytes."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place, and return it."""
+        ...
+
+    def tell(self) -> int:
+        """Return where the next byte is read."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +83,17 @@ def archive_kind(path: str, start: bytes) -> str:
     return ""
 
 
-def members(path: str, kind: str) -> Iterator[Member]:
+def members(path: str, kind: str, file: RangedFile | None = None) -> Iterator[Member]:
     """Yield the files of an archive, those of hidden folders left out.
+
+    Parameters
+    ----------
+    path
+        The archive, or what it is called where `file` is given.
+    kind
+        As `archive_kind` calls it.
+    file
+        A ZIP to be read where it lies.
 
     Raises
     ------
@@ -76,14 +101,14 @@ def members(path: str, kind: str) -> Iterator[Member]:
         When the archive is damaged, encrypted or larger than the limits, or a member has a place
         outside of it or is a link; the member is named.
     """
-    budget = _Budget(path)
-    found = _zip_members(path) if kind == "zip" else _tar_members(path)
+    budget = _Budget(path, Path(path).stat().st_size if file is None else file.seek(0, os.SEEK_END))
+    found = _zip_members(path, file) if kind == "zip" else _tar_members(path)
     try:
         for member in found:
             budget.take(member)
             if not any(part.startswith((".", "__MACOSX")) for part in member.name.split("/")):
                 yield member
-    except FormatError:
+    except (FormatError, RemoteError):
         raise
     except BROKEN as cause:
         raise FormatError(
@@ -94,9 +119,9 @@ def members(path: str, kind: str) -> Iterator[Member]:
 class _Budget:
     """Counts what an archive says it holds, and stops at the limits."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, packed: int) -> None:
         self._path = path
-        self._packed = max(Path(path).stat().st_size, 1)
+        self._packed = max(packed, 1)
         self._bytes = self._count = 0
 
     def take(self, member: Member) -> None:
@@ -142,8 +167,8 @@ def _checked(path: str, name: str, *, link: bool, encrypted: bool = False) -> st
     return "/".join(part for part in plain.split("/") if part not in ("", "."))
 
 
-def _zip_members(path: str) -> Iterator[Member]:
-    with zipfile.ZipFile(path) as archive:
+def _zip_members(path: str, file: RangedFile | None) -> Iterator[Member]:
+    with zipfile.ZipFile(cast(IO[bytes], file) if file is not None else path) as archive:
         for info in archive.infolist():
             mode = info.external_attr >> 16
             link = bool(mode) and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from nbannot.errors import FormatError, GeometryError
 from nbannot.formats.fresh import check_same, fresh
 from nbannot.formats.identity import content_id
+from nbannot.formats.places import by_range
 from nbannot.formats.quiet import quiet
-from nbannot.formats.stored import LARGE, StoredPixels
+from nbannot.formats.stored import LARGE, PlanesByRange, StoredPixels
 from nbannot.model.geometry import Geometry
 from nbannot.model.image import Image, SliceSource
 
@@ -151,8 +152,9 @@ def _check_length(path: str, volume: Any) -> None:
     proxy = volume.dataobj
     needed = int(proxy.offset) + math.prod(volume.shape) * proxy.dtype.itemsize
     data = volume.file_map["image"].filename or path
+    apart = by_range(str(data))
     try:
-        size = Path(data).stat().st_size
+        size = apart.size if apart else Path(data).stat().st_size
     except OSError as cause:
         raise FormatError(f"{data}, which holds the voxels of {path}, is missing") from cause
     if not data.lower().endswith(".gz"):
@@ -221,15 +223,19 @@ def nifti_times(header: Any, frames: int) -> tuple[float, ...] | None:
 def _pixels(path: str, volume: Any, size: tuple[int, int, int, int]) -> StoredPixels:
     """Return the voxels of a file whose axes are (x, y, z, t).
 
-    Uncompressed files are mapped, so that a slice is read alone. Compressed ones are unpacked once at
-    the first slice: in memory, those above 1 GiB into a temporary file that is mapped.
+    Uncompressed files are mapped, so that a slice is read alone, or lie at a URL and are read there.
+    Compressed ones are unpacked once at the first slice: in memory, those above 1 GiB into a temporary
+    file that is mapped.
     """
     proxy = volume.dataobj
     color = proxy.dtype.names is not None
     if color and not {"R", "G", "B"} <= set(proxy.dtype.names):
         raise FormatError(f"{path} holds {proxy.dtype} numbers, which are not shown")
 
-    def fetch() -> Pixels:
+    def fetch() -> Any:
+        apart = by_range(path)
+        if apart is not None:
+            return PlanesByRange(apart.part, int(proxy.offset), proxy.dtype, size[::-1], color=color)
         stored = _stored(path, proxy, int(np.prod(size, dtype=object)) * proxy.dtype.itemsize)
         stored = stored.reshape(size, order="F").T
         return stored.view(np.uint8).reshape(*size[::-1], -1)[..., :3] if color else stored

@@ -155,3 +155,54 @@ class StoredPixels:
             return np.ascontiguousarray(wide.astype(self._dtype))
         scaled = stored.astype(np.float64) * slope + intercept
         return np.ascontiguousarray(scaled.astype(np.float32))
+
+
+class PlanesByRange:
+    """What `StoredPixels` takes for voxels that lie elsewhere, one plane after another, without packing.
+
+    Parameters
+    ----------
+    part
+        Gives bytes: ``part(start, size)``.
+    offset
+        Of the first voxel.
+    dtype
+        Of a voxel; with the fields of its colours where it has any.
+    shape
+        (t, k, j, i).
+    color
+        Whether R, G and B become a last axis.
+    """
+
+    def __init__(
+        self,
+        part: Callable[[int, int], bytes],
+        offset: int,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        *,
+        color: bool,
+    ) -> None:
+        self._part, self._offset, self._dtype = part, offset, dtype
+        self._shape, self._color = shape, color
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Pixels:
+        t, k = key if isinstance(key, tuple) else (key, None)
+        frames, slices, *plane = self._shape
+        each = int(np.prod(plane)) * self._dtype.itemsize
+        if k is not None:
+            return self._read(((t % frames) * slices + k % slices) * each, each, tuple(plane))
+        planes = [self[t, n] for n in range(slices)]
+        return np.stack(planes)
+
+    def _read(self, start: int, size: int, shape: tuple[int, ...]) -> Pixels:
+        found = np.frombuffer(self._part(self._offset + start, size), self._dtype).reshape(shape)
+        return found.view(np.uint8).reshape(*shape, -1)[..., :3] if self._color else found
+
+    def min(self) -> Any:
+        """Return the smallest value; everything is read, one slice in memory at a time."""
+        return min(self[t, k].min() for t in range(self._shape[0]) for k in range(self._shape[1]))
+
+    def max(self) -> Any:
+        """Return the largest value; everything is read, one slice in memory at a time."""
+        return max(self[t, k].max() for t in range(self._shape[0]) for k in range(self._shape[1]))

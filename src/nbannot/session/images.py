@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 from nbannot.errors import GoneError, RemoteError, SeveralSeriesWarning, StoreError
 from nbannot.formats import read
 from nbannot.formats.places import Fetched, fetched
-from nbannot.formats.remote import Held, Options, held, is_url
+from nbannot.formats.remote import Held, HeldByRange, Options, held, held_by_range, is_url, place_of
 from nbannot.model.image import Image, Images
 from nbannot.session.pixels import SUFFIX, read_pixels
 
@@ -122,7 +122,8 @@ class ImageReference:
     def _of_url(cls, image: Image, remote: Fetched, shape: tuple[int, int, int, int]) -> ImageReference:
         own = {source.path for source in image.sources}
         entries = [one for one in remote.entries if one.uri in own] or list(remote.entries)
-        sizes = [(remote.folder / e.name).stat().st_size for e in entries]  # not every place tells them
+        # Not every place tells them.
+        sizes = [e.size if e.size >= 0 else (remote.folder / e.name).stat().st_size for e in entries]
         marks = tuple(
             FileMark(e.name, size, 0, 0, remote.sha256[e.name], e.stamp)
             for e, size in zip(entries, sizes, strict=True)
@@ -195,6 +196,8 @@ class ImageReference:
             When the place of the files cannot be reached or refuses.
         """
         if self.is_remote:
+            if self._by_range(options) is not None:
+                return self
             return self._of_held(self.fetch(way_out=way_out, options=options))
         checked, marks, fresh = time.time_ns(), [], False
         for path, mark in zip(self.paths(base), self.files, strict=True):
@@ -241,6 +244,18 @@ class ImageReference:
                 )
         return found
 
+    def _by_range(self, options: Options | None) -> HeldByRange | None:
+        """Return the file where its slices can be read at its URL, and it is the same as it was."""
+        if len(self.files) != 1 or self.uri.startswith(("zip://", "tar://")):
+            return None
+        (mark,) = self.files
+        try:
+            return held_by_range(
+                place_of(self.uri, options), size=mark.size, stamp=mark.stamp, sha256=mark.sha256
+            )
+        except GoneError:
+            return None  # to be told when it is fetched
+
     def _of_held(self, found: Held) -> ImageReference:
         now = {entry.name: entry for entry in found.entries}
         marks = tuple(replace(m, stamp=now[m.name].stamp) for m in self.files)
@@ -258,8 +273,13 @@ class ImageReference:
         """
         if not self.files:
             raise StoreError(f"Image {self.name!r} was only in memory", hint=way_out)
-        files = self.fetch(way_out=way_out, options=options) if self.is_remote else None
-        paths = [files.folder / mark.name for mark in self.files] if files else self.paths(base)
+        files: Held | HeldByRange | None = None
+        if self.is_remote:
+            files = self._by_range(options) or self.fetch(way_out=way_out, options=options)
+        if isinstance(files, HeldByRange):
+            paths = [files.path]
+        else:
+            paths = [files.folder / mark.name for mark in self.files] if files else self.paths(base)
         found = _pick(open_paths(paths), self)
         if files is not None and found is not None:
             files.keep_for(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -86,12 +87,13 @@ class FolderBlobs:
         return data
 
 
-def write_whole(target: Path, data: bytes) -> None:
-    """Write a file so that it is there whole and synced, or not at all."""
+def write_whole(target: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file, at once or in blocks, so that it is there whole and synced, or not at all."""
     temporary = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            for block in (data,) if isinstance(data, bytes) else data:
+                file.write(block)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)

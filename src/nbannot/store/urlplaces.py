@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ from nbannot.store.places import FolderPlace, Place, cache_folder
 
 T = TypeVar("T")
 
+_BLOCK = 8 << 20
+_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"}
 _AWAY = "Nothing was changed. Check that it can be reached and that the login is right, then do it again."
 
 
@@ -68,11 +71,10 @@ class UrlPlace:
         """Write the copies under ``base`` to the storage, and look whether they arrived whole."""
         for reference in references:
             for mark, path in zip(reference.files, reference.paths(self.base), strict=True):
-                with failing(path):
-                    data = path.read_bytes()
-                if hashlib.sha256(data).hexdigest() != mark.sha256:
+                name = path.relative_to(self.base).as_posix()
+                self._store.send(name, path)
+                if self._store.size(name) != mark.size or _digest(path) != mark.sha256:
                     raise StoreError(f"The copy of image {reference.name!r} changed while it was made")
-                self._store.write(path.relative_to(self.base).as_posix(), data)
 
     def fetch(self, reference: ImageReference) -> None:
         """Bring the files of a copied image into the cache, checked by their hashes."""
@@ -84,15 +86,21 @@ class UrlPlace:
             target = self.base / name
             if target.exists() and target.stat().st_size == mark.size:
                 continue
-            data = self._store.read(name)
-            if hashlib.sha256(data).hexdigest() != mark.sha256:
-                raise StoreError(
-                    f"The stored file {self.url}/{name} is damaged: its content is not as it was",
-                    hint="Bring it back from a backup of the project.",
-                )
             with failing(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(target, data)
+                write_whole(target, self._checked(name, mark.sha256))
+
+    def _checked(self, name: str, sha256: str) -> Iterator[bytes]:
+        """Yield an object in blocks; at its end, fail where it is not what it was."""
+        digest = hashlib.sha256()
+        for block in self._store.blocks(name):
+            digest.update(block)
+            yield block
+        if digest.hexdigest() != sha256:
+            raise StoreError(
+                f"The stored file {self.url}/{name} is damaged: its content is not as it was",
+                hint="Bring it back from a backup of the project.",
+            )
 
 
 class UrlBlobs:
@@ -155,11 +163,42 @@ class _Store:
         try:
             data: bytes = self._do(lambda: self._fs.cat_file(f"{self._root}/{name}"))
         except FileNotFoundError as cause:
-            raise StoreError(
-                f"The stored file {self._url}/{name} is missing",
-                hint="Bring it back from a backup of the project.",
-            ) from cause
+            raise self._missing(name) from cause
         return data
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """Yield an object in blocks, for what may be larger than the memory."""
+        path, at = f"{self._root}/{name}", 0
+        size = self.size(name)
+        if size is None:
+            raise self._missing(name)
+        while at < size:
+            block: bytes = self._do(partial(self._fs.cat_file, path, start=at, end=at + _BLOCK))
+            if not block:
+                return  # it is shorter now, which its hash tells
+            at += len(block)
+            yield block
+
+    def _missing(self, name: str) -> StoreError:
+        hint = "Bring it back from a backup of the project."
+        return StoreError(f"The stored file {self._url}/{name} is missing", hint=hint)
+
+    def send(self, name: str, source: Path) -> None:
+        """Write a file of this machine in blocks."""
+        path = f"{self._root}/{name}"
+        if _protocols(self._fs) & {"file", "local"}:
+            with self._failing(), source.open("rb") as file:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                write_whole(Path(path), iter(lambda: file.read(_BLOCK), b""))
+            return
+        pieces = {"chunksize": _BLOCK, "max_concurrency": 1} if _protocols(self._fs) & {"s3", "s3a"} else {}
+        if _protocols(self._fs) & _WHOLE:
+            self._do(lambda: self._fs.put_file(str(source), path, **pieces))
+            return
+        temporary = f"{path}.{uuid4().hex}.tmp"
+        self._do(lambda: self._fs.makedirs(path.rpartition("/")[0], exist_ok=True))
+        self._do(lambda: self._fs.put_file(str(source), temporary))
+        self._do(lambda: self._fs.mv(temporary, path))
 
     def write(self, name: str, data: bytes) -> None:
         """Write a whole object; on a disk it gets its name only when it is whole."""
@@ -171,7 +210,7 @@ class _Store:
                 write_whole(target, data)
             return
         # An object of a bucket appears whole or not at all; others are moved there when they are whole.
-        if _protocols(self._fs) & {"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"}:
+        if _protocols(self._fs) & _WHOLE:
             self._do(lambda: self._fs.pipe_file(path, data))
             return
         temporary = f"{path}.{uuid4().hex}.tmp"
@@ -206,3 +245,8 @@ class _Store:
 def _protocols(fs: Any) -> set[str]:
     found = fs.protocol
     return {found} if isinstance(found, str) else set(found)
+
+
+def _digest(path: Path) -> str:
+    with failing(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

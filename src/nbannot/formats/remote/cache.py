@@ -84,6 +84,10 @@ class Cache:
                 raise
         return Held(place.url, folder, kept, lock)
 
+    def has(self, entry: Entry) -> bool:
+        """Whether a file is here as a whole."""
+        return self._path(entry).exists()
+
     def _kept(self, place: Place, wanted: Sequence[Entry]) -> list[_Kept]:
         found = {entry.uri: one for entry in wanted if (one := self._found(entry)) is not None}
         missing = [entry for entry in wanted if entry.uri not in found]

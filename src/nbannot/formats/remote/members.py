@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbannot.errors import FormatError, GoneError, RemoteError
 from nbannot.formats.archives import BROKEN, Member, archive_kind, members
+from nbannot.formats.remote.ranged import Ranged
 from nbannot.formats.remote.urls import Entry
 
 _BLOCK = 1 << 20
@@ -28,17 +29,32 @@ class Members:
         Changes when the archive does; by its size and time where empty.
     keeper
         Kept as long as this, where the archive was fetched.
+    file
+        A ZIP that is read where it lies, instead of `path`: its directory, and the members that are wanted.
     """
 
-    def __init__(self, inner: str, outer: str, path: str, *, stamp: str = "", keeper: object = None) -> None:
+    def __init__(
+        self,
+        inner: str,
+        outer: str,
+        path: str,
+        *,
+        stamp: str = "",
+        keeper: object = None,
+        file: Ranged | None = None,
+    ) -> None:
         self.url = f"zip://{inner}::{outer}"
         self._inner, self._outer, self._path, self._keeper = inner, outer, path, keeper
-        self._stamp = stamp
+        self._stamp, self._file = stamp, file
 
     def entries(self) -> Iterator[Entry]:
         """List the members; the archive is checked as `archives.members` does."""
-        status = Path(self._path).stat()
-        stamp = self._stamp or f"{status.st_size}-{status.st_mtime_ns}"
+        stamp = self._stamp
+        if self._file is not None:
+            self._file.check()
+        elif not stamp:
+            status = Path(self._path).stat()
+            stamp = f"{status.st_size}-{status.st_mtime_ns}"
         found = False
         for member in self._members():
             name = self._name(member.name)
@@ -68,6 +84,13 @@ class Members:
         return name.removeprefix(f"{self._inner}/") if name.startswith(f"{self._inner}/") else ""
 
     def _members(self) -> Iterator[Member]:
+        if self._file is not None:
+            try:
+                yield from members(self._outer, "zip", self._file)
+            except FormatError:
+                self._file.check()
+                raise
+            return
         with Path(self._path).open("rb") as file:
             kind = archive_kind(self._path, file.read(512))
         if not kind:
@@ -83,7 +106,11 @@ class Members:
             with closing(member.open()) as file:
                 while block := file.read(_BLOCK):
                     yield block
+        except RemoteError:
+            raise
         except BROKEN as cause:
+            if self._file is not None:
+                self._file.check()
             raise RemoteError(
                 f"The member {member.name} of {self._outer} cannot be unpacked",
                 hint="Copy the archive again.",

@@ -19,7 +19,7 @@ from nbannot.errors import FormatError, NbannotError, RemoteError
 from nbannot.formats.archives import BROKEN, members
 from nbannot.formats.labels import FORMATS
 from nbannot.formats.quiet import quiet
-from nbannot.formats.remote import Entry, Options, held, is_url, place_of
+from nbannot.formats.remote import Cache, Entry, Options, held, is_url, place_of, ranged_zip
 from nbannot.formats.remote.stores import ObjectStore
 from nbannot.formats.remote.urls import local_path, split_member
 from nbannot.formats.remote.web import SCHEMES, Server, value
@@ -264,19 +264,20 @@ def _of_archive(batch: Batch, options: Mapping[str, Any], key: bytes) -> list[Re
     # As `remote.Members` has it, so that what is read later is known to be the same.
     stamp = archive.stamp or str(archive.size) if is_url(archive.uri) else f"{archive.size}-{archive.stamp}"
     try:
-        if is_url(archive.uri):
-            fetched = held(archive.uri, options, unpack=False)
-            path = fetched.files[0]
-        else:
-            path = outer
         kind = "zip" if archive.name.lower().endswith(".zip") else "tar"
-        for member in members(path, kind):
+        path, file = outer, None
+        if is_url(archive.uri):
+            # Of a ZIP the directory and the headers are read; a tar has no directory.
+            file = ranged_zip(ObjectStore(archive.uri, options), Cache()) if kind == "zip" else None
+            fetched = None if file is not None else held(archive.uri, options, unpack=False)
+            path = fetched.files[0] if fetched is not None else outer
+        for member in members(path, kind, file):
             if batch.inner and not f"{member.name}/".startswith(f"{batch.inner}/"):
                 continue
             uri = f"zip://{member.name}::{archive.uri if is_url(archive.uri) else outer}"
             entry = Entry(uri, before + member.name, member.size, f"{stamp}-{member.mark}")
-            with closing(member.open()) as file:
-                record = _guarded(entry, partial(_of_bytes, file=file, key=key))
+            with closing(member.open()) as opened:
+                record = _guarded(entry, partial(_of_bytes, file=opened, key=key))
             record.identity = (
                 record.identity or f"member:{member.size}-{member.mark}-{member.name.rsplit('/', 1)[-1]}"
             )

@@ -21,7 +21,7 @@ from nbannot.formats.labels.findings import Findings
 from nbannot.formats.labels.flat.pictures import safe
 from nbannot.formats.labels.volview.reading import MANIFEST, read_volview
 from nbannot.formats.nifti import write_nifti
-from nbannot.formats.places import source_paths
+from nbannot.formats.places import whole_paths
 from nbannot.model.annotations import Box
 from nbannot.model.document import Document
 from nbannot.model.geometry import Geometry
@@ -232,7 +232,7 @@ def _dataset(archive: zipfile.ZipFile, manifest: Json, image: Image, number: int
     """Put the files of an image into the archive and the manifest; return the id of its dataset."""
     sources: list[Json] = manifest["dataSources"]
     # Of an image from an archive its files are put in, or the archive is named.
-    files = source_paths(image) if embed else [source.path for source in image.sources]
+    files = whole_paths(image) if embed else [source.path for source in image.sources]
     paths = [path for path in dict.fromkeys(files) if path]
     if not paths and image.uri and Path(image.uri).is_file():
         paths = [image.uri]
