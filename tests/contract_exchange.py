@@ -25,6 +25,9 @@ def found() -> np.ndarray:
 class ExchangeContract(Crowd):
     """Sessions and projects that come and go as a whole."""
 
+    copies = False
+    """Whether images must be copied into the project."""
+
     def test_built_sessions_are_kept_for_their_readers(self, owner: Project, place: Path) -> None:
         build = {
             name: SessionBuilder(phantom(), labels=["lesion"], origin="model:net 2").mask("liver", found())
@@ -56,7 +59,7 @@ class ExchangeContract(Crowd):
     def test_a_project_goes_out_and_in(
         self, owner: Project, place: Path, tmp_path: Path, images: bool
     ) -> None:
-        owner.add_case("p1", images=picture(tmp_path / "a" / "scan.png"), labels=["spot"])
+        owner.add_case("p1", images=picture(tmp_path / "a" / "scan.png"), labels=["spot"], copy=self.copies)
         session = self.being("ann", place).start("p1")
         session.document.masks["spot"].paint((0, 0, 0))
         session.save()
@@ -67,7 +70,7 @@ class ExchangeContract(Crowd):
         other = self.being("zoe", tmp_path / "elsewhere")
         if not images:
             # The other site has the image itself.
-            other.add_case("p1", images=picture(tmp_path / "b" / "renamed.png"))
+            other.add_case("p1", images=picture(tmp_path / "b" / "renamed.png"), copy=self.copies)
         report = other.merge(file)
         row = report[report["case"] == "p1"].iloc[0]
         assert (row["reader"], row["result"]) == ("ann", "new")

@@ -54,6 +54,7 @@ def _add_serve(commands: Any) -> None:
     many = {"action": "append", "default": [], "metavar": "NAME=URL"}
     command.add_argument("--project", **many, help="a folder, postgresql://…, or env:VARIABLE; repeatable")
     command.add_argument("--files", **many, help="where a project in PostgreSQL keeps its files")
+    command.add_argument("--index-from", **many, help="a path or URL that owners may index; repeatable")
     command.add_argument("--owner", default="", help="owner of projects that have no members yet")
     command.add_argument("--database", default="", help="URL of the database of logins, or env:VARIABLE")
     command.add_argument("--host", default="", help="address to listen on; 127.0.0.1, or what the Hub says")
@@ -74,7 +75,8 @@ def _serve(options: argparse.Namespace) -> int:
         service.pairs(options.project, "project"), service.pairs(options.files, "files"), owner=options.owner,
         host=options.host or host, port=port if options.port is None else options.port,
         workers=options.workers, public_url=options.public_url, trust_proxy=options.trust_proxy,
-        grace=options.grace, log_level=options.log_level, **given,
+        grace=options.grace, log_level=options.log_level,
+        index_from=service.groups(options.index_from, "index-from"), **given,
     )  # fmt: skip
     status: int = service.run(settings)
     return status

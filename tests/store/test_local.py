@@ -17,6 +17,7 @@ from sqlalchemy import event
 
 import nbannot
 from contract_access import AccessContract
+from contract_cases import CasesContract
 from contract_exchange import ExchangeContract
 from contract_tasks import TasksContract
 from moves import SHAPE, perform, phantom, state
@@ -57,6 +58,10 @@ class TestTasks(InFolder, TasksContract):
 
 
 class TestExchange(InFolder, ExchangeContract):
+    pass
+
+
+class TestCases(InFolder, CasesContract):
     pass
 
 

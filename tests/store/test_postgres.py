@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from contract_access import AccessContract
+from contract_cases import CasesContract
 from contract_exchange import ExchangeContract
 from contract_tasks import TasksContract
 from nbannot.store import Project, open_project
@@ -45,4 +46,8 @@ class TestTasks(InPostgresWithBucket, TasksContract):
 
 
 class TestExchange(InPostgresWithBucket, ExchangeContract):
+    pass
+
+
+class TestCases(InPostgresWithBucket, CasesContract):
     pass

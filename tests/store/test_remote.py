@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,14 @@ import httpx
 import pytest
 
 from contract_access import AccessContract
+from contract_cases import CasesContract, volume
+from contract_exchange import ExchangeContract
 from contract_tasks import TasksContract
-from hub_serving import Served, serving
+from hub_serving import LIMITS, Served, serving
 from moves import phantom
-from nbannot.errors import AccessError, LoginError, ServiceError, StoreError, UnknownItemError
+from nbannot.errors import AccessError, ConflictError, LoginError, ServiceError, StoreError, UnknownItemError
 from nbannot.store import Project, StoredProject, open_project
+from nbannot.store.wire import pack
 from project_contract import ProjectContract, picture
 
 
@@ -30,7 +36,7 @@ class Houses:
             assert isinstance(stored, StoredProject)
             for person in owners:
                 stored.people.grant(person, "owner")
-            context = serving({"study": stored})
+            context = serving({"study": stored}, index_from={"study": [str(place.parent / "places")]})
             self.known[place] = (context.__enter__(), context)
         return self.known[place][0]
 
@@ -73,8 +79,11 @@ class TestProject(AtService, ProjectContract):
         assert self.open(place).case_names == []
 
     def test_a_moved_image_is_named_and_linked_again(self, place: Path, tmp_path: Path) -> None:
-        with pytest.raises(StoreError, match="where the project is kept"):
-            self.open(place).relink("a", "a", tmp_path)
+        """That of a place which the service may read: `CasesContract`."""
+        project = self.open(place)
+        project.add_case("a", images=picture(tmp_path / "a.png"), copy=True)
+        with pytest.raises(AccessError, match="may not read this place"):
+            project.relink("a", "a", tmp_path / "a.png")
 
     def test_a_changed_image_is_never_annotated(self, place: Path, tmp_path: Path) -> None:
         path = picture(tmp_path / "a.png")
@@ -144,6 +153,83 @@ class TestTasks(AtService, TasksContract):
         super().test_adjudication_opens_the_readings(owner, place)
 
 
+class TestExchange(AtService, ExchangeContract):
+    owners = ("own", "zoe")
+    copies = True
+
+    def test_built_sessions_are_kept_for_their_readers(self, owner: Project, place: Path) -> None:
+        owner.people.grant("ext", "annotator")  # whose program this contract speaks of
+        super().test_built_sessions_are_kept_for_their_readers(owner, place)
+
+
+class TestCases(AtService, CasesContract):
+    def again_when_free(self, owner: Project, data: Path) -> Any:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                return owner.index(data)
+            except ConflictError:
+                assert time.monotonic() < end
+                time.sleep(0.2)
+
+    def test_only_named_places_are_indexed(self, owner: Project, place: Path, tmp_path: Path) -> None:
+        volume(tmp_path / "secret" / "a.nii.gz")
+        (tmp_path / "places").mkdir()
+        (tmp_path / "places" / "link").symlink_to(tmp_path / "secret")
+        here = str(tmp_path / "places")
+        for url in (
+            tmp_path / "secret", f"{here}/../secret", f"{here}/link", f"{here}2", "s3://bucket/x",
+            f"zip://a::{tmp_path}/secret/a.zip", "http://127.0.0.1/a.zip",
+            f"local://{here}", "dicomweb+https://pacs.example.org/",
+        ):  # fmt: skip
+            with pytest.raises(AccessError, match="may not read this place"):
+                owner.index(url)
+        assert len(owner.audit.table(outcome="refused", action="case.add")) == 9
+        with pytest.raises(StoreError, match="absolute"):
+            owner.index("places")
+        with pytest.raises(StoreError, match="function cannot be sent"):
+            owner.index(here, rules=lambda one: None)
+        with pytest.raises(StoreError, match="storage_options= away"):
+            owner.index(here, storage_options={"key": "x"})
+        assert owner.case_names == ["c1", "c2", "x1"]
+
+    def test_jobs_are_told_to_their_person_only(self, owner: Project, place: Path, tmp_path: Path) -> None:
+        (tmp_path / "places").mkdir()
+        url, key = f"{self.houses.at(place, self.owners).url}/api/v1/projects/study/jobs", "0" * 31 + "a"
+        asked = pack({"job": key, "kind": "index", "options": {"url": str(tmp_path / "places")}})
+        mine, other = {"Authorization": "token own"}, {"Authorization": "token ann"}
+        for _ in range(2):  # a request that comes twice does nothing twice
+            assert httpx.post(url, content=asked, headers=mine).json()["key"] == key
+        assert httpx.get(f"{url}/{key}", headers=other).status_code == 404
+        assert httpx.post(f"{url}/{key}/stop", headers=other).status_code == 404
+        assert httpx.post(url, content=asked, headers=other).status_code in (403, 404)
+        rows = owner.audit.table(action="case.add")["detail"]
+        assert [one.get("do") for one in rows].count("index") <= 1
+        for wrong in (
+            {"job": "../x", "kind": "associate"}, {"job": "0" * 32, "kind": "drop"},
+            {"job": "0" * 32, "kind": "index", "options": {"url": str(tmp_path / "places"), "rules": "/etc/x.csv"}},
+            {"job": "0" * 32, "kind": "index",
+             "options": {"url": str(tmp_path / "places"), "rules": {"table": "/etc/x.csv"}}},
+            {"job": "0" * 32, "kind": "associate", "options": {"table": "/etc/x.csv"}},
+            {"job": "0" * 32, "kind": "relink", "options": {}},
+        ):  # fmt: skip
+            answer = httpx.post(url, content=pack(wrong), headers=mine)
+            assert answer.status_code in (409, 422), answer.text
+
+
+def test_a_merge_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    stored = open_project(tmp_path / "study", author="own")
+    stored.people.grant("own", "owner")
+    file = stored.export_to(tmp_path / "out.zip")
+    limits = replace(LIMITS, unpacked_bytes=10)
+    with serving({"study": stored}, limits=limits) as served:
+        project = open_project(served.url, storage_options={"token": "own"})
+        with pytest.raises(StoreError, match="unpacks to more"):
+            project.merge(file)
+        assert not list(tmp_path.glob("nbannot-upload-*"))
+
+
 def test_the_address_says_what_is_wrong_with_it(houses: Houses, tmp_path: Path, monkeypatch: Any) -> None:
     served = houses.at(tmp_path / "study", ("own",))
     monkeypatch.delenv("JUPYTERHUB_API_TOKEN", raising=False)
@@ -207,13 +293,6 @@ def test_a_project_goes_out_through_the_service_and_in_elsewhere(houses: Houses,
     with pytest.raises(StoreError):
         project.export_to(tmp_path / "broken.zip", images=True)
     assert [one.name for one in tmp_path.iterdir() if "mine" in one.name or "broken" in one.name] == []
-    calls: list[Any] = [
-        lambda: project.index(tmp_path), project.associate, lambda: project.merge(tmp_path / "out-True.zip"),
-        lambda: project.build({}),
-    ]  # fmt: skip
-    for call in calls:
-        with pytest.raises(StoreError, match="where the project is kept, not through the service"):
-            call()
 
 
 def test_a_service_that_is_away_is_told_and_nothing_takes_effect(

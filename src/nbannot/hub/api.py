@@ -24,6 +24,7 @@ from nbannot.errors import NbannotError, StoreError
 from nbannot.hub import replies
 from nbannot.hub.guard import NOTE
 from nbannot.hub.login import Visitor
+from nbannot.hub.neutral import named_case
 from nbannot.hub.observe import tell
 from nbannot.hub.service import Service
 from nbannot.hub.telling import for_reader
@@ -203,6 +204,8 @@ def _needed(service: Service, name: str, person: str, action: str) -> None:
 def _run(endpoint: Endpoint, call: Call) -> Response:
     if "project" in call.params:
         call.name, call.project = call.service.project(call.params["project"], call.person)
+        if call.data.get("case") is not None:
+            call.data = {**call.data, "case": named_case(call.project, call.data["case"])}
     found = endpoint.run(call)
     later = BackgroundTasks([BackgroundTask(_later, work) for work in call.afterwards])
     if endpoint.gives == "frame":

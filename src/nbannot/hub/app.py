@@ -35,6 +35,7 @@ def make_app(
     pages: Sequence[BaseRoute] = (),
     place: Place | None = None,
     limits: Limits | None = None,
+    index_from: Mapping[str, Sequence[str]] | None = None,
 ) -> ASGIApp:
     """Return the service.
 
@@ -52,9 +53,11 @@ def make_app(
         Where the service is for browsers; at ``/`` when missing.
     limits
         Bounds for requests.
+    index_from
+        Paths and URLs that programs may have indexed, by project; none when missing.
     """
     place = place or Place()
-    service = Service(projects, login=login, place=place, limits=limits or Limits())
+    service = Service(projects, login=login, place=place, limits=limits or Limits(), index_from=index_from)
     if hasattr(login, "ended"):
         login.ended = service.ended
     routes: list[BaseRoute] = [
@@ -70,6 +73,7 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
+        await to_thread.run_sync(service.jobs.close)
         await login.close()
 
     prefix = place.prefix.rstrip("/")
@@ -120,6 +124,7 @@ def _health(service: Service) -> Any:
 def _metrics(service: Service) -> Any:
     async def metrics(request: Request) -> Response:
         request.scope[NOTE]["route"] = "/metrics"
+        service.metrics.snapshots.set(sum(one.snapshots_waiting for one in service.projects.values()))
         return PlainTextResponse(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
     return metrics

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbannot.errors import AccessError
+from nbannot.store.served import refuse
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -27,6 +30,25 @@ def neutral(project: Any, table: pd.DataFrame) -> pd.DataFrame:
     for column in _PEOPLE & set(table.columns):
         table[column] = [name if name in ("", project.author) else TEAM for name in table[column]]
     return table.drop(columns=[name for name in ("batch", "assigned_by", "subject") if name in table])
+
+
+def named_case(project: Any, case: str) -> str:
+    """Return the name of the case that the actor means.
+
+    Who may not know names says "Case 3"; a name that they have guessed is refused, whether it is right or not.
+
+    Raises
+    ------
+    AccessError
+        When they name it otherwise.
+    """
+    if knows_names(project):
+        return case
+    for name, number in numbers_of(project).items():
+        if case == f"Case {number}":
+            return str(name)
+    refuse(project, "case.read", "a case is named that is not in the person's list")
+    raise AccessError("You may not do this", hint="Ask the study team.")
 
 
 def neutral_task(project: Any, task: dict[str, Any]) -> dict[str, Any]:

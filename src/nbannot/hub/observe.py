@@ -90,6 +90,10 @@ class Metrics:
         self.sockets = prometheus.Gauge(
             "nbannot_sockets", "Open sockets", registry=self.registry, multiprocess_mode="livesum"
         )
+        self.snapshots = prometheus.Gauge(
+            "nbannot_snapshots_waiting", "Sessions whose snapshot could not be written yet",
+            registry=self.registry, multiprocess_mode="livesum",
+        )  # fmt: skip
         self.edits = prometheus.Counter("nbannot_edits_total", "Edits kept", registry=self.registry)
 
     def text(self) -> bytes:

@@ -18,8 +18,10 @@ from nbannot.session.state import capture
 from nbannot.store.served import (
     SessionParts,
     Wanted,
+    adopt_session,
     case_key,
     case_name,
+    cases_to_build,
     check,
     lease_of,
     open_session,
@@ -55,6 +57,12 @@ def _open_case(call: Call) -> Any:
         "images": [{**describe(image), **headers(image)} for image in images],
         "references": [reference.to_json() for reference in call.project.references(case)],
     }
+
+
+def _references(call: Call) -> Any:
+    case = call.data["case"]
+    _member(call, case)
+    return {"references": [reference.to_json() for reference in call.project.references(case)]}
 
 
 def _slices(call: Call) -> tuple[Any, Sequence[bytes]]:
@@ -135,7 +143,20 @@ def _adopt(call: Call) -> None:
     if not all(isinstance(entry, str) and entry in wanted for entry in order):
         raise StoreError(f"An image of the session is not an image of case {case!r}")
     session = load(call.file, images=[wanted[entry] for entry in order], author=call.person)
-    call.project.save(session, case=case)
+    reader = call.data["reader"]
+    if reader is None:
+        call.project.save(session, case=case)
+    else:
+        adopt_session(call.project, session, {one: one for one in order}, case=case, reader=reader)
+
+
+def _to_build(call: Call) -> Any:
+    readers = call.data["readers"]
+    if not all(
+        isinstance(some, list) and all(isinstance(one, str) for one in some) for some in readers.values()
+    ):
+        raise NbannotError("'readers' must be lists of names by case")
+    return {"known": cases_to_build(call.project, readers)}
 
 
 def _sessions(call: Call) -> Any:
@@ -200,6 +221,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         body={**_CASE, "labels": Field("list", ()), "images": Field("list")}, takes="file", needs="case.add",
     ),
     Endpoint("POST", f"{P}/cases/open", _open_case, "The images of a case, without pixels", body=_CASE),
+    Endpoint("POST", f"{P}/cases/references", _references, "Where the images of a case are", body=_CASE),
     Endpoint(
         "GET", f"{P}/cases/{{case:int}}/images/{{image:int}}/{{frame:int}}/{{first:int}}/{{count:int}}", _slices,
         "Slices of an image, each compressed with zstd", gives="frame",
@@ -209,7 +231,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", f"{P}/sessions/history", _history, "The edits of a session as a table", body=_WHICH),
     Endpoint(
         "POST", f"{P}/sessions/adopt", _adopt, "Take a session in that was made elsewhere (.nbs)",
-        body={**_CASE, "images": Field("texts")}, takes="file", needs="project.read",
+        body={**_CASE, "images": Field("texts"), "reader": Field(default=None, most=300)}, takes="file",
+        needs="project.read",
+    ),
+    Endpoint(
+        "POST", f"{P}/sessions/to-build", _to_build, "Whether sessions can be built for readers, by case",
+        body={"readers": Field("object")},
     ),
     Endpoint("POST", f"{P}/sessions/take-over", _take_over, "Be the only one who writes", body=_WHICH),
     Endpoint("POST", f"{P}/cases/document", _document, "What a reader marked", body=_WHICH, gives="frame"),

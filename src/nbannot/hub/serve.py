@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
 from nbannot.errors import ConfigError, need
+from nbannot.formats.remote.urls import is_url, local_path
 from nbannot.hub.app import make_app
 from nbannot.hub.hubapi import GRACE_S, HubClient
 from nbannot.hub.hublogin import HubLogin, OAuth
@@ -61,6 +63,8 @@ class Settings:
         Seconds that known people can go on while the Hub does not answer.
     log_level
         "INFO", "WARNING", …
+    index_from
+        Name → paths and URLs that owners of the project may have indexed.
     """
 
     projects: Mapping[str, str]
@@ -74,6 +78,7 @@ class Settings:
     trust_proxy: str = "127.0.0.1"
     grace: float = GRACE_S
     log_level: str = "INFO"
+    index_from: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def pairs(entries: Sequence[str], what: str) -> dict[str, str]:
@@ -84,7 +89,22 @@ def pairs(entries: Sequence[str], what: str) -> dict[str, str]:
     ConfigError
         When one is of another form, or a name is given twice or cannot be part of an address.
     """
-    found: dict[str, str] = {}
+    found = groups(entries, what)
+    twice = next((name for name, values in found.items() if len(values) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"--{what} {twice} is given twice")
+    return {name: values[0] for name, values in found.items()}
+
+
+def groups(entries: Sequence[str], what: str) -> dict[str, list[str]]:
+    """Return ``NAME=VALUE`` texts as a dict of lists; a name may come several times.
+
+    Raises
+    ------
+    ConfigError
+        When one is of another form.
+    """
+    found: dict[str, list[str]] = {}
     for entry in entries:
         name, sign, value = entry.partition("=")
         if (
@@ -96,9 +116,7 @@ def pairs(entries: Sequence[str], what: str) -> dict[str, str]:
             raise ConfigError(
                 f"--{what} needs NAME=VALUE", hint="The name is made of letters, digits, - and _."
             )
-        if name in found:
-            raise ConfigError(f"--{what} {name} is given twice")
-        found[name] = value
+        found.setdefault(name, []).append(value)
     return found
 
 
@@ -125,9 +143,14 @@ def check(settings: Settings, environment: Mapping[str, str]) -> None:
         raise ConfigError("JUPYTERHUB_SERVICE_PREFIX needs a slash at both ends")
     if not settings.projects:
         raise ConfigError("There is no project to serve", hint="Give --project NAME=URL.")
-    strange = sorted(set(settings.files) - set(settings.projects))
-    if strange:
-        raise ConfigError(f"--files names projects that are not served: {', '.join(strange)}")
+    for option, named in (("files", settings.files), ("index-from", settings.index_from)):
+        strange = sorted(set(named) - set(settings.projects))
+        if strange:
+            raise ConfigError(f"--{option} names projects that are not served: {', '.join(strange)}")
+    for place in (one for some in settings.index_from.values() for one in some):
+        text = local_path(place)
+        if not is_url(text) and not Path(text).is_absolute():
+            raise ConfigError("--index-from needs an absolute path or a URL", hint="E.g. s3://bucket/trial/.")
     _check_network(settings)
     if settings.workers < 1 or not 0 <= settings.port < 65536:
         raise ConfigError("--workers needs a number from 1, --port one from 0 to 65535")
@@ -246,7 +269,10 @@ def app() -> ASGIApp:
     prepare()
     tell("ready", where=place.prefix)
     login = hub_login(settings, os.environ, place)
-    return make_app(projects, login=login, place=place, rooms=Rooms(projects), pages=page_routes())
+    return make_app(
+        projects, login=login, place=place, rooms=Rooms(projects), pages=page_routes(),
+        index_from=settings.index_from,
+    )  # fmt: skip
 
 
 def run(settings: Settings) -> int:

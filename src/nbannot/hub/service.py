@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from nbannot.errors import AccessError, LoginError, NbannotError, UnknownItemError
 from nbannot.hub.guard import NOTE
+from nbannot.hub.jobs import Jobs
 from nbannot.hub.limits import Limits, Rate, SlowDownError, address
 from nbannot.hub.login import Login, Visitor
 from nbannot.hub.observe import Metrics, tell
@@ -36,10 +37,22 @@ class Service:
         Where the service is for browsers.
     limits
         Bounds for requests.
+    index_from
+        Places that may be indexed, by project.
     """
 
-    def __init__(self, projects: Mapping[str, Any], *, login: Login, place: Place, limits: Limits) -> None:
+    def __init__(
+        self,
+        projects: Mapping[str, Any],
+        *,
+        login: Login,
+        place: Place,
+        limits: Limits,
+        index_from: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.projects = dict(projects)
+        self._index_from = dict(index_from or {})
+        self.jobs = Jobs()
         self.login, self.place, self.limits = login, place, limits
         self.metrics = Metrics()
         self.pictures = Pictures()
@@ -113,6 +126,10 @@ class Service:
         if not self.roles(name, person):
             raise UnknownItemError("There is nothing here for you")
         return name, self.projects[name].acting_as(person)
+
+    def places(self, name: str) -> Sequence[str]:
+        """Return the places that a project may be indexed from."""
+        return self._index_from.get(name, ())
 
     def roles(self, name: str, person: str) -> list[str]:
         """Return the roles of a person in a project; none where there is no such project."""

@@ -48,10 +48,13 @@ class ReaderRules:
         What they see of the images; None where the configuration cannot be read: then nothing.
     tools
         Names of the tools that they may use; empty for all.
+    labels_open
+        Whether they may make, change and delete labels.
     """
 
     policy: Policy | None = field(default_factory=Policy)
     tools: tuple[str, ...] = ()
+    labels_open: bool = False
 
 
 class Reader:
@@ -250,8 +253,11 @@ def read_reader(reader: Reader, node: Node | Leaf, key: str) -> ReaderRules:
             raise ConfigError(
                 "reader.tools is no list", hint="Write names of tools, such as [window, ruler]."
             )
-        policy = Policy.of({name: value for name, value in values.items() if name != "tools"})
-        return ReaderRules(policy, tuple(tools))
+        labels = values.get("labels", "given")
+        if labels not in ("given", "open"):
+            raise ConfigError(f"reader.labels is {shown(labels)}", hint="Choose given or open.")
+        rest = {name: value for name, value in values.items() if name not in ("tools", "labels")}
+        return ReaderRules(Policy.of(rest), tuple(tools), labels == "open")
     except ConfigError as error:
         reader.report(node, key, error.message, f"{error.hint} Until then readers see no images.")
         return ReaderRules(None)

@@ -65,6 +65,7 @@ class Actor:
         of: str | None = None,
         session: str = "",
         detail: Detail | Callable[[T], Detail] | None = None,
+        late: bool = False,
     ) -> T:
         """Check, do ``work`` and write it to the audit log, in one transaction.
 
@@ -78,6 +79,9 @@ class Actor:
             Id of the session it is about.
         detail
             What else the audit log says, or what makes it of the result of ``work``.
+        late
+            Whether others may work meanwhile and only the row of the log waits for theirs: for work whose own
+            rows tell whether it may be done, such as an edit.
 
         Raises
         ------
@@ -88,9 +92,11 @@ class Actor:
         """
 
         def done(connection: Connection) -> T | Decision:
-            # From here on the changes of a project come one after another.
-            held(connection)
-            decision = decide(connection, Asked(self.person, action, case, of))
+            if not late:
+                # From here on the changes of a project come one after another.
+                held(connection)
+            # Roles and tasks that allow it cannot be taken away before it is done.
+            decision = decide(connection, Asked(self.person, action, case, of), firm=True)
             if not decision:
                 self._write(connection, action, case, session, "refused", decision.reason)
                 return decision
@@ -110,6 +116,27 @@ class Actor:
             raise refused(action, case, result)
         return result
 
+    def quietly(
+        self, action: str, work: Callable[[Connection], T], *, case: str | None = None, of: str | None = None
+    ) -> T:
+        """Check and do ``work`` in one transaction, without a row in the log: for what says nothing, such as a view.
+
+        Raises
+        ------
+        AccessError
+            When the person may not. The refusal is written to the audit log.
+        """
+
+        def done(connection: Connection) -> T | Decision:
+            decision = decide(connection, Asked(self.person, action, case, of), firm=True)
+            return work(connection) if decision else decision
+
+        result = self.database.change(done)
+        if isinstance(result, Decision):
+            self.refuse(action, case, result.reason)
+            raise refused(action, case, result)
+        return result
+
     def note(
         self, action: str, *, case: str | None = None, session: str = "", detail: Detail | None = None
     ) -> None:
@@ -123,7 +150,7 @@ class Actor:
         if self.database.read_only:
             self.check(action, case)
         else:
-            self.act(action, lambda _: None, case=case, session=session, detail=detail)
+            self.act(action, lambda _: None, case=case, session=session, detail=detail, late=True)
 
     def refuse(self, action: str, case: str | None, reason: str, *, session: str = "") -> None:
         """Write a refusal down; where that fails, the refusal stands all the same."""

@@ -81,7 +81,7 @@ def adopt(actor: Actor, session: Session, ids: Mapping[str, str], *, case: Row[A
         connection.execute(table.sessions.update().where(table.sessions.c.id == key).values(view))
         return str(key)
 
-    with actor.database.lock:
+    with actor.database.turn:
         actor.act(
             "session.write", work, case=case.name, of=reader,
             detail=lambda key: {"do": "adopt", "session": key, "edits": len(rows)},

@@ -15,6 +15,7 @@ from nbannot.store.database import Database
 from nbannot.store.keeper import Kept
 from nbannot.store.places import Place
 from nbannot.store.shown import Views
+from nbannot.store.snapshots import Snapshots
 
 SNAPSHOT_EVERY = 200
 # Steps that can be undone right after opening.
@@ -35,6 +36,8 @@ class Core:
         Number of edits from one snapshot to the next.
     close
         Gives the database back.
+    snapshots
+        What keeps snapshots.
     options
         What opens URLs of images (storage_options); never kept.
     live
@@ -48,6 +51,7 @@ class Core:
     show: Views | None
     every: int
     close: Callable[[], object]
+    snapshots: Snapshots
     options: Mapping[str, Any] = field(default_factory=dict)
     live: weakref.WeakValueDictionary[tuple[str, str], Kept] = field(
         default_factory=weakref.WeakValueDictionary

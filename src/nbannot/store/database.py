@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
@@ -49,6 +49,11 @@ class Database:
     def title(self) -> str:
         """The project in words: its folder, or server and name."""
         return str(self.name.parent if isinstance(self.name, Path) else self.name)
+
+    @property
+    def turn(self) -> AbstractContextManager[object]:
+        """What writers of this process wait in for each other: a SQLite file has one at a time, and polls."""
+        return self.lock if self.engine.dialect.name == "sqlite" else nullcontext()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

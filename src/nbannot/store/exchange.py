@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 import zipfile
+import zlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from nbannot.errors import ConflictError, FormatError, NewerVersionError, StoreError
+from nbannot.formats.progress import Progress, following
 from nbannot.session import ImageReference
 from nbannot.session.images import uri_of
 from nbannot.store.actor import Actor, plain_name
@@ -197,13 +199,23 @@ def _pages(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
         after = rows[-1].id
 
 
-def merge(core: Core, actor: Actor, cases: Cases, path: str | Path) -> pd.DataFrame:
-    """Take in what another copy of a project holds; see `StoredProject.merge`."""
+def merge(
+    core: Core,
+    actor: Actor,
+    cases: Cases,
+    path: str | Path,
+    *,
+    most: int | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Take in what another copy of a project holds, of ``most`` bytes; see `StoredProject.merge`."""
     file = Path(path)
     actor.check("case.add")
     actor.check("project.manage")
     taken: list[Taken] = []
-    with failing(file), _opened(file) as archive:
+    with failing(file), _opened(file) as archive, following(progress) as tell:
+        if most is not None and sum(one.file_size for one in archive.infolist()) > most:
+            raise StoreError("The file unpacks to more than is taken", hint="Send it without images.")
         content = _json(archive, "project.json")
         if content.get("nbannot") != "project":
             raise FormatError(f"{file} is no exported project", hint=_HINT)
@@ -212,7 +224,8 @@ def merge(core: Core, actor: Actor, cases: Cases, path: str | Path) -> pd.DataFr
                 f"{file} was written by a newer nbannot", hint="Update nbannot: pip install --upgrade nbannot"
             )
         names = [one for one in archive.namelist() if one.startswith("cases/") and one.endswith(".json")]
-        for name in sorted(names, key=lambda one: (len(one), one)):
+        for n, name in enumerate(sorted(names, key=lambda one: (len(one), one))):
+            tell(n / len(names), f"Taking cases in: {n:,} of {len(names):,}")
             taken += _Merging(core, actor, cases, archive).case(
                 _json(archive, name), PurePosixPath(name).stem
             )
@@ -225,7 +238,11 @@ def _take_configs(actor: Actor, configs: Iterable[Mapping[str, Any]]) -> None:
     """Take in configurations of levels that say nothing here."""
     table = tables().configs
     columns = {column.name for column in table.c} - {"id"}
-    rows = [{key: value for key, value in one.items() if key in columns} for one in configs]
+    kinds = {"version": int, "time": float}
+    try:
+        rows = [{key: kinds.get(key, str)(one[key]) for key in columns} for one in configs]
+    except (KeyError, TypeError, ValueError) as cause:
+        raise FormatError("A configuration in the file is damaged", hint=_HINT) from cause
 
     def work(connection: Connection) -> int:
         here = {(row.level, row.role) for row in connection.execute(table.select())}
@@ -252,9 +269,28 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
             raise FormatError(f"{name} in the file is too large")
         with archive.open(info) as member:
             data = member.read(LIMIT + 1)
-    except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError) as cause:
+    except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as cause:
         raise FormatError(f"{name} is missing or damaged in the file", hint=_HINT) from cause
     return data
+
+
+def _unpack(archive: zipfile.ZipFile, name: str, target: Path) -> str:
+    """Write a member to a file, piece by piece, and return its sha256."""
+    digest = hashlib.sha256()
+    try:
+        with archive.open(name) as member, target.open("xb") as file:
+            while piece := member.read(_BLOCK):
+                digest.update(piece)
+                file.write(piece)
+    except (KeyError, zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as cause:
+        raise FormatError(f"{name} is missing or damaged in the file", hint=_HINT) from cause
+    return digest.hexdigest()
+
+
+def _ending(name: str) -> str:
+    """Return the end of a file's name that says its kind."""
+    kinds = [one for one in PurePosixPath(name).suffixes[-2:] if one[1:].isascii() and one[1:].isalnum()]
+    return "".join(kinds)[-20:]
 
 
 def _json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
@@ -304,10 +340,12 @@ class _Merging:
     ) -> dict[str, str]:
         """Add a case with its images, where they are in the file or are here already."""
         found = [self._placed(one, f"images/{number}/{n}") for n, one in enumerate(references)]
+        # Where files of annotations were attached is another machine's to know: here they are indexed anew.
+        data = {key: value for key, value in dict(held.get("data", {})).items() if key != "attached"}
         row = {
             "name": name, "author": self._actor.person, "created": time.time(), "labels": json.dumps(held["labels"]),
             "patient": str(held.get("patient", "")), "study": str(held.get("study", "")),
-            "path": str(held.get("path", "")), "data": json.dumps(held.get("data", {})),
+            "path": str(held.get("path", "")), "data": json.dumps(data),
         }  # fmt: skip
 
         def work(connection: Connection) -> None:
@@ -333,18 +371,15 @@ class _Merging:
         folder = self._core.base / "images" / uuid4().hex[:16]
         single = len(reference.files) == 1
         # Names in the file are not trusted as paths.
-        suffix = "".join(PurePosixPath(reference.files[0].name).suffixes)[-20:] if single else ""
+        suffix = _ending(reference.files[0].name) if single else ""
         place = folder / f"image{suffix}" if single else folder
         try:
             folder.mkdir(parents=True)
             marks = []
             for number, mark in enumerate(reference.files):
-                data = _read(self._archive, f"{within}/{mark.sha256}")
-                if hashlib.sha256(data).hexdigest() != mark.sha256:
+                target = place if single else folder / f"{number:06d}{_ending(mark.name)}"
+                if _unpack(self._archive, f"{within}/{mark.sha256}", target) != mark.sha256:
                     raise StoreError(f"image {reference.name!r} is damaged in the file")
-                ending = "".join(PurePosixPath(mark.name).suffixes)[-20:]
-                target = place if single else folder / f"{number:06d}{ending}"
-                target.write_bytes(data)
                 marks.append(replace(mark, name=target.name))
             copy = replace(reference, uri=uri_of(place, self._core.base), files=tuple(marks), checked=0)
             copy = copy.verified(self._core.base, way_out="Export it again.")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from nbannot.errors import StoreError, UnknownItemError
-from nbannot.store.access import ACTIONS
+from nbannot.store.access import ACTIONS, STATUSES
 from nbannot.store.assigning import Order, Wish, plan
 from nbannot.store.frames import moment, parts
-from nbannot.store.patterns import matches
+from nbannot.store.patterns import fitting, matches
 from nbannot.store.tables import tables
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def give_out(connection: Connection, cases: str | Sequence[str], work: Work, *, 
     if work.kind == "review":
         given = _readings(connection, [key for _, key in named])
     having = _having(connection, work, [key for _, key in named])
-    load, last = _loads(connection, work)
+    load = _loads(connection, work)
     numbers = list(range(len(given)))
     planned = plan(
         numbers, work.wish, having={n: having.get(given[n][:2], ()) for n in numbers}, load=load,
@@ -80,7 +80,8 @@ def give_out(connection: Connection, cases: str | Sequence[str], work: Work, *, 
     )  # fmt: skip
     rows = []
     for person, theirs in planned.items():
-        for position, n in enumerate(theirs, start=last.get(person, 0) + 1):
+        last = _last(connection, person) if theirs else 0
+        for position, n in enumerate(theirs, start=last + 1):
             case, subject, _ = given[n]
             rows.append(_row(work, case, subject, person, position, by))
     if rows:
@@ -95,14 +96,15 @@ def _named(connection: Connection, cases: str | Sequence[str]) -> list[tuple[str
     table = tables().cases
     query = select(table.c.name, table.c.id).order_by(table.c.id)
     names = None if isinstance(cases, str) else [str(name) for name in cases]
-    if names is not None and len(names) <= 500:
+    if names is None:
+        query = query.where(fitting(connection, table.c.name, str(cases)))
+    elif len(names) <= 500:
         query = query.where(table.c.name.in_(names))
     known = {row.name: int(row.id) for row in connection.execute(query)}
     if names is None:
-        found = [(name, key) for name, key in known.items() if matches(name, str(cases))]
-        if not found:
+        if not known:
             raise UnknownItemError(f"No case is named {cases!r}")
-        return found
+        return list(known.items())
     missing = [name for name in names if name not in known]
     if missing:
         raise UnknownItemError(f"There is no case {missing[0]!r}", hint="Look at project.cases.")
@@ -164,19 +166,33 @@ def _having(connection: Connection, work: Work, cases: Sequence[int]) -> dict[An
     return having
 
 
-def _loads(connection: Connection, work: Work) -> tuple[dict[str, int], dict[str, int]]:
-    """Return how many tasks of the kind each of the people has, and their last positions."""
-    from sqlalchemy import case, func, select
+def _loads(connection: Connection, work: Work) -> dict[str, int]:
+    """Return how many tasks of the kind each of the people has; needed only where not everybody gets each case."""
+    from sqlalchemy import func, select
+
+    if work.overlap in (None, len(work.people)):
+        return {}
+    table = tables().tasks
+    query = select(table.c.person, func.count()).where(
+        table.c.person.in_(work.people), table.c.kind == work.kind, table.c.repeat == work.repeat,
+        table.c.status != "rejected",
+    )  # fmt: skip
+    return {row[0]: int(row[1]) for row in connection.execute(query.group_by(table.c.person))}
+
+
+def _last(connection: Connection, person: str) -> int:
+    """Return the last position in somebody's list; 0 for none."""
+    from sqlalchemy import func, select
 
     table = tables().tasks
-    same = (table.c.kind == work.kind) & (table.c.repeat == work.repeat) & (table.c.status != "rejected")
-    query = (
-        select(table.c.person, func.sum(case((same, 1), else_=0)), func.max(table.c.position))
-        .where(table.c.person.in_(work.people))
-        .group_by(table.c.person)
-    )
-    found = connection.execute(query).all()
-    return {row[0]: int(row[1]) for row in found}, {row[0]: int(row[2]) for row in found}
+    # One look into the index for each status, however many tasks there are.
+    ends = [
+        select(func.max(table.c.position))
+        .where(table.c.person == person, table.c.status == status)
+        .scalar_subquery()
+        for status in STATUSES
+    ]
+    return max(int(end or 0) for end in connection.execute(select(*ends)).one())
 
 
 def _row(work: Work, case: int, subject: str | None, person: str, position: int, by: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +25,13 @@ from nbannot.store.core import Core
 from nbannot.store.database import insert_new
 from nbannot.store.files import options_for
 from nbannot.store.gathering import gather
+from nbannot.store.indexed import Indexed
 from nbannot.store.rules import Placed, Rules
 from nbannot.store.running import runner
 from nbannot.store.settings import get_setting, put_setting
 from nbannot.store.tables import tables
 
 if TYPE_CHECKING:
-    import pandas as pd
     from sqlalchemy import Connection, Row
 
 WINDOW = 16
@@ -39,49 +39,6 @@ WINDOW = 16
 
 _CHUNK = 500
 _KEY = "pseudonym.key"
-
-
-@dataclass(slots=True)
-class Indexed:
-    """What `project.index` found.
-
-    Parameters
-    ----------
-    looked_at, read, unchanged
-        Files: all, those whose headers were read, those that are as they were.
-    moved, gone
-        Files that were found again elsewhere, and those that are not there any more.
-    left_out
-        Images that no rule gave a case.
-    cases
-        Names of the cases that are new.
-    changed
-        Names of the cases whose images changed.
-    notes
-        What an owner should look at.
-    bad
-        Columns: uri, reason. Files that cannot be used.
-    """
-
-    looked_at: int = 0
-    read: int = 0
-    unchanged: int = 0
-    moved: int = 0
-    gone: int = 0
-    left_out: int = 0
-    cases: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    bad: pd.DataFrame = field(default=None, repr=False)  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        parts = [
-            f"{self.looked_at:,} files", f"{self.read:,} read", f"{self.unchanged:,} unchanged",
-            f"{len(self.cases):,} new cases", f"{len(self.changed):,} changed cases",
-        ]  # fmt: skip
-        more = {"moved": self.moved, "gone": self.gone, "without a case": self.left_out, "bad": len(self.bad)}
-        parts += [f"{count:,} {name}" for name, count in more.items() if count]
-        return f"Indexed({', '.join(parts)})"
 
 
 class Indexing:

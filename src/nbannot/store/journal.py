@@ -22,7 +22,7 @@ from nbannot.store.tables import tables
 from nbannot.store.timing import worked
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Update
 
 SMALL = 1024
 
@@ -119,11 +119,12 @@ class Journal:
             )
             worked(connection, self.session, None)
 
-        with self.database.lock:
+        said = {"edit": edit.id, "kind": row["kind"], "sha256": fingerprint(row)}
+        with self.database.turn:
             try:
                 self.actor.act(
                     "session.write", work, case=self.case, of=self.reader, session=self.session,
-                    detail={"edit": edit.id, "kind": row["kind"], "sha256": fingerprint(row)},
+                    detail=said, late=True,
                 )  # fmt: skip
             except StoreError as error:
                 # A connection that breaks while it commits does not say whether it did.
@@ -248,10 +249,17 @@ def _undo_stack(
     return undo, links
 
 
+def view_query(session: str, view: Any) -> Update:
+    """Return what keeps how the images are shown, while a session is open."""
+    table = tables().sessions
+    where = (table.c.id == session) & (table.c.status == "open")
+    return table.update().where(where).values(view=json.dumps(view))
+
+
 def keep_snapshot(database: Database, session: str, state: State, seq: int) -> None:
     """Keep a state as the snapshot after the edit ``seq`` of a session."""
     row = snapshot_row(database.blobs, session, state, seq)
-    with database.lock:
+    with database.turn:
         database.change(lambda connection: insert_new(connection, tables().snapshots, row))
 
 
@@ -291,7 +299,8 @@ def insert_edits(
     query = sessions.update().where(
         (sessions.c.id == session) & (sessions.c.head == head) & (sessions.c.status == "open")
     )
-    values: dict[str, Any] = {"head": head + len(rows), "changed": max(row["time"] for row in rows)}
+    # When it came, not when a program says that it was made.
+    values: dict[str, Any] = {"head": head + len(rows), "changed": time.time()}
     if view is not None:
         values["view"] = view
     if lease is not None:

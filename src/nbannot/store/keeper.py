@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 
-from nbannot.errors import ReadOnlyError, StoreError
-from nbannot.model.edits import Edit
+from nbannot.errors import EditError, ReadOnlyError, StoreError
+from nbannot.model.edits import Batch, Edit, Put, Remove
+from nbannot.model.labels import Label
 from nbannot.session import Session
 from nbannot.session.state import State, capture
-from nbannot.store.journal import Journal
-from nbannot.store.tables import tables
+from nbannot.store.journal import Journal, view_query
+from nbannot.store.snapshots import Snapshots
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +28,24 @@ class Kept:
         Step of the newest snapshot.
     every
         Number of edits from one snapshot to the next.
+    snapshots
+        What keeps them.
+    labels_open
+        Whether the person may change labels.
     """
 
-    def __init__(self, journal: Journal, *, kept: int, every: int) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        kept: int,
+        every: int,
+        snapshots: Snapshots,
+        labels_open: Callable[[], bool],
+    ) -> None:
         self.journal = journal
+        self._snapshots = snapshots
+        self._labels_open = labels_open
         self.key = journal.session
         self.case = journal.case
         self.reader = journal.reader
@@ -52,9 +68,15 @@ class Kept:
         ------
         ConflictError, StoreError
             When it is not kept; then it must not take effect.
+        EditError
+            When it changes labels that the person may only use.
         """
         if self.closed:
             raise ReadOnlyError(f"The session of case {self.case!r} is closed", hint="Open the case again.")
+        if _changes_labels(edit) and not self._labels_open():
+            actor, words = self.journal.actor, "the labels are given"
+            actor.refuse("session.write", self.case, words, session=self.key)
+            raise EditError("The labels of this case are given", hint="Use one of them.")
         # The view goes with the edits: after a crash the reader is back where the last edit was made.
         view = None if self.session is None else json.dumps(self.session.view)
         self.journal.append(edit, view=view)
@@ -74,7 +96,7 @@ class Kept:
         with session.document.lock:
             seq, state = self.journal.head, capture(session.document)
         if seq != self.kept:
-            self.journal.snapshot(state, seq)
+            self._snapshots.keep(self.journal, state, seq)
             self.kept = seq
 
     def edits(self, after: int, upto: int | None = None) -> list[Edit]:
@@ -100,17 +122,11 @@ class Kept:
             When the person may not write to the session.
         """
         self.journal.database.check_writable()
-        self.journal.actor.check("session.write", self.case, of=self.reader)
         session.document.refresh()
+        keep = view_query(self.key, session.view)
+        actor = self.journal.actor
+        actor.quietly("session.write", lambda c: c.execute(keep), case=self.case, of=self.reader)
         self.snapshot(session)
-        self.keep_view(session)
-
-    def keep_view(self, session: Session) -> None:
-        """Keep how the images are shown."""
-        table = tables().sessions
-        where = (table.c.id == self.journal.session) & (table.c.status == "open")
-        query = table.update().where(where).values(view=json.dumps(session.view))
-        self.journal.database.change(lambda connection: connection.execute(query))
 
     def close(self, session: Session) -> None:
         """Save, and take no more edits."""
@@ -122,3 +138,9 @@ class Kept:
         finally:
             self.closed = True
             session.document.edited.disconnect(self.count, missing_ok=True)
+
+
+def _changes_labels(edit: Edit) -> bool:
+    if isinstance(edit, Batch):
+        return any(map(_changes_labels, edit.edits))
+    return isinstance(edit, Put | Remove) and isinstance(edit.item, Label)

@@ -22,6 +22,7 @@ from nbannot.store.places import FolderPlace
 from nbannot.store.schema import migrate
 from nbannot.store.settings import get_setting, put_setting
 from nbannot.store.shown import Views
+from nbannot.store.snapshots import Snapshots
 from nbannot.store.urlplaces import place_at
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def in_folder(
     place = FolderPlace(folder)
     database = Database(engine, path, place.blobs, read_only)
     # Open sessions hold the database too: it goes with the last of them.
-    return Core(database, place, show, every, weakref.finalize(database, _close, engine, copied))
+    close = weakref.finalize(database, _close, engine, copied)
+    return Core(database, place, show, every, close, Snapshots(aside=False))
 
 
 def in_postgres(
@@ -100,7 +102,8 @@ def in_postgres(
     except BaseException:
         engine.dispose()
         raise
-    return Core(database, place, show, every, weakref.finalize(database, _close, engine, None))
+    close = weakref.finalize(database, _close, engine, None)
+    return Core(database, place, show, every, close, Snapshots(aside=place.shared))
 
 
 def _close(engine: Engine, copied: Path | None) -> None:

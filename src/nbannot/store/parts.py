@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nbannot.model.document import Document
 from nbannot.session import Session
-from nbannot.store.access import Decision
+from nbannot.store.access import Decision, Status
 from nbannot.store.assigning import Order
-from nbannot.store.tasks import Kind, Status, Task, Verdict
+from nbannot.store.tasks import Kind, Task, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nbannot.formats.progress import Progress
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.session import ImageReference, Session, SessionBuilder
+from nbannot.store.indexed import Indexed
 from nbannot.store.parts import Audit, Case, Comments, Configs, People, Tasks
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ Source = str | Path | Image
 class Project(Protocol):
     """Cases with their images, and the sessions in which readers annotate them.
 
-    What names files and places of the machine (*only where the project is kept*) raises StoreError through a service.
+    Paths and URLs of `index` and `relink` are those of the machine where the project is kept.
     """
 
     @property
@@ -91,15 +93,23 @@ class Project(Protocol):
         ...
 
     def relink(self, case: str, image: str, path: str | Path) -> None:
-        """Tell where an image has moved to; its content must be the same. Only where the project is kept."""
+        """Tell where an image has moved to; its content must be the same."""
         ...
 
-    def index(self, url: str | Path, **options: Any) -> Any:
-        """Make cases of what is at a place. Only where the project is kept."""
+    def index(
+        self,
+        url: str | Path,
+        *,
+        rules: Any = None,
+        scheduler: Any = None,
+        progress: Progress | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Indexed:
+        """Make cases of what is at a place."""
         ...
 
-    def associate(self, **options: Any) -> Any:
-        """Attach what was indexed to its images. Only where the project is kept."""
+    def associate(self, *, dry_run: bool = False, patterns: Any = None, table: Any = None) -> pd.DataFrame:
+        """Attach what was indexed to its images."""
         ...
 
     def start(
@@ -161,7 +171,7 @@ class Project(Protocol):
         assign: bool = False,
         batch: str = "",
     ) -> pd.DataFrame:
-        """Keep built sessions, for each of their readers. Only where the project is kept."""
+        """Keep built sessions, for each of their readers."""
         ...
 
     def export_to(self, path: str | Path, *, images: bool = False) -> Path:
@@ -169,7 +179,7 @@ class Project(Protocol):
         ...
 
     def merge(self, path: str | Path) -> pd.DataFrame:
-        """Take in what another copy of the project holds. Only where the project is kept."""
+        """Take in what another copy of the project holds."""
         ...
 
     def close(self) -> None:

@@ -15,20 +15,23 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from nbannot.errors import LockedError, NbannotError, ReadOnlyError, StoreError, UnknownItemError
+from nbannot.formats.progress import Progress
 from nbannot.model.codec import encode_item
 from nbannot.model.document import Document
 from nbannot.model.image import Image
 from nbannot.model.labels import Label
 from nbannot.session import ImageReference, Session, SessionBuilder
-from nbannot.session.files import save as save_file
 from nbannot.session.images import files_of
 from nbannot.session.pixels import SUFFIX, write_pixels
 from nbannot.session.state import rebuild
 from nbannot.store.adopt import same_images
+from nbannot.store.building import Place, build
 from nbannot.store.failures import failing
+from nbannot.store.indexed import Indexed
 from nbannot.store.project import Source
 from nbannot.store.remote_client import ServiceClient
 from nbannot.store.remote_images import remote_image
+from nbannot.store.remote_jobs import RemoteJobs, adopt_there
 from nbannot.store.remote_keeper import RemoteKept
 from nbannot.store.remote_parts import (
     RemoteAudit,
@@ -157,6 +160,10 @@ class RemoteProject(Shown):
         return RemoteConfigs(self._client)
 
     @cached_property
+    def _jobs(self) -> RemoteJobs:
+        return RemoteJobs(self._client)
+
+    @cached_property
     def audit(self) -> RemoteAudit:
         """Who did what."""
         return RemoteAudit(self._client)
@@ -236,8 +243,9 @@ class RemoteProject(Shown):
             )  # fmt: skip
 
     def references(self, case: str) -> tuple[ImageReference, ...]:
-        """Return where the service keeps the images of a case."""
-        return tuple(map(ImageReference.from_json, self._opened(case)["references"]))
+        """Return where the service keeps the images of a case, without opening them."""
+        found = self._client.post("/cases/references", case=case)["references"]
+        return tuple(map(ImageReference.from_json, found))
 
     def images(self, case: str) -> tuple[Image, ...]:
         """Return the images of a case, after a look whether they are the same; slices come when needed."""
@@ -337,11 +345,8 @@ class RemoteProject(Shown):
         session.document.refresh()
         if case not in self.case_names:
             self.add_case(case, images=session.document.images, copy=True)
-        ids = _same_images(session.document.images, self.references(case), case)
-        with tempfile.TemporaryDirectory() as folder:
-            path = save_file(Path(folder) / "session.nbs", session)
-            with path.open("rb") as file:
-                self._client.post_file("/sessions/adopt", file, case=case, images=ids)
+        ids = same_images(session.document.images, self.references(case), case)
+        adopt_there(self._client, session, _order(session, ids), case=case)
 
     def sessions(self, case: str | None = None) -> pd.DataFrame:
         """One row per session, as of a stored project."""
@@ -383,27 +388,90 @@ class RemoteProject(Shown):
                     partial.unlink(missing_ok=True)
         return target
 
-    # What names files and places of the machine where the project is kept: a program may not do that.
+    # Long work, done by the service; it can be stopped, and what was kept stays.
 
     def relink(self, case: str, image: str, path: str | Path) -> None:
-        """Refuse: moved images are linked again where the project is kept."""
-        raise _kept_elsewhere("Moved images are linked again")
+        """Tell where an image has moved to: a place that the service may index from.
 
-    def index(self, url: str | Path, **options: Any) -> Any:
-        """Refuse: a place is indexed where the project is kept."""
-        raise _kept_elsewhere("A place is indexed")
+        Raises
+        ------
+        AccessError
+            When it is none.
+        StoreError
+            When the files there are not the ones that were annotated.
+        """
+        self._check_writable()
+        self._jobs.relink(case, image, os.fspath(path))
 
-    def associate(self, **options: Any) -> Any:
-        """Refuse: what was indexed is attached to its images where the project is kept."""
-        raise _kept_elsewhere("What was indexed is attached")
+    def index(
+        self,
+        url: str | Path,
+        *,
+        rules: Any = None,
+        scheduler: Any = None,
+        progress: Progress | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Indexed:
+        """Have the service make cases of what is at a place, as of a stored project.
 
-    def merge(self, path: str | Path) -> Any:
-        """Refuse: another copy of the project is taken in where this one is kept."""
-        raise _kept_elsewhere("Another copy of a project is taken in")
+        Parameters
+        ----------
+        url
+            A path or URL as the service sees it, in one of the places that whoever keeps it has named.
+        rules
+            A pattern, a table, or a mapping of these; a function cannot be sent.
+        scheduler, storage_options
+            Refused: the service has its own.
+        progress
+            As of a stored project; what it raises stops the work there.
 
-    def build(self, cases: Mapping[str, SessionBuilder], **options: Any) -> Any:
-        """Refuse: sessions are built for readers where the project is kept."""
-        raise _kept_elsewhere("Sessions are built for readers")
+        Raises
+        ------
+        AccessError
+            When one may not add cases, or the service may not read the place.
+        StoreError
+            When the service indexes for this project already, or the rules cannot be used.
+        """
+        self._check_writable()
+        return self._jobs.index(
+            os.fspath(url), rules=rules, scheduler=scheduler, progress=progress,
+            storage_options=storage_options,
+        )  # fmt: skip
+
+    def associate(self, *, dry_run: bool = False, patterns: Any = None, table: Any = None) -> pd.DataFrame:
+        """Have what was indexed attached to its images, as of a stored project."""
+        if not dry_run:
+            self._check_writable()
+        return self._jobs.associate(dry_run=dry_run, patterns=patterns, table=table)
+
+    def merge(self, path: str | Path) -> pd.DataFrame:
+        """Send what another copy of the project holds to the service, to be taken in as of a stored project."""
+        self._check_writable()
+        return self._jobs.merge(path)
+
+    def build(
+        self,
+        cases: Mapping[str, SessionBuilder],
+        *,
+        readers: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+        copy: bool = False,
+        assign: bool = False,
+        batch: str = "",
+    ) -> pd.DataFrame:
+        """Keep built sessions at the service, as of a stored project; new cases need ``copy=True``."""
+        self._check_writable()
+
+        def adopted(session: Session, ids: Mapping[str, str], case: str, reader: str) -> None:
+            adopt_there(self._client, session, _order(session, ids), case=case, reader=reader)
+
+        def to_build(wanted: Mapping[str, Sequence[str]]) -> Sequence[str]:
+            known: Sequence[str] = self._client.post("/sessions/to-build", readers=dict(wanted))["known"]
+            return known
+
+        there = Place(
+            self.author, self.add_case, self.tasks.assign, self.references, to_build, adopted
+        )  # fmt: skip
+        return build(there, cases, readers, copy=copy, assign=assign, batch=batch)
 
     def close(self) -> None:
         """Save and close the open sessions, then the connections."""
@@ -423,13 +491,6 @@ class RemoteProject(Shown):
             raise ReadOnlyError(
                 "The project was opened for reading only", hint="Open it without read_only=True."
             )
-
-
-def _kept_elsewhere(what: str) -> StoreError:
-    return StoreError(
-        f"{what} where the project is kept, not through the service",
-        hint="Open the project itself there, by its folder or database: see docs/hub.md.",
-    )
 
 
 def _submitted(told: Mapping[str, Any]) -> Callable[..., None]:
@@ -464,7 +525,6 @@ def _suffix(path: Path) -> str:
     return "".join(kinds)
 
 
-def _same_images(images: Sequence[Image], references: Sequence[ImageReference], case: str) -> list[str]:
-    """Return the case's ids of these images, by id or by content; see `nbannot.store.adopt.same_images`."""
-    found = same_images(images, references, case)
-    return [found[image.id] for image in images]
+def _order(session: Session, ids: Mapping[str, str]) -> list[str]:
+    """Return the case's ids of a session's images, in the order of the session."""
+    return [ids[image.id] for image in session.document.images]

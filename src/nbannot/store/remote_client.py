@@ -177,8 +177,7 @@ class ServiceClient:
 
     def _error(self, answer: httpx.Response) -> NbannotError:
         try:
-            told: Mapping[str, Any] = answer.json()["error"]
-            kind, message, hint = (str(told[key]) for key in ("kind", "message", "hint"))
+            return self.error_of(answer.json()["error"])
         except (ValueError, KeyError, TypeError):
             if answer.is_redirect:
                 return ServiceError(
@@ -187,6 +186,10 @@ class ServiceClient:
             return ServiceError(
                 f"The service answered {answer.status_code}", hint="Check the address, or try later."
             )
+
+    def error_of(self, told: Mapping[str, Any]) -> NbannotError:
+        """Return the error that the service tells."""
+        kind, message, hint = (str(told[key]) for key in ("kind", "message", "hint"))
         cls = getattr(errors, kind, None)
         if isinstance(cls, type) and issubclass(cls, NbannotError):
             return cls(message, hint=hint)

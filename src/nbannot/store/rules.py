@@ -165,6 +165,54 @@ def _parts(given: Any) -> Mapping[str, Any]:
     )
 
 
+def rules_to_json(given: Any) -> dict[str, Any]:
+    """Return rules as JSON, for a service: pattern, labels and rows of a table.
+
+    Raises
+    ------
+    StoreError
+        When they hold a function, which cannot be sent, or cannot be understood.
+    """
+    parts = dict(_parts(given))
+    if parts.pop("function", None) is not None:
+        raise StoreError(
+            "A function cannot be sent to the service",
+            hint="Give a pattern, or a table made with the function.",
+        )
+    for name in ("pattern", "labels"):
+        if isinstance(parts.get(name), re.Pattern):
+            parts[name] = _flagged(parts[name])
+    if parts.get("table") is not None:
+        parts["table"] = [
+            {str(key): str(value) for key, value in row.items() if value == value and value is not None}
+            for row in _rows(parts["table"])
+        ]
+    return parts
+
+
+def rules_from_json(given: Any) -> dict[str, Any]:
+    """Return rules that a program sent: patterns and rows only, never a path of this machine.
+
+    Raises
+    ------
+    StoreError
+        When they are anything else.
+    """
+    kinds = {"pattern": str, "labels": str, "table": list}
+    right = isinstance(given, dict) and all(
+        name in kinds and (value is None or isinstance(value, kinds[name])) for name, value in given.items()
+    )
+    if not right or not all(isinstance(row, dict) for row in given.get("table") or ()):
+        raise StoreError("These are no rules for an index", hint="A pattern, labels, or rows of a table.")
+    return dict(given)
+
+
+def _flagged(pattern: re.Pattern[str]) -> str:
+    flags = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE, "a": re.ASCII}
+    letters = "".join(letter for letter, flag in flags.items() if pattern.flags & flag)
+    return f"(?{letters}){pattern.pattern}" if letters else pattern.pattern
+
+
 def _compiled(pattern: Any) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
@@ -172,16 +220,19 @@ def _compiled(pattern: Any) -> re.Pattern[str]:
         raise StoreError(f"The pattern {pattern!r} is no regular expression: {cause}") from cause
 
 
+def _rows(given: Any) -> Iterable[Mapping[str, Any]]:
+    """Return the rows of a table: a CSV file, a DataFrame, or rows."""
+    if not isinstance(given, str | os.PathLike):
+        return given.to_dict("records") if hasattr(given, "to_dict") else list(given)
+    try:
+        with Path(given).open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError) as cause:
+        raise StoreError(f"The table {given} cannot be read") from cause
+
+
 def _table(given: Any) -> dict[str, dict[str, dict[str, str]]]:
-    rows: Iterable[Mapping[str, Any]]
-    if isinstance(given, str | os.PathLike):
-        try:
-            with Path(given).open(newline="", encoding="utf-8-sig") as file:
-                rows = list(csv.DictReader(file))
-        except (OSError, ValueError) as cause:
-            raise StoreError(f"The table {given} cannot be read") from cause
-    else:
-        rows = given.to_dict("records") if hasattr(given, "to_dict") else list(given)
+    rows = _rows(given)
     found: dict[str, dict[str, dict[str, str]]] = {key: {} for key in _KEYS}
     for n, row in enumerate(rows, start=1):
         values = {

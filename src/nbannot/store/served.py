@@ -6,21 +6,28 @@ import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbannot.errors import AccessError, ConflictError, StoreError, UnknownItemError
+from nbannot.formats.progress import Progress
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Batch, Edit
 from nbannot.session import Session
 from nbannot.session.state import State
 from nbannot.store import exchange
 from nbannot.store.access import of_these
+from nbannot.store.actor import plain_name
+from nbannot.store.adopt import adopt
+from nbannot.store.building import known_cases
 from nbannot.store.core import UNDO_STEPS
-from nbannot.store.journal import Journal, Lease
+from nbannot.store.jobs import JobRows
+from nbannot.store.journal import Journal, Lease, view_query
 from nbannot.store.stored import StoredProject
 from nbannot.store.tables import tables
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sqlalchemy import Row
 
 MOST_EDITS = 500
@@ -85,6 +92,47 @@ def export_pieces(project: StoredProject, *, images: bool) -> Iterator[bytes]:
         When the actor may not export.
     """
     return exchange.export_pieces(project._core, project._actor, project._cases, images=images)
+
+
+def job_rows(project: StoredProject) -> JobRows:
+    """Return the jobs of a project."""
+    return JobRows(project._core.database)
+
+
+def merge_upload(project: StoredProject, path: Path, *, most: int, progress: Progress) -> pd.DataFrame:
+    """Take in another copy of the project that a program sent; see `StoredProject.merge`.
+
+    Raises
+    ------
+    StoreError
+        When it unpacks to more than ``most`` bytes.
+    """
+    given = (project._core, project._actor, project._cases, path)
+    return exchange.merge(*given, most=most, progress=progress)
+
+
+def cases_to_build(project: StoredProject, wanted: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return which of the cases are there, after looking whether sessions can be built for their readers.
+
+    Raises
+    ------
+    AccessError, ConflictError, StoreError
+        As ``project.build``.
+    """
+    return sorted(known_cases(project._actor, project._cases, wanted))
+
+
+def adopt_session(
+    project: StoredProject, session: Session, ids: Mapping[str, str], *, case: str, reader: str
+) -> None:
+    """Keep a session that was made elsewhere as one of a reader's.
+
+    Raises
+    ------
+    AccessError, ConflictError, StoreError
+        As ``project.build``.
+    """
+    adopt(project._actor, session, ids, case=project._cases.row(case), reader=plain_name("A reader", reader))
 
 
 def case_key(project: StoredProject, case: str) -> int:
@@ -254,19 +302,19 @@ class SessionParts:
         AccessError
             When the actor may not write to the session.
         """
-        self._project._actor.check("session.write", self.case, of=self.row.reader)
-        table = tables().sessions
-        where = (table.c.id == self.row.id) & (table.c.status == "open")
-        query = table.update().where(where).values(view=json.dumps(view))
-        self._project._core.database.change(lambda connection: connection.execute(query))
+        keep = view_query(self.row.id, view)
+        actor = self._project._actor
+        actor.quietly("session.write", lambda c: c.execute(keep), case=self.case, of=self.row.reader)
         if self.row.head > self._journal(self.row.head).newest_snapshot(self.row.head):
             self.snapshot_newest()
 
     def snapshot_newest(self) -> None:
         """Keep a snapshot, replayed from the journal: what a program says of its state is never believed."""
-        row = self.row
-        session = self._project.start(self.case, reader=row.reader, session=row.session, repeat=row.repeat)
-        session.save()
+        row, project = self.row, self._project
+        session = project.start(self.case, reader=row.reader, session=row.session, repeat=row.repeat)
+        keeper = project._core.live.get((project.author, row.id))
+        if keeper is not None:
+            keeper.snapshot(session)
 
 
 def _by(edit: Edit, person: str) -> Edit:

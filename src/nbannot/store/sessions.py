@@ -215,7 +215,10 @@ class Sessions:
         kept, state = journal.latest(first)
         document = rebuild(state, images, document_id=row.document_id, author=person)
         document.replay(journal.edits(kept, row.head))
-        keeper = Kept(journal, kept=journal.newest_snapshot(row.head), every=self._core.every)
+        keeper = Kept(
+            journal, kept=journal.newest_snapshot(row.head), every=self._core.every,
+            snapshots=self._core.snapshots, labels_open=lambda: self._labels_open(case),
+        )  # fmt: skip
         session = Session(
             document, view=json.loads(row.view), references=self._cases.kept(row.case_id),
             first=kept, keeper=keeper,
@@ -223,6 +226,12 @@ class Sessions:
         keeper.attach(session)
         self._core.live[person, row.id] = keeper
         return session
+
+    def _labels_open(self, case: str) -> bool:
+        """Whether the actor may change labels; readers from outside only where the configuration says so."""
+        if self._actor.may("project.read"):
+            return True
+        return Configs(self._actor, self._cases).of(case, role="reader").config.reader.labels_open
 
     def save_live(self, session: Session, case: str | None) -> bool:
         """Save a session that is open here; False when it is none of these."""

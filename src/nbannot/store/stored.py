@@ -18,13 +18,14 @@ from nbannot.store.actor import Actor, plain_name
 from nbannot.store.adopt import adopt, same_images
 from nbannot.store.associate import associate
 from nbannot.store.audit import Audit
-from nbannot.store.building import build
+from nbannot.store.building import Place, build, known_cases
 from nbannot.store.cases import Cases
 from nbannot.store.comments import Comments
 from nbannot.store.configs import Configs
 from nbannot.store.core import Core
 from nbannot.store.exchange import export_to, merge
-from nbannot.store.index import Indexed, Indexing
+from nbannot.store.index import Indexing
+from nbannot.store.indexed import Indexed
 from nbannot.store.people import People
 from nbannot.store.project import Source
 from nbannot.store.results import Case, results
@@ -70,6 +71,11 @@ class StoredProject(Shown):
         return self._core.database.read_only
 
     @property
+    def snapshots_waiting(self) -> int:
+        """Number of sessions whose newest snapshot could not be written yet; their edits are all kept."""
+        return self._core.snapshots.waiting
+
+    @property
     def show(self) -> Views | None:
         """What makes views of the project; None where none was given."""
         return self._core.show
@@ -80,6 +86,8 @@ class StoredProject(Shown):
         with self._core.database.reading() as connection:
             count = connection.execute(select(func.count()).select_from(tables().cases)).scalar()
         mode = ", read-only" if self.read_only else ""
+        if self.snapshots_waiting:
+            mode += f", {self.snapshots_waiting} snapshots wait for {self._core.place.url}"
         return f"Project({self._core.database.title!r}, {count} cases{mode})"
 
     def __enter__(self) -> StoredProject:
@@ -438,7 +446,14 @@ class StoredProject(Shown):
             When a reader has a session of a case already, or the images are others; of the case at fault
             nothing is kept.
         """
-        return build(self, self._actor, self._cases, cases, readers, copy=copy, assign=assign, batch=batch)
+        here = Place(
+            self.author, self.add_case, self.tasks.assign, self.references,
+            lambda wanted: known_cases(self._actor, self._cases, wanted),
+            lambda session, ids, case, reader: adopt(
+                self._actor, session, ids, case=self._cases.row(case), reader=reader
+            ),
+        )  # fmt: skip
+        return build(here, cases, readers, copy=copy, assign=assign, batch=batch)
 
     def sessions(self, case: str | None = None) -> pd.DataFrame:
         """One row per session: case, reader, session, repeat, edits, created, last_change, status and more.
@@ -505,6 +520,7 @@ class StoredProject(Shown):
     def close(self) -> None:
         """Save and close the open sessions, then the project."""
         problems = self._sessions.close()
+        self._core.snapshots.close()
         self._core.close()
         if problems:
             raise problems[0]

@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nbannot.errors import AccessError, ConflictError, StoreError, SubmitError, UnknownItemError
 from nbannot.model.document import Document
 from nbannot.model.schema import problems
 from nbannot.session import Session
-from nbannot.store.access import OPEN_TASKS, Asked, decide
+from nbannot.store.access import OPEN_TASKS, STATUSES, Asked, Status, decide
 from nbannot.store.actor import Actor, plain_text
 from nbannot.store.assigning import Order
 from nbannot.store.frames import frame, parts, times
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
 Kind = Literal["read", "review", "adjudicate"]
-Status = Literal["to do", "in work", "submitted", "returned", "accepted", "rejected"]
 Verdict = Literal["accept", "return", "reject"]
 
-STATUSES: tuple[Status, ...] = get_args(Status)
 ACTION: dict[str, str] = {"read": "session.write", "review": "review", "adjudicate": "adjudicate"}
 """The action that working on a task of each kind is."""
 

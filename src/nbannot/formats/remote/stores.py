@@ -81,7 +81,7 @@ class ObjectStore:
             yield from self.entries(folder)
 
     def _all(self, root: str) -> Iterator[Entry]:
-        from fsspec.asyn import sync
+        from fsspec.asyn import sync  # type: ignore[import-untyped]
 
         bucket, key, _ = self._fs.split_path(root)
         prefix = f"{key.rstrip('/')}/" if key else ""
