@@ -75,12 +75,12 @@ layers: setup
 vitest: setup
 	cd js && node_modules/.bin/vitest run
 
-# tests/conftest.py says which tests are slow.
+# tests/conftest.py says which tests are slow. Neighbours stay with one worker, so that it alone starts their server.
 pytest-quick: setup
-	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 pytest: setup packages deploy/node_modules/.installed
-	$(BESIDE) $(BIN)/python -m pytest -q --ignore=tests/browser -n 2
+	$(BESIDE) $(BIN)/python -m pytest -q --ignore=tests/browser -n 2 --dist worksteal
 
 check: lint types layers vitest pytest-quick ## the quick checks: no server, no browser, nothing but Python and node
 
