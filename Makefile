@@ -82,7 +82,8 @@ pytest-quick: setup
 pytest: setup packages deploy/node_modules/.installed
 	$(BESIDE) $(BIN)/python -m pytest -q --ignore=tests/browser -n 2 --dist worksteal
 
-check: lint types layers vitest pytest-quick ## the quick checks: no server, no browser, nothing but Python and node
+check: setup ## the quick checks: no server, no browser, nothing but Python and node
+	@$(MAKE) --no-print-directory -j2 -Otarget pytest-quick source
 
 # Programs of Debian that tests use. What is there already is not looked for again.
 packages:

@@ -23,6 +23,8 @@ from nbannot.host.spool import Spool, pointer_path, slice_path
 from nbannot.model.geometry import Stack
 from nbannot.model.image import Image
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "secret-of-the-tests"
 SHAPE = (70, 40, 30)
 

@@ -17,6 +17,8 @@ from nbannot.errors import AccessError, LoginError, ServiceError, StoreError, Un
 from nbannot.store import Project, StoredProject, open_project
 from project_contract import ProjectContract, picture
 
+pytestmark = pytest.mark.slow
+
 
 class Houses:
     """A service for each place that a test asks for."""
