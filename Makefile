@@ -75,14 +75,15 @@ layers: setup
 vitest: setup
 	cd js && node_modules/.bin/vitest run
 
-# tests/conftest.py says which tests are slow.
+# tests/conftest.py says which tests are slow. Neighbours stay with one worker, so that it alone starts their server.
 pytest-quick: setup
-	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 pytest: setup packages deploy/node_modules/.installed
-	$(BESIDE) $(BIN)/python -m pytest -q --ignore=tests/browser -n 2
+	$(BESIDE) $(BIN)/python -m pytest -q --ignore=tests/browser -n 2 --dist worksteal
 
-check: lint types layers vitest pytest-quick ## the quick checks: no server, no browser, nothing but Python and node
+check: setup ## the quick checks: no server, no browser, nothing but Python and node
+	@$(MAKE) --no-print-directory -j2 -Otarget pytest-quick source
 
 # Programs of Debian that tests use. What is there already is not looked for again.
 packages:

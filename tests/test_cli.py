@@ -52,6 +52,7 @@ def test_a_taken_port_is_named() -> None:
     assert claim(0) > 0
 
 
+@pytest.mark.slow
 def test_the_demo_server_answers_to_its_url_only_with_the_token(tmp_path: Path) -> None:
     notebook = tmp_path / "Start.ipynb"
     notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -186,6 +187,10 @@ def plain_lab(
 
 
 @pytest.fixture(scope="session")
-def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A demo folder, as `make demo` makes it; tests leave it as it is."""
-    return build_demo(tmp_path_factory.mktemp("made") / "demo-project").parent
+def demo_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A demo folder, as `make demo` makes it, made once for all workers; tests leave it as it is."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+    with (shared / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return build_demo(shared / "demo-project").parent

@@ -23,6 +23,8 @@ from nbannot.store import Project, StoredProject, open_project
 from nbannot.store.wire import pack
 from project_contract import ProjectContract, picture
 
+pytestmark = pytest.mark.slow
+
 
 class Houses:
     """A service for each place that a test asks for."""
