@@ -17,7 +17,7 @@ import { readAt, readingText, shownWindow, windowText } from "../src/ui/readout"
 import { Scene } from "../src/ui/scene";
 import type { Source } from "../src/ui/source";
 import { colormapOf, isLight, tableOf } from "../src/ui/tables";
-import { unitChoices, unitOf } from "../src/ui/units";
+import { noSuv, unitChoices, unitOf } from "../src/ui/units";
 import { dragged } from "../src/ui/windowbar";
 import { functionOf, lutOf } from "../src/ui/windows";
 import { label, mask } from "./tools_help";
@@ -122,6 +122,8 @@ describe("units", () => {
       ["stored", ""], ["bw", ""], ["lbm", "the patient's height is missing"], ["bsa", "the file does not say enough"],
     ]);
     expect(unitChoices(ct)).toHaveLength(1);
+    const light = { ...pet, suv: { reason: { bw: "Patient's Weight (0010,1030) is missing" } } };
+    expect([pet, ct, light].map(noSuv)).toEqual(["", "", "No SUV: Patient's Weight (0010,1030) is missing."]);
   });
 
   it("are those of the window's numbers; the window itself stays in stored units", () => {

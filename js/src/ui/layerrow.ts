@@ -15,7 +15,7 @@ import type { Scene } from "./scene";
 import { colormapOf, tableOf } from "./tables";
 import { unitOf } from "./units";
 import { lutOf, withWindow } from "./windows";
-import { setColormap, unitSelect } from "./windowmenu";
+import { noSuvLine, setColormap, unitSelect } from "./windowmenu";
 import { WindowBar, type Range } from "./windowbar";
 
 /** Least upper end of the bar of a PET, SUV. */
@@ -53,7 +53,7 @@ class WindowControl {
     this.element = h(
       "div", { class: "nbannot-wcontrol" }, this.#bar.element,
       h("div", { class: "nbannot-ends" }, this.#lower.element, h("span", {}, "–"), this.#upper.element, this.#unit),
-      ...(this.#units ? [this.#units] : []),
+      ...(this.#units ? [this.#units, ...noSuvLine(image)] : []),
     );
   }
 

@@ -4,7 +4,7 @@ import { joined, type Linked } from "./links";
 import type { Pane } from "./pane";
 
 /** Fields of view that differ by more than this factor are fitted each by itself: the smaller would be tiny. */
-const ALIKE = 1.5;
+const ALIKE = 1.3;
 /** Sizes of panes, as parts of each other, that count as the same. */
 const SAME_SIZE = 0.05;
 

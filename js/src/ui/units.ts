@@ -47,3 +47,9 @@ export function unitChoices(image: ImageJson): readonly UnitChoice[] {
   }
   return out;
 }
+
+/** "No SUV: …" for a PET whose file does not say enough; "" for all others. */
+export function noSuv(image: ImageJson): string {
+  const reason = unitChoices(image).find(({ kind }) => kind === "bw")?.reason ?? "";
+  return reason && `No SUV: ${reason}.`;
+}

@@ -6,7 +6,7 @@ import { percentilePresets, windowBetween, windowBounds, type Preset } from "./p
 import { showNumber, windowText } from "./readout";
 import type { Scene } from "./scene";
 import { colormapOf } from "./tables";
-import { unitChoices, unitOf } from "./units";
+import { noSuv, unitChoices, unitOf } from "./units";
 import { lutOf } from "./windows";
 
 const HEADS = { own: "Your own", customary: "Customary", file: "From the file", values: "By the values" } as const;
@@ -113,7 +113,13 @@ function unitRow(scene: Scene, image: ImageJson, finish: () => void): HTMLElemen
   if (unitChoices(image).length < 2) return null;
   const select = unitSelect(scene, image);
   select.addEventListener("change", finish);
-  return h("div", {}, h("div", { class: "nbannot-menu-head" }, "Unit"), select);
+  return h("div", {}, h("div", { class: "nbannot-menu-head" }, "Unit"), select, ...noSuvLine(image));
+}
+
+/** Why a PET is not shown in SUV. */
+export function noSuvLine(image: ImageJson): HTMLElement[] {
+  const text = noSuv(image);
+  return text ? [h("p", { class: "nbannot-nosuv", "data-nbannot-nosuv": image.id }, text)] : [];
 }
 
 /** A list of the units of an image; those that cannot be computed say why. */

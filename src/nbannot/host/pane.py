@@ -24,7 +24,7 @@ from nbannot.model.masks import Mask
 
 View = Mapping[str, Any]
 # Fields of view that differ by more than the factor are fitted each by itself; by which part sizes of panes may differ.
-ALIKE, SAME_SIZE = 1.5, 0.05
+ALIKE, SAME_SIZE = 1.3, 0.05
 PLANES = ("axial", "coronal", "sagittal", "acquisition", "oblique", "volume")
 
 # Colours and fill of the voxels that only the first mask has, only the second, and both.
