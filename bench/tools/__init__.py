@@ -35,7 +35,8 @@ def beside(results: Sequence[Result]) -> list[Row]:
         if mine is None or one is mine:
             continue
         note = "; ".join(f"{each.viewer}: {each.note}" for each in (mine, one) if each.note)
-        rows.append(Row(one.what, mine.values, mine.unit, note, one.values, one.viewer))
+        goal = "≤ 16" if one.what == plain.TOOLS["undo"] else ""
+        rows.append(Row(one.what, mine.values, mine.unit, note, one.values, one.viewer, goal))
     return rows
 
 

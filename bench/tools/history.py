@@ -3,8 +3,8 @@
 Counted are all bytes that the edits hold, measured by tracemalloc between before the first gesture and after the last undo,
 without what the mask itself keeps of its slices. What older steps keep in the temporary file is told beside it.
 
-The work of operations is not what is measured: each is done a few times, from result to result, and all gestures after
-those go through the same results again, each as an edit of its own.
+The work of operations is not what is measured: each is done a few times, from result to result, and the gestures go
+through these results and back again, each as an edit of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import os
 import time
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +29,8 @@ from nbannot.model.runs import Runs
 
 SHAPE = (300, 512, 512)
 STEPS = 100
-RESULTS = 5
-"""Results of an operation, the start among them, that its gestures go through."""
+DONE = 4
+"""How often an operation is done."""
 
 
 def stroke(mask: Mask, chance: np.random.Generator) -> Paint:
@@ -101,65 +103,72 @@ def measured(
     return Row(f"{name}: {steps} gestures and their undoing", [part], "% of the mask", note, goal="≤ 5")
 
 
+WORKS: dict[str, Callable[[Mask, int], object]] = {
+    "smooth 3 mm, another size each time": lambda mask, n: nb.ops.smooth(mask, 3 + 0.8 * (n % 3)),
+    "margin of 2 mm, to and fro": lambda mask, n: nb.ops.margin(mask, 2 if n % 2 else -2),
+    "threshold, another limit each time": lambda mask, n: nb.ops.threshold(mask, 150 + 10 * (n % 7)),
+}
+
+
 def run(*, quick: bool, gpu: bool) -> list[Row]:
-    """Measure the memory of the history."""
+    """Measure the memory of the history, two rows at once: their bytes are counted, not their time."""
+    steps = 2 if quick else STEPS
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        rows = [pool.submit(strokes), pool.submit(organs, steps)]
+        if FOLDER.is_dir():
+            rows += [pool.submit(real, name, steps) for name in WORKS]
+        return [row.result() for row in rows]
+
+
+def strokes() -> Row:
+    """Measure brush strokes."""
     chance = np.random.default_rng(1)
-    return [
-        measured("Brush strokes", lambda document, mask, _: document.apply(stroke(mask, chance)), STEPS),
-        measured("An organ painted anew", lambda _d, mask, n: repaint(mask, ball(n)), 2 if quick else STEPS),
-        *real(quick),
-    ]
+    return measured("Brush strokes", lambda document, mask, _: document.apply(stroke(mask, chance)), STEPS)
 
 
-def real(quick: bool) -> list[Row]:
-    """Measure operations on the vertebrae of a real CT (`shared/data`), scaled to the size of a whole body."""
+def organs(steps: int) -> Row:
+    """Measure an organ that is another one each time."""
+    return measured("An organ painted anew", lambda _, mask, n: repaint(mask, ball(n)), steps)
+
+
+FOLDER = Path(os.environ.get("NBANNOT_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+FOLDER /= "nifti_totalsegmentator"
+
+
+def real(name: str, steps: int) -> Row:
+    """Measure an operation on the vertebrae of a real CT (`shared/data`), scaled to the size of a whole body."""
     from scipy import ndimage
 
-    named = os.environ.get("NBANNOT_TEST_DATA")
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder /= "nifti_totalsegmentator"
-    if not folder.is_dir():
-        return []
-    small = np.asarray(nb.read(folder / "ct.nii.gz").array, np.float32)
-    bones = np.asarray(nb.read(folder / "ct_vertebrae_labels.nii.gz").array) > 0
+    small = np.asarray(nb.read(FOLDER / "ct.nii.gz").array, np.float32)
+    bones = np.asarray(nb.read(FOLDER / "ct_vertebrae_labels.nii.gz").array) > 0
     scale = [large / n for large, n in zip(SHAPE, small.shape, strict=True)]
     values = ndimage.zoom(small, scale, order=1).astype(np.int16)
     organ = ndimage.zoom(bones.astype(np.float32), scale, order=1) > 0.5
     image = nb.Image(values, nb.Geometry(np.diag([1.0, 0.8, 0.8, 1.0]), SHAPE), modality="CT", unit="HU")
-    works: dict[str, Callable[[Mask, int], object]] = {
-        "smooth 3 mm, another size each time": lambda mask, n: nb.ops.smooth(mask, 3 + 0.8 * (n % 3)),
-        "margin of 2 mm, to and fro": lambda mask, n: nb.ops.margin(mask, 2 if n % 2 else -2),
-        "threshold, another limit each time": lambda mask, n: nb.ops.threshold(mask, 150 + 10 * (n % 7)),
-    }
-    rows = []
-    for name, work in works.items():
-        states = results(image, organ, work)
-        row = measured(
-            f"Vertebrae of a real CT, {name}",
-            lambda _, mask, n, states=states: repaint(mask, states[to_and_fro(n or 1)]),
-            2 if quick else STEPS,
-            image,
-            organ,
-        )
-        rows.append(replace(row, note=f"{row.note}; {RESULTS - 1} operations, their results to and fro"))
-    return rows
+    ways = ways_of(image, organ, WORKS[name])
+
+    def gesture(document: Document, mask: Mask, n: int) -> None:
+        document.apply(again(mask, ways[(max(n, 1) - 1) % len(ways)]))
+
+    row = measured(f"Vertebrae of a real CT, {name}", gesture, steps, image, organ)
+    return replace(row, note=f"{row.note}; {DONE} operations, to and fro")
 
 
-def results(image: nb.Image, organ: np.ndarray, work: Callable[[Mask, int], object]) -> list[np.ndarray]:
-    """Return an organ and what an operation makes of it, of that, and so on."""
+def ways_of(image: nb.Image, organ: np.ndarray, work: Callable[[Mask, int], object]) -> list[Paint]:
+    """Return the edits of an operation on an organ, on what it makes of it, and so on, and then of the way back."""
     mask = nb.Mask("organ", image, array=organ.astype(np.uint8))
-    nb.Document(image, masks=[mask])
-    states = [mask.array.copy()]
-    for n in range(1, RESULTS):
+    document = nb.Document(image, masks=[mask])
+    for n in range(1, DONE + 1):
         work(mask, n)
-        states.append(mask.array.copy())
-    return states
+    edits = [edit for edit in document.history if isinstance(edit, Paint)]
+    ways = [*edits, *(edit.inverse() for edit in reversed(edits))]
+    return [replace(way, runs=Runs(way.runs.data, way.runs.count)) for way in ways]
 
 
-def to_and_fro(n: int) -> int:
-    """Return the number of the result after `n` gestures: neighbours differ by one operation."""
-    last = RESULTS - 1
-    return last - abs(n % (2 * last) - last)
+def again(mask: Mask, way: Paint) -> Paint:
+    """Return an edit as a new one, which shares no bytes with it."""
+    runs = Runs(bytes(bytearray(way.runs.data)), way.runs.count)
+    return Paint(mask.id, way.box, runs, origin=way.origin, tool=way.tool)
 
 
 def repaint(mask: Mask, organ: np.ndarray) -> None:

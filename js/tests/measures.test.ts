@@ -145,7 +145,7 @@ describe("lines", () => {
 
 test("the median of many values is that of the sorted ones", () => {
   let state = 5;
-  const next = (below: number): number => (state = (state * 1103515245 + 12345) % 2147483648) % below;
+  const next = (below: number): number => ((state = (Math.imul(state, 1103515245) + 12345) | 0) >>> 8) % below;
   for (let n = 0; n < 400; n++) {
     const values = Float64Array.from({ length: 1 + next(50) }, () => next(n % 2 ? 7 : 100_000) - 3);
     if (n % 5 === 0) values.set([NaN], next(values.length));

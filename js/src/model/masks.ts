@@ -142,7 +142,7 @@ export class MaskStore implements SliceStore {
   drop(k: number): void {
     if (!this.#slices.delete(k)) return;
     this.#missing.add(k);
-    this.#changes.mark([k]);
+    this.#changes.mark([k], this.#bounds(k));
   }
 
   changedSince(version: number): number[] | "all" {
@@ -204,8 +204,12 @@ export class MaskStore implements SliceStore {
     this.#missing.delete(k);
     // Slices that were on their way when the mask became one of 16 bits.
     this.#slices.set(k, this.dtype === "uint16" && data instanceof Uint8Array ? Uint16Array.from(data) : data);
-    this.#changes.mark([k]);
+    this.#changes.mark([k], this.#bounds(k));
     return true;
+  }
+
+  #bounds(k: number): IndexBox {
+    return [[k, 0, 0], [k + 1, this.shape[1], this.shape[2]]];
   }
 
   /** Note that the host changed the slices of this box at a revision. */

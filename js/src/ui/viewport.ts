@@ -29,7 +29,7 @@ export interface ViewportEvents {
 export class Viewport implements PaneView {
   readonly id: string;
   readonly element: HTMLElement;
-  #canvas = blank();
+  #canvas: HTMLCanvasElement;
   readonly #problem = h("div", { class: "nbannot-problem", role: "alert", hidden: true });
   /** What the canvas shows. */
   #drawn: Drawn | null = null;
@@ -52,6 +52,7 @@ export class Viewport implements PaneView {
 
   constructor(readonly pane: Pane, private readonly events: ViewportEvents) {
     this.id = pane.id;
+    this.#canvas = this.#blank();
     this.#grow = h("button", { class: "nbannot-grow", type: "button", tabindex: -1 }, icon("grow"));
     this.element = h(
       "div", { class: "nbannot-view", "data-nbannot-view": pane.id, role: "group" },
@@ -158,8 +159,18 @@ export class Viewport implements PaneView {
     this.#canvas.getContext("2d", { willReadFrequently: true });
   }
 
+  #blank(): HTMLCanvasElement {
+    const canvas = h("canvas", { class: "nbannot-canvas", width: 1, height: 1 });
+    // A browser that took the picture away gives the canvas back empty.
+    listen(canvas, "contextrestored", this.#abort.signal, () => {
+      this.#drawn = null;
+      this.pane.scene.repaint();
+    });
+    return canvas;
+  }
+
   #renewCanvas(): void {
-    const next = blank();
+    const next = this.#blank();
     this.#canvas.replaceWith(next);
     this.#canvas.width = this.#canvas.height = 0;
     this.#canvas = next;
@@ -243,8 +254,4 @@ export class Viewport implements PaneView {
     // Lets the browser free the picture at once.
     this.#canvas.width = this.#canvas.height = 0;
   }
-}
-
-function blank(): HTMLCanvasElement {
-  return h("canvas", { class: "nbannot-canvas", width: 1, height: 1 });
 }
