@@ -28,7 +28,7 @@ from servers import Bucket, free_port, running_s3  # noqa: E402
 
 FILES = 100_000
 OBJECTS = 100_000
-FEWER = 10_000
+FEWER = 5_000
 """Objects that are read by the threads of one process, so that the run takes minutes."""
 MOTO = 2_000
 """Objects in moto, which is a whole S3 server but a slow one: its own time is most of the time."""
@@ -49,21 +49,28 @@ def in_folder(*, quick: bool, gpu: bool = False) -> list[Row]:
 
 
 def in_bucket(*, quick: bool, gpu: bool = False) -> list[Row]:
-    """Index a bucket of objects that are made when they are asked for, and a smaller one in moto."""
-    objects, few = (2_000, 500) if quick else (OBJECTS, MOTO)
-    with tempfile.TemporaryDirectory() as place, _made_up(objects) as found:
-        rows = _both(
-            f"bucket of {objects:,} DICOM objects", found.url(bucket.PREFIX), Path(place), found.options
-        )
+    """Index a bucket of objects that are made when they are asked for, by a process for each processor."""
+    return _of_made_up(2_000 if quick else OBJECTS, "processes")
+
+
+def in_smaller_buckets(*, quick: bool, gpu: bool = False) -> list[Row]:
+    """Index fewer of them by the threads of one process, and those of a moto."""
+    few = 500 if quick else MOTO
+    rows = _of_made_up(1_000 if quick else FEWER, "threads")
     slices = bucket.Slices()
     with tempfile.TemporaryDirectory() as place, running_s3(bucket.NAME) as found:
         import s3fs
 
         store = s3fs.S3FileSystem(**found.options, skip_instance_cache=True)
         store.pipe({f"{bucket.NAME}/{bucket.PREFIX}{bucket.path_of(n)}": slices[n] for n in range(few)})
-        return rows + _both(
-            f"bucket of {few:,} DICOM objects in moto", found.url(bucket.PREFIX), Path(place), found.options
-        )
+        what = f"bucket of {few:,} DICOM objects in moto, threads"
+        return rows + _both(what, found.url(bucket.PREFIX), Path(place), found.options)
+
+
+def _of_made_up(objects: int, scheduler: str) -> list[Row]:
+    with tempfile.TemporaryDirectory() as place, _made_up(objects) as found:
+        what, url = f"bucket of {objects:,} DICOM objects, {scheduler}", found.url(bucket.PREFIX)
+        return _both(what, url, Path(place), found.options, scheduler)
 
 
 @contextmanager
