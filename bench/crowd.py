@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import psutil
 from measure import Row
@@ -233,6 +234,7 @@ def _running(
         hub.start()
         service.ready()
         with hub.admin() as admin:
+            admin.timeout = httpx.Timeout(PATIENCE_S)
             admin.post("/users", json={"usernames": list(names)}).raise_for_status()
             admin.post("/groups/experts/users", json={"users": list(names)}).raise_for_status()
         yield hub, service

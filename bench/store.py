@@ -154,7 +154,7 @@ def flat(rows: Sequence[Row], what: str) -> list[Row]:
 
 SUITE = Suite(
     {"cases-folder": in_folder, "cases-postgresql": in_postgresql, "index-folder": index.in_folder,
-     "index-s3": index.in_bucket},
+     "index-s3": index.in_bucket, "index-smaller": index.in_smaller_buckets},
     HERE / "RESULTS-store.md",
     """# Projects of many cases, measured
 

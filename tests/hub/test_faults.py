@@ -19,6 +19,8 @@ from servers import running_postgres
 KILLS = int(os.environ.get("NBANNOT_KILLS", "4"))
 """How often the service is killed; `make test-slow` does it 50 times."""
 
+pytestmark = pytest.mark.timeout(300 + 30 * KILLS)
+
 PEOPLE = ("rita", "rolf")
 
 

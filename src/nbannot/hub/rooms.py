@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_BIG = ("pydicom", "pandas", "nibabel", "zstandard")
+_BIG = ("pydicom", "pandas")
 THREADS = 16
 RECHECK_S = 5.0
 AGAIN = 1013

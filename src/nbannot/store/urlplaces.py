@@ -24,6 +24,7 @@ T = TypeVar("T")
 _BLOCK = 8 << 20
 _WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"}
 _AWAY = "Nothing was changed. Check that it can be reached and that the login is right, then do it again."
+_REFUSED = "Nothing was changed. Check the key and the secret, and what they may do in the bucket."
 
 
 def place_at(where: str | Path, options: Mapping[str, Any] | None = None) -> Place:
@@ -236,6 +237,8 @@ class _Store:
             yield
         except (NbannotError, FileNotFoundError):
             raise
+        except PermissionError:
+            raise StoreError(f"The files at {self._url} are refused with this login", hint=_REFUSED) from None
         except Exception as cause:
             # What a storage says may quote logins or signed URLs, so only the kind is told.
             kind = type(cause).__name__

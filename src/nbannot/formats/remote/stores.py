@@ -81,8 +81,7 @@ class ObjectStore:
             yield from self.entries(folder)
 
     def _all(self, root: str) -> Iterator[Entry]:
-        from fsspec.asyn import sync  # type: ignore[import-untyped]
-
+        sync = need("fsspec.asyn", extra="s3").sync
         bucket, key, _ = self._fs.split_path(root)
         prefix = f"{key.rstrip('/')}/" if key else ""
         objects = self._fs._iterdir(bucket, prefix=prefix, delimiter="")
