@@ -28,14 +28,32 @@ export function boxCaption(box: BoxItem, pane: Pane): readonly string[] {
 export const LETTER = 6.4;
 export const LEADING = 15;
 export const BESIDE = 10;
+/** Room for what stands in the corners of a view, px. */
+const EDGE = 24;
 
-/** Where lines stand beside the top of a box, px: on its right, where there is no room on its left, else within the view. */
+/** Edges of a box on the screen, px. */
+export interface Edges {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/**
+ * Where lines stand beside a box, px: on its right, where there is no room on its left, else below or above it, so that
+ * they hide nothing in it; in a box that fills the view, within the view. Null where no part of the box is in view.
+ */
 export function besideBox(
-  lines: readonly string[], [left, top, right]: readonly [number, number, number], view: { readonly width: number; readonly height: number },
-): { readonly x: number; readonly y: number; readonly end: boolean } {
+  lines: readonly string[], { left, top, right, bottom }: Edges, view: { readonly width: number; readonly height: number },
+): { readonly x: number; readonly y: number; readonly end: boolean } | null {
+  if (right < 0 || bottom < 0 || left > view.width || top > view.height) return null;
   const wide = Math.max(0, ...lines.map(({ length }) => length)) * LETTER;
-  const y = Math.max(LEADING, Math.min(top + 4, view.height - lines.length * LEADING));
+  const high = lines.length * LEADING;
+  const y = Math.max(LEADING, Math.min(top + 4, view.height - high));
   if (right + BESIDE + wide <= view.width) return { x: Math.max(BESIDE, right + BESIDE), y, end: false };
   if (left - BESIDE - wide >= 0) return { x: Math.min(view.width - BESIDE, left - BESIDE), y, end: true };
+  const x = Math.max(BESIDE, Math.min(left, view.width - BESIDE - wide));
+  if (bottom + high + EDGE <= view.height) return { x, y: bottom + LEADING, end: false };
+  if (top - high >= EDGE) return { x, y: top - high + LEADING - 5, end: false };
   return { x: Math.max(BESIDE, view.width - BESIDE - wide), y, end: false };
 }

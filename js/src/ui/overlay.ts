@@ -222,7 +222,7 @@ function linePath({ from, to }: ReferenceLine, screen: Screen): string {
   return `M${toPx(screen, from).map(fixed).join(" ")}L${toPx(screen, to).map(fixed).join(" ")}`;
 }
 
-function boxShape(box: BoxItem, pane: Pane, screen: Screen, color: string, [first = "", ...more]: readonly string[]): SVGGElement {
+function boxShape(box: BoxItem, pane: Pane, screen: Screen, color: string, lines: readonly string[]): SVGGElement {
   const { frame } = screen;
   const selected = pane.selection.includes(box.id);
   const corners = boxOutline(box.index, frame, pane.geometry).map((corner) => toPx(screen, corner));
@@ -233,10 +233,10 @@ function boxShape(box: BoxItem, pane: Pane, screen: Screen, color: string, [firs
     "g", { class: `nbannot-box${selected ? " nbannot-selected" : ""}`, stroke: color, "data-nbannot-box": box.id },
     s("polygon", { points: outline, class: "nbannot-box-shadow" }),
     s("polygon", { points: outline }),
-    s("text", { x: fixed(left), y: fixed(top - 5), fill: color, "data-nbannot-caption": box.id }, first),
   );
-  const at = besideBox(more, [left, top, right], screen);
-  more.forEach((line, n) => group.append(s("text", {
+  // The name alone stands on the box; with numbers it begins the block beside it, as that of a shape does.
+  const at = lines.length > 1 ? besideBox(lines, { left, top, right, bottom }, screen) : { x: left, y: top - 5, end: false };
+  if (at) lines.forEach((line, n) => group.append(s("text", {
     x: fixed(at.x), y: fixed(at.y + n * LEADING), fill: color, "text-anchor": at.end ? "end" : "start", "data-nbannot-caption": box.id,
   }, line)));
   if (selected && frame.axis !== null) {
