@@ -152,14 +152,18 @@ describe("of a large box", () => {
   });
 });
 
-it("stands on the right, else on the left, else within the view", () => {
+it("stands on the right, else on the left, else below or above, else within the view, and nowhere without the box", () => {
   const lines = ["x".repeat(20), "y"];
   const view = { width: 400, height: 300 };
-  expect(besideBox(lines, [50, 40, 150], view)).toEqual({ x: 160, y: 50, end: false });
-  expect(besideBox(lines, [200, 40, 390], view)).toEqual({ x: 190, y: 50, end: true });
-  expect(besideBox(lines, [10, -500, 390], view)).toEqual({ x: 262, y: 15, end: false });
-  expect(besideBox(lines, [10, 295, 100], view).y).toBe(270);
-  // The first line ends within the view, and the others begin below it.
+  const at = (left: number, top: number, right: number, bottom: number) => besideBox(lines, { left, top, right, bottom }, view);
+  expect(at(50, 40, 150, 90)).toEqual({ x: 160, y: 44, end: false });
+  expect(at(200, 40, 390, 90)).toEqual({ x: 190, y: 44, end: true });
+  expect(at(20, 40, 390, 120)).toEqual({ x: 20, y: 135, end: false });
+  expect(at(20, 80, 390, 290)).toEqual({ x: 20, y: 60, end: false });
+  expect(at(10, -500, 390, 600)).toEqual({ x: 262, y: 15, end: false });
+  expect(at(10, 295, 100, 320)!.y).toBe(270);
+  for (const [x, y] of [[-500, 0], [500, 0], [0, -400], [0, 400]] as const) expect(at(50 + x, 40 + y, 150 + x, 90 + y)).toBeNull();
+  // A name alone ends within the view.
   expect([aboveBox(lines[0]!, [50, 40], view), aboveBox(lines[0]!, [390, 40], view), aboveBox(lines[0]!, [450, 40], view)])
-    .toEqual([[50, 35], [268, 35], [450, 35]]);
+    .toEqual([50, 268, 450].map((x) => ({ x, y: 35, end: false })));
 });

@@ -110,6 +110,27 @@ more = {{"panel": True, "crosshair": False, "zoom": {{"axial": 0.5}}, "selected"
 viewer.view = {{**viewer.view, **more}}
 viewer
 """
+OUTLINES = """
+import numpy as np
+for one in list(viewer.document.shapes):
+    viewer.document.remove(one)
+thick, turns = ct.geometry.spacing[0], np.linspace(0, 2 * np.pi, 12, endpoint=False)
+for step, size in ((-4, 0.5), (0, 1), (3, 0.6)):
+    bumps = size * (1 + 0.12 * np.sin(3 * turns + step))
+    at = [(-74 + 12 * r * np.cos(t), 22 + 11 * r * np.sin(t), z + step * thick) for r, t in zip(bumps, turns)]
+    last = nb.Shape("closed-spline", "nodule", at, lesion="T1", name=f"outline {step:+d}", normal=(0, 0, 1))
+    viewer.document.add(last)
+pair = [(-86, 22, z), (-62, 22, z), (-74, 12, z), (-74, 33, z)]
+viewer.document.add(nb.Shape("bidirectional", "nodule", pair, lesion="T1", normal=(0, 0, 1)))
+low = ct.geometry.to_index((-92, 4, z - 5 * thick))
+high = ct.geometry.to_index((-56, 40, z + 4 * thick))
+box = nb.Box("nodule", index=np.sort([low, high], axis=0), name="target 1", lesion="T1")
+viewer.document.add(box)
+viewer.goto(world=(-74, 22, z + thick))
+viewer.planes = [["axial", "coronal"]]
+more = {"zoom": dict.fromkeys(("axial", "coronal"), 0.32), "panel": False}
+viewer.view = {**viewer.view, **more, "pan": dict(axial=(-52, 24), coronal=(-52, -58)), "selected": [box.id, last.id]}
+"""
 SEGMENTS = """
 import nbannot as nb
 ct = nb.read({folder!r} + "/chest/ct")
@@ -274,6 +295,14 @@ def test_shapes_and_what_is_measured_of_them(lab: Lab, demo_folder: Path) -> Non
     assert [root.locator(f'path[data-nbannot-kind="{kind}"]').count() for kind in kinds] == [1] * 5
     words = " ".join(root.locator("[data-nbannot-caption]").all_text_contents())
     assert all(unit in words for unit in ("27.0 mm", "°", "mm²", "HU"))
+    # Outlines of a lesion, and those between them before they are drawn.
+    lab.run_python(OUTLINES)
+    view(root, "coronal").locator("canvas").first.hover()
+    root.locator('[data-nbannot-menu="shapes"]').click()
+    root.locator('[data-nbannot-item="shape.between"]').click()
+    root.locator('[data-nbannot-live="operations"][data-nbannot-state="ready"]').wait_for()
+    keep(lab, settled(lab), "outlines")
+    assert root.locator("[data-nbannot-coming]").count() == 1 + 5
 
 
 def test_an_operation_looked_at_and_the_form_of_a_label(lab: Lab, demo_folder: Path) -> None:

@@ -30,21 +30,45 @@ export const LEADING = 15;
 export const BESIDE = 10;
 const ABOVE = 5;
 const MARGIN = 4;
+/** Room for what stands in the corners of a view, px. */
+const EDGE = 24;
 
-/** Where the first line begins, px: above the corner of its box; further to the left where it would end outside the view. */
-export function aboveBox(line: string, [left, top]: readonly [number, number], view: { readonly width: number }): readonly [number, number] {
-  const most = view.width - line.length * LETTER - MARGIN;
-  return [left < view.width ? Math.min(left, Math.max(MARGIN, most)) : left, top - ABOVE];
+/** Where lines begin, or end, px. */
+export interface Spot {
+  readonly x: number;
+  readonly y: number;
+  readonly end: boolean;
 }
 
-/** Where lines stand beside the top of a box, px: on its right, where there is no room on its left, else within the view. */
+/** Where a line above the corner of its box begins, px: further to the left where it would end outside the view. */
+export function aboveBox(line: string, [left, top]: readonly [number, number], view: { readonly width: number }): Spot {
+  const most = view.width - line.length * LETTER - MARGIN;
+  return { x: left < view.width ? Math.min(left, Math.max(MARGIN, most)) : left, y: top - ABOVE, end: false };
+}
+
+/** Edges of a box on the screen, px. */
+export interface Edges {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/**
+ * Where lines stand beside a box, px: on its right, where there is no room on its left, else below or above it, so that
+ * they hide nothing in it; in a box that fills the view, within the view. Null where no part of the box is in view.
+ */
 export function besideBox(
-  lines: readonly string[], [left, top, right]: readonly [number, number, number], view: { readonly width: number; readonly height: number },
-): { readonly x: number; readonly y: number; readonly end: boolean } {
+  lines: readonly string[], { left, top, right, bottom }: Edges, view: { readonly width: number; readonly height: number },
+): Spot | null {
+  if (right < 0 || bottom < 0 || left > view.width || top > view.height) return null;
   const wide = Math.max(0, ...lines.map(({ length }) => length)) * LETTER;
-  // Below the first line, which may reach over a small box.
-  const y = Math.max(LEADING, Math.min(top - ABOVE + LEADING, view.height - lines.length * LEADING));
+  const high = lines.length * LEADING;
+  const y = Math.max(LEADING, Math.min(top + 4, view.height - high));
   if (right + BESIDE + wide <= view.width) return { x: Math.max(BESIDE, right + BESIDE), y, end: false };
   if (left - BESIDE - wide >= 0) return { x: Math.min(view.width - BESIDE, left - BESIDE), y, end: true };
+  const x = Math.max(BESIDE, Math.min(left, view.width - BESIDE - wide));
+  if (bottom + high + EDGE <= view.height) return { x, y: bottom + LEADING, end: false };
+  if (top - high >= EDGE) return { x, y: top - high + LEADING - 5, end: false };
   return { x: Math.max(BESIDE, view.width - BESIDE - wide), y, end: false };
 }

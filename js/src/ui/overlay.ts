@@ -217,22 +217,23 @@ function linePath({ from, to }: ReferenceLine, screen: Screen): string {
   return `M${toPx(screen, from).map(fixed).join(" ")}L${toPx(screen, to).map(fixed).join(" ")}`;
 }
 
-function boxShape(box: BoxItem, pane: Pane, screen: Screen, color: string, [first = "", ...more]: readonly string[]): SVGGElement {
+function boxShape(box: BoxItem, pane: Pane, screen: Screen, color: string, lines: readonly string[]): SVGGElement {
   const { frame } = screen;
   const selected = pane.selection.includes(box.id);
   const corners = boxOutline(box.index, frame, pane.geometry).map((corner) => toPx(screen, corner));
   const outline = corners.map((corner) => corner.map(fixed).join(",")).join(" ");
   const [left, top, right, bottom] = ([[Math.min, 0], [Math.min, 1], [Math.max, 0], [Math.max, 1]] as const)
     .map(([end, n]) => end(...corners.map((corner) => corner[n]))) as [number, number, number, number];
-  const [x, y] = aboveBox(first, [left, top], screen);
   const group = s(
     "g", { class: `nbannot-box${selected ? " nbannot-selected" : ""}`, stroke: color, "data-nbannot-box": box.id },
     s("polygon", { points: outline, class: "nbannot-box-shadow" }),
     s("polygon", { points: outline }),
-    s("text", { x: fixed(x), y: fixed(y), fill: color, "data-nbannot-caption": box.id }, first),
   );
-  const at = besideBox(more, [left, top, right], screen);
-  more.forEach((line, n) => group.append(s("text", {
+  // The name alone stands on the box; with numbers it begins the block beside it, as that of a shape does.
+  const at = lines.length > 1
+    ? besideBox(lines, { left, top, right, bottom }, screen)
+    : aboveBox(lines[0] ?? "", [left, top], screen);
+  if (at) lines.forEach((line, n) => group.append(s("text", {
     x: fixed(at.x), y: fixed(at.y + n * LEADING), fill: color, "text-anchor": at.end ? "end" : "start", "data-nbannot-caption": box.id,
   }, line)));
   if (selected && frame.axis !== null) {

@@ -2,8 +2,8 @@
 import type { ShapeAction } from "../commands";
 import type { BoxItem, EditDraft, ShapeItem } from "../model/protocol";
 import { withAxis } from "../model/geometry";
-import { copiedTo, movedBy, pulledTo, putShape, TOOL } from "../tools/shapes/edits";
-import { moving, selectedHere, whyFixed } from "../tools/group";
+import { copiedTo, pulledTo, TOOL } from "../tools/shapes/edits";
+import { moving, selectedHere, shifted, whyFixed } from "../tools/group";
 import { removePoint } from "../tools/shapes/index";
 import { FORMS } from "../tools/shapes/kinds";
 import { isDrawn, locking, type Drawn } from "../tools/annotations";
@@ -70,11 +70,15 @@ function copy(scene: Scene, by: number): void {
     const moved = copiedBox(item, pane, by, to.time);
     return moved ? [moved] : [];
   });
+  if (made.length < items.length) scene.toast(THICK);
+  if (made.length === 0) return;
   applyAll(scene, made.map((item) => ({ kind: "put", item, tool: TOOL })), `Copy ${made.length} shapes`);
   if (to.time !== time) pane.setTime(to.time);
   else pane.scroll(by);
   scene.selection = made.map(({ id }) => id);
 }
+
+const THICK = "Only boxes that are flat in this plane have a slice: others stay.";
 
 /** A flat box on the next slice; null where it is not flat in this plane. */
 function copiedBox(box: BoxItem, pane: Pane, by: number, time: number): BoxItem | null {
@@ -88,12 +92,25 @@ function copiedBox(box: BoxItem, pane: Pane, by: number, time: number): BoxItem 
   return { ...copied, index: [withAxis(low, axis, low[axis] + by), withAxis(high, axis, high[axis] + by)] };
 }
 
+/** A flat box on the slice shown; null where it is not flat in this plane. */
+function pulledBox(box: BoxItem, { frame, time }: Pane): BoxItem | null {
+  if (frame.axis === null) return null;
+  const { axis, slice } = frame;
+  const [low, high] = box.index;
+  if (Math.abs(low[axis] - high[axis]) > 1) return null;
+  const by = slice - Math.round((low[axis] + high[axis]) / 2);
+  return {
+    ...box, frame: box.frame === null ? null : time,
+    index: [withAxis(low, axis, low[axis] + by), withAxis(high, axis, high[axis] + by)],
+  };
+}
+
 function duplicate(scene: Scene): void {
-  const { frame, camera } = scene.pane;
+  const { frame, camera, geometry } = scene.pane;
   const by = [APART * camera.mmPerPx, APART * camera.mmPerPx] as const;
-  const made = selectedItems(scene).filter(isShape).map((item) => ({ ...movedBy(item, frame, by), id: freshId(), name: "", locked: false }));
+  const made = selectedItems(scene).map((item): Marked => ({ ...shifted(item, frame, by, geometry), id: freshId(), name: "", locked: false }));
   if (made.length === 0) return scene.toast("Select a shape first.");
-  applyAll(scene, made.map((item) => putShape(item)), `Duplicate ${made.length} shapes`);
+  applyAll(scene, made.map((item) => ({ kind: "put", item, tool: TOOL })), `Duplicate ${made.length} shapes`);
   scene.selection = made.map(({ id }) => id);
 }
 
@@ -123,11 +140,13 @@ function hide(scene: Scene): void {
 
 function snap(scene: Scene): void {
   const { frame, time } = scene.pane;
-  const items = free(scene, selectedItems(scene).filter(isShape));
-  if (items.length === 0) return;
-  const pulled = items.map((item) => ({ item, to: pulledTo(item, frame, time) }));
-  if (pulled.some(({ to }) => to === null)) scene.toast("A shape stands across this plane: nothing of it would be left.");
-  const edits = pulled.flatMap(({ item, to }) => (to && JSON.stringify(to) !== JSON.stringify(item) ? [putShape(to, item)] : []));
+  const selected = selectedItems(scene);
+  if (selected.length === 0) return scene.toast("Select a shape first.");
+  const pulled = free(scene, selected).map((item) => ({ item, to: isShape(item) ? pulledTo(item, frame, time) : pulledBox(item, scene.pane) }));
+  const lost = pulled.find(({ to }) => to === null);
+  if (lost) scene.toast(isShape(lost.item) ? "A shape stands across this plane: nothing of it would be left." : THICK);
+  const edits = pulled.flatMap(({ item, to }): EditDraft[] =>
+    (to && JSON.stringify(to) !== JSON.stringify(item) ? [{ kind: "put", item: to, old: item, tool: TOOL }] : []));
   applyAll(scene, edits, "Pull shapes to the slice");
 }
 
