@@ -302,6 +302,38 @@ def test_configurations_beside_the_files_are_kept(project: StoredProject, tmp_pa
     assert "folder:b" in project.configs.of("b").origins["windowing.level"]
 
 
+@pytest.mark.parametrize("where", ["bucket", "zip", "zip in a folder"])
+def test_configurations_in_buckets_and_archives_are_kept(
+    project: StoredProject, bucket: Filled, tmp_path: Path, where: str
+) -> None:
+    data = tmp_path / "data"
+    volume(data / "a" / "ct.nii")
+    volume(data / "b" / "ct.nii", 1)
+    (data / ".nbannot.yaml").write_text("windowing: {level: 40, width: 400}\n")
+    (data / "b" / ".volview_config.yaml").write_text("__inherit__: true\nwindowing: {level: 60}\n")
+    (data / "b" / ".secret").write_text("not looked at")
+    (data / "a" / ".nbannot.yaml").write_bytes(b"\xff\xfe")
+    place: str | Path = tmp_path / "places" / "trial.zip"
+    if where == "bucket":
+        place = bucket.put_folder("configs", data)
+        project._core.options = bucket.options
+    else:
+        Path(place).parent.mkdir()
+        with zipfile.ZipFile(place, "w") as archive:
+            for file in (one for one in data.rglob("*") if one.is_file()):
+                archive.write(file, file.relative_to(data).as_posix())
+    found = project.index(Path(place).parent if where == "zip in a folder" else place)
+    assert len(found.notes) == 1 and "no text in UTF-8" in found.notes[0]
+    inside = "trial.zip/" if where == "zip in a folder" else ""
+    assert sorted(project.case_names) == [f"{inside}a", f"{inside}b"]
+    assert project.configs.of(f"{inside}a").config.windowing == (40.0, 400.0)
+    resolved = project.configs.of(f"{inside}b")
+    assert resolved.config.windowing == (60.0, 400.0)
+    assert resolved.origins["windowing.level"] == f"folder:{inside}b version 1"
+    top = "folder:trial.zip" if inside else "project"
+    assert resolved.origins["windowing.width"] == f"{top} version 1"
+
+
 def test_a_project_in_postgres_is_indexed_too(postgres: Postgres, tmp_path: Path) -> None:
     data = tmp_path / "data"
     study(data / "a", 1)

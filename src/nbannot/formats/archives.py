@@ -13,7 +13,7 @@ import tempfile
 import weakref
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +67,8 @@ def archive_kind(path: str, start: bytes) -> str:
     return ""
 
 
-def members(path: str, kind: str) -> Iterator[Member]:
-    """Yield the files of an archive, those of hidden folders left out.
+def members(path: str, kind: str, *, hidden: Collection[str] = ()) -> Iterator[Member]:
+    """Yield the files of an archive, hidden ones left out but for those of the names in ``hidden``.
 
     Raises
     ------
@@ -81,7 +81,9 @@ def members(path: str, kind: str) -> Iterator[Member]:
     try:
         for member in found:
             budget.take(member)
-            if not any(part.startswith((".", "__MACOSX")) for part in member.name.split("/")):
+            *folders, name = member.name.split("/")
+            wanted = folders if name in hidden else [*folders, name]
+            if not any(part.startswith((".", "__MACOSX")) for part in wanted):
                 yield member
     except FormatError:
         raise

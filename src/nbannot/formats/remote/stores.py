@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,8 +50,11 @@ class ObjectStore:
             if hasattr(self._fs, "retries"):
                 self._fs.retries = 2
 
-    def entries(self, below: str | None = None) -> Iterator[Entry]:
-        """List the objects under the prefix, folder by folder; only one folder's list is held."""
+    def entries(self, below: str | None = None, *, hidden: Collection[str] = ()) -> Iterator[Entry]:
+        """List the objects under the prefix, folder by folder; only one folder's list is held.
+
+        Hidden ones are left out but for those of the names in ``hidden``.
+        """
         with self._failing(self.url):
             if below is None:
                 info = self._info(self._root)
@@ -64,14 +67,14 @@ class ObjectStore:
         for info in sorted(found, key=lambda one: str(one["name"])):
             path = str(info["name"]).rstrip("/")
             name = path.rsplit("/", 1)[-1]
-            if name.startswith(".") or path == (below or self._root).rstrip("/"):
+            if (name.startswith(".") and name not in hidden) or path == (below or self._root).rstrip("/"):
                 continue
             if info["type"] == "directory":
                 folders.append(path)
             elif not str(info["name"]).endswith("/"):
                 yield self._entry(info, self._relative(path))
         for folder in folders:
-            yield from self.entries(folder)
+            yield from self.entries(folder, hidden=hidden)
 
     def contents(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         """Read objects one after the other."""
