@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from moves import phantom
 from nbannot.errors import (
     AccessError,
     ConflictError,
+    EditError,
     LockedError,
     StoreError,
     SubmitError,
@@ -20,6 +22,7 @@ from nbannot.errors import (
 )
 from nbannot.model.annotations import Box, Tag
 from nbannot.model.attributes import Attribute
+from nbannot.model.edits import Batch, Put
 from nbannot.model.labels import Label
 from nbannot.store import Project
 
@@ -87,6 +90,13 @@ class TasksContract(Crowd):
         session = ext.tasks.begin(self.task_of(ext))
         session.document.masks["liver"].paint((0, 0, 0))
         assert ext.tasks.get(self.task_of(ext)).status == "in work"
+        new = Label("my own")
+        for edit in (Put(new), Batch((Put(Box("liver", ((0, 0, 0), (1, 1, 1)))), Put(new)))):
+            with pytest.raises(EditError, match="labels of this case are given"):
+                session.document.apply(edit)
+        owner.configs.set("reader: {labels: open}")
+        session.document.apply(Put(new))
+        assert "my own" in session.document.labels
         assert len(ext.images("c1")) == 1
         assert not ext.people.allowed("case.headers", "c1")
         with pytest.raises(AccessError):
@@ -96,6 +106,21 @@ class TasksContract(Crowd):
         with pytest.raises(AccessError):
             ext.images("c1")
         assert ext.tasks.table()["status"].tolist() == ["submitted"]
+
+    def test_a_program_may_not_say_when_its_edits_came(self, owner: Project, place: Path) -> None:
+        ann, began = self.being("ann", place), time.time()
+        session = ann.start("c1")
+        session.document.apply(Put(Box("liver", ((0, 0, 0), (1, 1, 1))), time=1000.0, author="rev"))
+        assert session.history()["time"].dt.year.tolist() == [1970]
+        assert owner.case("c1").readers == ("ann",)
+        (row,) = [
+            one
+            for one in owner.audit.table(action="session.write").to_dict("records")
+            if "edit" in one["detail"]
+        ]
+        assert row["actor"] == "ann"
+        for told in (row["time"], owner.cases.set_index("case")["last_change"]["c1"]):
+            assert told.timestamp() >= began - 1
 
     def test_what_is_submitted_takes_no_more_edits(self, owner: Project, place: Path) -> None:
         ann = self.being("ann", place)

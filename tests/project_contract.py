@@ -100,8 +100,9 @@ class ProjectContract(ABC):
             project.add_case(" ", images=phantom(), copy=True)
 
     def test_an_unknown_case_is_named_with_those_there_are(self, project: Project) -> None:
-        with pytest.raises(UnknownItemError, match=r"'c9'.*c1"):
-            project.start("c9")
+        for call in (project.start, project.case, project.references, project.images):
+            with pytest.raises(UnknownItemError, match=r"'c9'.*c1"):
+                call("c9")
 
     # Images.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +87,32 @@ def test_a_project_is_set_up_by_clicking(project: StoredProject) -> None:
     again.save_button.click()
     assert again.said == "Nothing was changed."
     assert len(project.configs.history()) == 1
+
+
+def test_a_project_at_a_service_is_set_up_by_clicking(project: StoredProject, through: Any) -> None:
+    project.people.grant("own", "owner")
+    owner = through(project)
+    panel = owner.panel()
+    put(panel, "about", 0, title="Livers", thumbnail="nowhere")
+    put(panel, "views", 0, plane="coronal")
+    put(panel, "layers", 0, image="seg", over="ct", mask=True, label="lesion")
+    put(panel, "people", 1, person="ann", cases="c*")
+    panel.save_button.click()
+    assert [one[:3] for one in panel.problems()] == [("about", 0, "thumbnail")]
+    put(panel, "about", 0, thumbnail="c1")
+    sent: list[bytes] = []
+    panel._board.picture = lambda number, png: sent.append(png)  # type: ignore[method-assign]
+    panel._board._handle_custom_msg({"type": "thumb"}, [])
+    assert sent[0].startswith(b"\x89PNG")
+    panel.save_button.click()
+    assert panel.said == "Saved: version 1 of the configuration, 1 changes of roles."
+    viewer = owner.acting_as("ann").open("c1")
+    assert viewer.planes == "coronal" or viewer.planes["plane"] == "coronal"
+    assert viewer.document.masks["lesion"].array.sum() == 60
+    viewer.close()
+    assert owner.panel().text == panel.text
+    other = owner.acting_as("ann").panel()
+    assert other.save_button.disabled and other.said.startswith("You can look only")
 
 
 def test_what_the_panel_does_not_know_stays(project: StoredProject) -> None:

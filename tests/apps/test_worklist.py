@@ -13,7 +13,6 @@ import pytest
 import nbannot as nb
 from moves import phantom
 from nbannot.apps.worklist import Worklist
-from nbannot.store import StoredProject
 
 FORM = """
 labels:
@@ -24,7 +23,8 @@ labels:
 
 
 @pytest.fixture
-def owner(tmp_path: Path) -> Iterator[StoredProject]:
+def owner(tmp_path: Path, through: Any) -> Iterator[Any]:
+    """The project as its owner has it: in a folder, then through a service."""
     with nb.open_project(tmp_path / "study", author="own") as project:
         for name in ("c1", "c2", "c3"):
             project.add_case(name, images=phantom(), copy=True)
@@ -38,11 +38,11 @@ def owner(tmp_path: Path) -> Iterator[StoredProject]:
         }.items():
             project.people.grant(person, role)
         project.tasks.assign(["c1", "c2", "c3"], "ann", due="2031-01-02")
-        yield project
+        yield through(project)
 
 
 @pytest.fixture
-def listed(owner: StoredProject) -> Iterator[Worklist]:
+def listed(owner: Any) -> Iterator[Worklist]:
     found = owner.acting_as("ann").worklist()
     yield found
     found.close()
@@ -137,7 +137,7 @@ def test_comments_lie_at_the_crosshair(listed: Worklist) -> None:
     assert listed._board.shown["error"]
 
 
-def test_a_reviewer_returns_and_accepts(owner: StoredProject, listed: Worklist) -> None:
+def test_a_reviewer_returns_and_accepts(owner: Any, listed: Worklist) -> None:
     answer(listed)
     press(listed, "submit")
     reviewed = owner.acting_as("rev").worklist(mine=False)
@@ -163,7 +163,7 @@ def test_a_reviewer_returns_and_accepts(owner: StoredProject, listed: Worklist) 
     reviewed.close()
 
 
-def test_reviews_and_adjudications_as_tasks(owner: StoredProject, listed: Worklist) -> None:
+def test_reviews_and_adjudications_as_tasks(owner: Any, listed: Worklist) -> None:
     owner.tasks.assign("c1", "bob")
     other = owner.acting_as("bob").worklist()
     for one in (listed, other):
@@ -215,7 +215,7 @@ def test_traits_hold_nothing_of_cases_or_people(listed: Worklist) -> None:
     assert [word for word in ("Miller", "half a", '"c1"', "quality", "lesion", "study") if word in text] == []
 
 
-def test_without_tasks_it_says_so(owner: StoredProject) -> None:
+def test_without_tasks_it_says_so(owner: Any) -> None:
     found = owner.worklist()
     assert found.note == "You have no tasks here."
     press(found, "next")

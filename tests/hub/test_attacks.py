@@ -380,6 +380,23 @@ def test_a_reader_is_told_no_name_by_any_route(served: Served, project: Any) -> 
     assert rows(project, "mallory") == before + 1
 
 
+def test_a_name_that_a_reader_guesses_is_not_confirmed(served: Served, project: Any) -> None:
+    project.tasks.assign([SECRET], ["eva"])
+    mine = ask(served, "POST", f"{P}/tasks/find", "eva", json={}).json()["rows"]
+    assert [row[1] for row in mine] == [f"Case {n}" for n in range(1, len(mine) + 1)]
+    for path, body in (
+        ("/comments", {"text": "x"}), ("/presence/me", {"place": 1}), ("/comments/find", {}),
+        ("/tasks/find", {}), ("/presence", {}), ("/people/allowed", {"action": "case.read"}),
+    ):  # fmt: skip
+        told = [
+            ask(served, "POST", P + path, "eva", json={**body, "case": case}) for case in (SECRET, "guess")
+        ]
+        assert [one.status_code for one in told] == [403, 403] and told[0].text == told[1].text
+        assert ask(served, "POST", P + path, "eva", json={**body, "case": f"Case {len(mine)}"}).is_success
+    assert project.comments.table(SECRET)["text"].tolist() == ["x"]
+    assert rows(project, "eva") >= 12
+
+
 def test_files_are_taken_only_of_who_may_send_them(served: Served) -> None:
     asked = {REQUEST_HEADER: quote(json.dumps({"case": "new", "images": []}))}
     for path in ("/cases", "/sessions/adopt"):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import requests
 
-from nbannot.errors import FormatError, RemoteError
+from formats_making import write_slice
+from nbannot.errors import FormatError, RemoteError, StoreError
 from nbannot.formats import read, write
 from nbannot.formats.dicomweb import Archive
 from nbannot.formats.remote.multipart import parts
@@ -152,3 +155,53 @@ def test_an_archive_is_indexed_by_series(
         (case,) = project.case_names
         with pytest.raises(RemoteError, match="refused"):
             project.images(case)
+
+
+def test_what_was_replaced_in_the_archive_is_refused(
+    archive: OrthancServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Archive(archive.url, storage_options=archive.options)
+    rest, login = archive.url.split("+")[1].removesuffix("/dicom-web"), tuple(archive.options.values())
+
+    def put(k: int, value: int, description: str = "first") -> None:
+        file = tmp_path / "files" / f"{k}.dcm"
+        file.unlink(missing_ok=True)
+        pixels = np.full((4, 5), value, dtype=np.int16)
+        write_slice(
+            file, pixels, ImagePositionPatient=[0, 0, 2.0 * k], SOPInstanceUID=f"1.2.77.1.{k}",
+            SeriesInstanceUID="1.2.77.1", StudyInstanceUID="1.2.77", PatientID="id-77", PatientName="A",
+            SeriesDescription=description,
+        )  # fmt: skip
+        found = requests.post(f"{rest}/tools/lookup", data=f"1.2.77.1.{k}", auth=login, timeout=30).json()
+        for one in found:
+            requests.delete(f"{rest}{one['Path']}", auth=login, timeout=30).raise_for_status()
+        there.store(file)
+
+    place = f"{archive.url}/studies/1.2.77"
+    try:
+        for k in range(3):
+            put(k, k)
+        with open_project(tmp_path / "study", author="ada", storage_options=archive.options) as project:
+            (case,) = project.index(place).cases
+            put(0, 0, "second")
+            with pytest.raises(StoreError, match="has changed since it was indexed"):
+                project.images(case)
+            assert (project.index(place).read, project.index(place).read) == (1, 0)
+            assert project.images(case)[0].array[:, 0, 0].tolist() == [0, 1, 2]
+            project.start(case).close()
+            put(0, 0, "third")
+            with pytest.raises(StoreError, match="is not the file that was annotated"):
+                project.start(case)
+            assert "was replaced after it was opened" in project.index(place).notes[0]
+            put(0, 0, "second")
+            assert project.images(case) and not project.index(place).notes
+            # What no header tells is told by the content, the next day at the latest.
+            put(1, 100)
+            assert project.images(case)
+            later = SimpleNamespace(strftime=lambda *_: "29990101", gmtime=lambda: None)
+            monkeypatch.setattr("nbannot.formats.remote.web.time", later)
+            with pytest.raises(StoreError, match="is not the file that was annotated"):
+                project.images(case)
+    finally:
+        (found,) = requests.post(f"{rest}/tools/lookup", data="1.2.77", auth=login, timeout=30).json()
+        requests.delete(f"{rest}{found['Path']}", auth=login, timeout=30)

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +117,43 @@ def test_a_killed_index_goes_on(
     found = project.index(data)
     assert (found.read, found.unchanged) == (9, 6)
     assert len(rows(project)) == 5 and set(project.cases.images) == {1}
+
+
+KILLED = """
+import sys
+import nbannot.formats.scanning.objects as objects
+import nbannot.store.index as index
+from nbannot.store import open_project
+objects.BATCH, index.WINDOW = 2, 1
+open_project(sys.argv[1], author="ada").index(sys.argv[2], progress=lambda done, text: print(text, flush=True))
+"""
+
+
+def test_an_index_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for n in range(20):
+        study(data / str(n), n, slices=2)
+    for wanted in (6, 18):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(tmp_path / "study"), str(data)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(f"Indexing: {wanted} files"):
+                break
+        os.kill(process.pid, signal.SIGKILL)
+        process.stdout.close()
+        assert process.wait(30) == -signal.SIGKILL
+    with open_project(tmp_path / "study", author="ada") as project:
+        found = project.index(data)
+        assert found.looked_at == 40 and found.unchanged >= 18 and found.read == 40 - found.unchanged
+        assert len(project.case_names) == 20 and set(project.cases.images) == {1}
+        assert all(project.images(name)[0].shape == (2, 4, 5) for name in project.case_names[:3])
+        assert project.audit.verify().ok
+        again = project.index(data)
+        assert (again.read, again.cases, again.changed, again.gone) == (0, [], [], 0)
 
 
 def test_moved_files_are_found_again_with_their_labels(project: StoredProject, tmp_path: Path) -> None:
@@ -300,6 +341,38 @@ def test_configurations_beside_the_files_are_kept(project: StoredProject, tmp_pa
     assert project.configs.of("a").config.windowing == (40.0, 400.0)
     assert project.configs.of("b").config.windowing == (60.0, 400.0)
     assert "folder:b" in project.configs.of("b").origins["windowing.level"]
+
+
+@pytest.mark.parametrize("where", ["bucket", "zip", "zip in a folder"])
+def test_configurations_in_buckets_and_archives_are_kept(
+    project: StoredProject, bucket: Filled, tmp_path: Path, where: str
+) -> None:
+    data = tmp_path / "data"
+    volume(data / "a" / "ct.nii")
+    volume(data / "b" / "ct.nii", 1)
+    (data / ".nbannot.yaml").write_text("windowing: {level: 40, width: 400}\n")
+    (data / "b" / ".volview_config.yaml").write_text("__inherit__: true\nwindowing: {level: 60}\n")
+    (data / "b" / ".secret").write_text("not looked at")
+    (data / "a" / ".nbannot.yaml").write_bytes(b"\xff\xfe")
+    place: str | Path = tmp_path / "places" / "trial.zip"
+    if where == "bucket":
+        place = bucket.put_folder("configs", data)
+        project._core.options = bucket.options
+    else:
+        Path(place).parent.mkdir()
+        with zipfile.ZipFile(place, "w") as archive:
+            for file in (one for one in data.rglob("*") if one.is_file()):
+                archive.write(file, file.relative_to(data).as_posix())
+    found = project.index(Path(place).parent if where == "zip in a folder" else place)
+    assert len(found.notes) == 1 and "no text in UTF-8" in found.notes[0]
+    inside = "trial.zip/" if where == "zip in a folder" else ""
+    assert sorted(project.case_names) == [f"{inside}a", f"{inside}b"]
+    assert project.configs.of(f"{inside}a").config.windowing == (40.0, 400.0)
+    resolved = project.configs.of(f"{inside}b")
+    assert resolved.config.windowing == (60.0, 400.0)
+    assert resolved.origins["windowing.level"] == f"folder:{inside}b version 1"
+    top = "folder:trial.zip" if inside else "project"
+    assert resolved.origins["windowing.width"] == f"{top} version 1"
 
 
 def test_a_project_in_postgres_is_indexed_too(postgres: Postgres, tmp_path: Path) -> None:

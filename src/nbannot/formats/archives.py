@@ -13,7 +13,7 @@ import tempfile
 import weakref
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +83,10 @@ def archive_kind(path: str, start: bytes) -> str:
     return ""
 
 
-def members(path: str, kind: str, file: RangedFile | None = None) -> Iterator[Member]:
-    """Yield the files of an archive, those of hidden folders left out.
+def members(
+    path: str, kind: str, file: RangedFile | None = None, *, hidden: Collection[str] = ()
+) -> Iterator[Member]:
+    """Yield the files of an archive, hidden ones left out but for those of the names in ``hidden``.
 
     Parameters
     ----------
@@ -106,7 +108,9 @@ def members(path: str, kind: str, file: RangedFile | None = None) -> Iterator[Me
     try:
         for member in found:
             budget.take(member)
-            if not any(part.startswith((".", "__MACOSX")) for part in member.name.split("/")):
+            *folders, name = member.name.split("/")
+            wanted = folders if name in hidden else [*folders, name]
+            if not any(part.startswith((".", "__MACOSX")) for part in wanted):
                 yield member
     except (FormatError, RemoteError):
         raise

@@ -10,9 +10,13 @@ from typing import Any
 
 from nbannot.errors import StoreError
 from nbannot.formats.remote import Cache, Options, place_of
+from nbannot.formats.remote.web import DAY_MARK
 from nbannot.model.image import Image
 from nbannot.session import FileMark, ImageReference
 from nbannot.session.images import as_path, open_paths, uri_of
+
+PRINT_MARK = "#"
+"""Before the fingerprint of a series, in the identity of an image that was only indexed."""
 
 
 def options_for(url: str, options: Options) -> dict[str, Any]:
@@ -49,16 +53,20 @@ def first_read(
         now = {entry.name: (entry.size, entry.stamp) for entry in held.entries}
         changed = [one for one in reference.files if now.get(one.name) != (one.size, one.stamp)]
         paths = [held.folder / entry.name for entry in held.entries]
+        stamp = reference.identity.partition(PRINT_MARK)[2]
+        if (
+            stamp
+            and not reference.files
+            and {entry.stamp.partition(DAY_MARK)[0] for entry in held.entries} != {stamp}
+        ):
+            raise _changed(reference, reference.uri)
     else:
         paths = reference.paths(base)
         changed = [
             mark for mark, path in zip(reference.files, paths, strict=True) if not _is_same(mark, path)
         ]
     if changed:
-        raise StoreError(
-            f"Image {reference.name!r} has changed since it was indexed: {changed[0].name}",
-            hint="Index its place again: project.index(url).",
-        )
+        raise _changed(reference, changed[0].name)
     found = open_paths(paths)
     images = [found] if isinstance(found, Image) else list(found.values())
     images = [image for image in images if image.series_uid == (reference.series_uid or image.series_uid)]
@@ -71,6 +79,13 @@ def first_read(
         for image in images:
             held.keep_for(image)
     return [(ImageReference.of(image, base=base), image) for image in images]
+
+
+def _changed(reference: ImageReference, what: str) -> StoreError:
+    return StoreError(
+        f"Image {reference.name!r} has changed since it was indexed: {what}",
+        hint="Index its place again: project.index(url).",
+    )
 
 
 def _is_same(mark: FileMark, path: Path) -> bool:

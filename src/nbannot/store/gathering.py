@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from nbannot.formats.remote.web import DAY_MARK
 from nbannot.session import FileMark, ImageReference
 from nbannot.store.cases import image_row
-from nbannot.store.files import followed, place_marks, uris_of
+from nbannot.store.files import PRINT_MARK, followed, place_marks, uris_of
 from nbannot.store.tables import tables
 
 if TYPE_CHECKING:
@@ -57,12 +58,22 @@ def gather(
     new = []
     for group in sorted(groups.values(), key=_order):
         if group[0].series_uid in series:
-            if not group[0].identity.startswith("series:"):
+            if any(_is_replaced(one, group[0]) for one, _ in kept):
+                told.append(
+                    f"a series was replaced after it was opened: {group[0].uri}; it is refused while it differs"
+                )
+            elif not group[0].identity.startswith("series:"):
                 told.append(f"{len(group)} files came to a series that is open: {group[0].uri}")
             continue
         new.append((_pending(group, base, stamps), False))
     _write(connection, case, [*kept, *_named(new)], before)
     return told
+
+
+def _is_replaced(reference: ImageReference, row: Row[Any]) -> bool:
+    """Whether a series of an archive is another one than that of an image that was read."""
+    stamps = {mark.stamp.partition(DAY_MARK)[0] for mark in reference.files if DAY_MARK in mark.stamp}
+    return reference.series_uid == row.series_uid and bool(stamps) and stamps != {row.stamp}
 
 
 def _order(group: Sequence[Row[Any]]) -> tuple[bool, int, str]:
@@ -107,7 +118,9 @@ def _pending(group: Sequence[Row[Any]], base: Path, stamps: Mapping[str, FileMar
     )
     return ImageReference(
         id=indexed_id(key), name=name or "image",
-        modality=detail.get("modality", ""), identity=f"index:{key}", series_uid=first.series_uid or None,
+        # Of a series of an archive no files are listed: its fingerprint tells whether it is as it was.
+        identity=f"index:{key}{PRINT_MARK}{first.stamp}" if series else f"index:{key}",
+        modality=detail.get("modality", ""), series_uid=first.series_uid or None,
         shape=(frames, count, j, i), sources=(), checked=0, **places,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbannot.errors import NbannotError, RemoteError
+from nbannot.errors import ConfigError, NbannotError, RemoteError
 from nbannot.formats.progress import Progress, following
 from nbannot.formats.remote import checked_url, is_url
 from nbannot.formats.remote.urls import local_path
@@ -65,7 +65,7 @@ class Indexing:
         self._cases: dict[str, int] = {}
         self._touched: set[int] = set()
         self._same_archives: set[str] = set()
-        self._configs: dict[str, str] = {}
+        self._configs: dict[str, Record] = {}
 
     def run(self, scheduler: Any, progress: Progress | None, options: Mapping[str, Any]) -> Indexed:
         """Look at every file; what raises in ``progress`` stops, and what was kept stays."""
@@ -137,6 +137,14 @@ class Indexing:
         records = [
             one for part in run(read_batch, [(batch, options, self._key) for batch in todo]) for one in part
         ]
+        # A series of an archive tells only when it is read that it is as it was.
+        as_before = [
+            one for one in records
+            if one.identity.startswith("series:") and one.uri in known and known[one.uri].stamp == one.stamp
+        ]  # fmt: skip
+        same += [(known[one.uri], one.name) for one in as_before]
+        kept = {one.uri for one in as_before}
+        records = [one for one in records if one.uri not in kept]
         self._found.looked_at += len(uris)
         self._found.read += len(records)
         self._found.unchanged += len(same)
@@ -164,7 +172,7 @@ class Indexing:
             folder, _, name = record.name.rpartition("/")
             # In a folder with both, nbannot's own counts.
             if name == CONFIGS[0] or folder not in self._configs:
-                self._configs[folder] = local_path(record.uri)
+                self._configs[folder] = record
         rows = [self._row(connection, record) for record in records]
         known = self._touched_by(connection, rows)
         again, seen = [], []
@@ -297,19 +305,21 @@ class Indexing:
     def _keep_configs(self) -> None:
         """Keep configurations that lie with the files: of a folder for its cases, of the top for the project."""
         configs = Configs(self._actor, Cases(self._core, self._actor))
-        for folder, path in self._configs.items():
+        for folder, record in self._configs.items():
             level = f"folder:{folder}" if folder else "project"
+            where = local_path(record.uri)
             try:
-                text = Path(path).read_text(encoding="utf-8-sig")
+                if record.problem:
+                    raise ConfigError(record.problem)
                 before = configs.history(level)
                 if before.empty:
-                    configs.set(text, level=level)
-                elif before.text.iloc[-1] != text:
+                    configs.set(record.text, level=level)
+                elif before.text.iloc[-1] != record.text:
                     self._found.notes.append(
-                        f"{path} differs from the configuration of {level}, which is kept"
+                        f"{where} differs from the configuration of {level}, which is kept"
                     )
-            except (NbannotError, OSError, ValueError) as error:
-                self._found.notes.append(f"{path} is not taken as a configuration: {error}")
+            except NbannotError as error:
+                self._found.notes.append(f"{where} is not taken as a configuration: {error}")
 
     def _finish(self) -> None:
         import pandas as pd

@@ -192,8 +192,16 @@ class RemoteProject(Shown):
         return table_from_json(self._client.post("/cases/page", match=match, after=after, limit=limit))
 
     def case(self, name: str) -> RemoteCase:
-        """Return one case: its readers and what they marked."""
-        return RemoteCase(self._client, name, self.images)
+        """Return one case: its readers and what they marked.
+
+        Raises
+        ------
+        UnknownItemError
+            When there is none.
+        """
+        found = RemoteCase(self._client, name, self.images)
+        found.readers  # noqa: B018 - the service says whether there is such a case
+        return found
 
     @property
     def case_names(self) -> list[str]:

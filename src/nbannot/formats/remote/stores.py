@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,10 +51,11 @@ class ObjectStore:
             if hasattr(self._fs, "retries"):
                 self._fs.retries = 2
 
-    def entries(self, below: str | None = None) -> Iterator[Entry]:
-        """List the objects under the prefix, hidden ones left out; only a part of the list is held.
+    def entries(self, below: str | None = None, *, hidden: Collection[str] = ()) -> Iterator[Entry]:
+        """List the objects under the prefix; only a part of the list is held.
 
-        S3 gives all that is below in pages; other stores are asked folder by folder.
+        Hidden ones are left out but for those of the names in ``hidden``. S3 gives all that is below in pages; other
+        stores are asked folder by folder.
         """
         with self._failing(self.url):
             if below is None:
@@ -63,7 +64,7 @@ class ObjectStore:
                     yield self._entry(info, info["name"].rsplit("/", 1)[-1])
                     return
                 if self._scheme in ("s3", "s3a"):
-                    yield from self._all(info["name"])
+                    yield from self._all(info["name"], hidden)
                     return
             found = self._fs.ls(below or self._root, detail=True)
             self._fs.invalidate_cache()
@@ -71,16 +72,16 @@ class ObjectStore:
         for info in sorted(found, key=lambda one: str(one["name"])):
             path = str(info["name"]).rstrip("/")
             name = path.rsplit("/", 1)[-1]
-            if name.startswith(".") or path == (below or self._root).rstrip("/"):
+            if (name.startswith(".") and name not in hidden) or path == (below or self._root).rstrip("/"):
                 continue
             if info["type"] == "directory":
                 folders.append(path)
             elif not str(info["name"]).endswith("/"):
                 yield self._entry(info, self._relative(path))
         for folder in folders:
-            yield from self.entries(folder)
+            yield from self.entries(folder, hidden=hidden)
 
-    def _all(self, root: str) -> Iterator[Entry]:
+    def _all(self, root: str, hidden: Collection[str]) -> Iterator[Entry]:
         sync = need("fsspec.asyn", extra="s3").sync
         bucket, key, _ = self._fs.split_path(root)
         prefix = f"{key.rstrip('/')}/" if key else ""
@@ -100,7 +101,9 @@ class ObjectStore:
             for info in page:
                 path = str(info["name"])
                 name = self._relative(path)
-                if not path.endswith("/") and not any(part.startswith(".") for part in name.split("/")):
+                *folders, last = name.split("/")
+                wanted = folders if last in hidden else [*folders, last]
+                if not path.endswith("/") and not any(part.startswith(".") for part in wanted):
                     yield self._entry(info, name)
             if len(page) < _PAGE:
                 return

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from tempfile import SpooledTemporaryFile
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +25,10 @@ _TIMEOUT = (5.0, 60.0)
 _ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _UID = re.compile(r"[0-9.]{1,64}")
 _LEVELS = ("studies", "series", "instances")
+# Retrieve URLs and availability, which may change while the files do not.
+_PLACES = ("00081190", "00080054", "00080056", "BulkDataURI")
+DAY_MARK = "@"
+"""Between the fingerprint of a series and the day, in the stamps of its files."""
 _OPTIONS = ("username", "password", "token", "headers", "verify", "cert", "timeout")
 
 Attributes = Mapping[str, Any]
@@ -93,6 +100,28 @@ class Server:
         with self.failing(f"{self.root}/studies/{study}"), quiet():
             found = self.client.retrieve_instance_metadata(study, series, instance)
             return pydicom.Dataset.from_json(found)
+
+    def fingerprint(self, study: str, series: str) -> tuple[str, list[str]]:
+        """Return what changes when a series does, and the UIDs of its instances.
+
+        An archive tells neither sizes nor stamps of files. What it lists of the instances counts, and the
+        headers of the first and the last, with the etags that some archives send.
+        """
+        found = {value(one, 0x00080018): one for one in self.instances(study, series)}
+        uids = sorted(uid for uid in found if _UID.fullmatch(uid))
+        digest = sha256()
+        for uid in uids:
+            digest.update(_plain(found[uid]))
+        for uid in {uids[0]: None, uids[-1]: None} if uids else ():
+            path = f"studies/{study}/series/{series}/instances/{uid}/metadata"
+            with self.failing(f"{self.root}/{path}"):
+                answer = self.session.get(
+                    f"{self.base}/{path}", headers={"Accept": "application/dicom+json"}, timeout=self.timeout
+                )
+                answer.raise_for_status()
+                digest.update(_plain(answer.json()))
+                digest.update(answer.headers.get("ETag", "").encode())
+        return digest.hexdigest()[:24], uids
 
     def files(self, path: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Yield (SOP Instance UID, blocks) of each file below a path, stored syntax, as they come."""
@@ -184,19 +213,26 @@ class Series:
                 f"{url} names no study or series", hint="Write …/studies/UID or …/studies/UID/series/UID."
             )
         self._path = path
+        # The same for as long as files are fetched, also over midnight.
+        self._day = time.strftime("%Y%m%d", time.gmtime())
 
     def entries(self) -> Iterator[Entry]:
-        """List the instances; an archive tells neither their size nor a stamp."""
+        """List the instances.
+
+        Their stamp is the fingerprint of the series and the day (UTC): what no header tells is noticed when
+        the files are fetched again, once a day.
+        """
         study, series, instance = (*self.uids, "", "")[:3]
         which = [series] if series else [value(one, 0x0020000E) for one in self.server.series(study)]
         found = False
         for uid in which:
-            for one in self.server.instances(study, uid):
-                sop = value(one, 0x00080018)
-                if instance in ("", sop) and _UID.fullmatch(sop):
+            mark, sops = self.server.fingerprint(study, uid)
+            for sop in sops:
+                if instance in ("", sop):
                     found = True
                     uri = f"{self.server.root}/studies/{study}/series/{uid}/instances/{sop}"
-                    yield Entry(uri, f"{sop}.dcm" if series else f"{uid}/{sop}.dcm", -1, "")
+                    name = f"{sop}.dcm" if series else f"{uid}/{sop}.dcm"
+                    yield Entry(uri, name, -1, f"{mark}{DAY_MARK}{self._day}")
         if not found:
             raise GoneError(
                 f"There is nothing at {self.url}", hint="Was it deleted? nb.Archive(url).search() lists."
@@ -215,6 +251,17 @@ class Series:
             for sop, blocks in self.server.files(f"{path}/instances/{sops[0]}" if one else path):
                 if sop in wanted:
                     yield wanted.pop(sop), blocks
+
+
+def _plain(found: Any) -> bytes:
+    """Return JSON of an archive in one form, without the addresses in it."""
+    return json.dumps(_kept(found), sort_keys=True).encode()
+
+
+def _kept(found: Any) -> Any:
+    if isinstance(found, Mapping):
+        return {key: _kept(one) for key, one in found.items() if key not in _PLACES}
+    return [_kept(one) for one in found] if isinstance(found, list) else found
 
 
 def value(found: Attributes, tag: int) -> str:

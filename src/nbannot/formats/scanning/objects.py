@@ -19,7 +19,7 @@ from nbannot.errors import FormatError, NbannotError, RemoteError
 from nbannot.formats.archives import BROKEN, members
 from nbannot.formats.labels import FORMATS
 from nbannot.formats.quiet import quiet
-from nbannot.formats.remote import Cache, Entry, Options, held, is_url, place_of, ranged_zip
+from nbannot.formats.remote import Cache, Entry, Options, held, is_url, ranged_zip
 from nbannot.formats.remote.stores import ObjectStore
 from nbannot.formats.remote.urls import local_path, split_member
 from nbannot.formats.remote.web import SCHEMES, Server, value
@@ -32,6 +32,7 @@ BATCH = 200
 _FIRST = 1 << 16
 _SAMPLE = 1 << 16
 _AT_ONCE = 32
+_LONGEST = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,10 @@ class Record:
     detail: dict[str, Any] = field(default_factory=dict)
     again: bool = False
     """Whether it could not be reached, so that it is to be read again."""
+    text: str = ""
+    """Of a configuration."""
+    problem: str = ""
+    """Why a configuration has no text."""
 
 
 def listed(url: str, options: Options | None = None) -> Iterator[Batch]:
@@ -99,8 +104,8 @@ def listed(url: str, options: Options | None = None) -> Iterator[Batch]:
     elif scheme in SCHEMES:
         yield from _batches("series", text, _series(Server(text, options or {}), text))
     else:
-        place = place_of(text, options)
-        yield from _batches("objects", text, place.entries())
+        store = ObjectStore(text, options or {})
+        yield from _batches("objects", text, store.entries(hidden=CONFIGS))
 
 
 def read_batch(batch: Batch, options: Mapping[str, Any], key: bytes) -> list[Record]:
@@ -190,7 +195,8 @@ def _series(server: Server, url: str) -> Iterator[Entry]:
             if named.get("series") in (None, number):
                 count = value(series, 0x00201209)
                 uri = f"{server.root}/studies/{uid}/series/{number}"
-                yield Entry(uri, f"{uid}/{number}", int(count or -1), f"{count} files")
+                # Whether it is as it was is only known when it has been read.
+                yield Entry(uri, f"{uid}/{number}", int(count or -1), "")
 
 
 def _guarded(entry: Entry, read: Callable[[Entry], Record]) -> Record:
@@ -211,10 +217,10 @@ def _record(entry: Entry, **values: Any) -> Record:
 def _of_file(entry: Entry, *, key: bytes) -> Record:
     if entry.uri.startswith("problem:"):
         return _record(entry, kind="damaged", verdict=entry.name, again=True)
-    if entry.name.rsplit("/", 1)[-1] in CONFIGS:
-        return _record(entry, kind="config")
     path = local_path(entry.uri)
     with Path(path).open("rb", buffering=0) as file:
+        if _is_config(entry):
+            return _config(entry, file=file)
         record = _of_bytes(entry, file=file, key=key, path=path)
         if not record.identity:
             record.identity = _sampled(entry.size, lambda at, size: _at(file, at, size))
@@ -243,6 +249,9 @@ _mine = local()
 
 
 def _of_object(store: ObjectStore, entry: Entry, *, first: bytes | None, key: bytes) -> Record:
+    if _is_config(entry):
+        data = store.part(entry, 0, min(entry.size, _LONGEST + 1)) if entry.size else b""
+        return _config(entry, file=BytesIO(data))
     file = _Ranged(store, entry, first)
     record = _of_bytes(entry, file=file, key=key)
     if not record.identity:
@@ -271,13 +280,14 @@ def _of_archive(batch: Batch, options: Mapping[str, Any], key: bytes) -> list[Re
             file = ranged_zip(ObjectStore(archive.uri, options), Cache()) if kind == "zip" else None
             fetched = None if file is not None else held(archive.uri, options, unpack=False)
             path = fetched.files[0] if fetched is not None else outer
-        for member in members(path, kind, file):
+        for member in members(path, kind, file, hidden=CONFIGS):
             if batch.inner and not f"{member.name}/".startswith(f"{batch.inner}/"):
                 continue
             uri = f"zip://{member.name}::{archive.uri if is_url(archive.uri) else outer}"
             entry = Entry(uri, before + member.name, member.size, f"{stamp}-{member.mark}")
             with closing(member.open()) as opened:
-                record = _guarded(entry, partial(_of_bytes, file=opened, key=key))
+                read = partial(_config if _is_config(entry) else partial(_of_bytes, key=key), file=opened)
+                record = _guarded(entry, read)
             record.identity = (
                 record.identity or f"member:{member.size}-{member.mark}-{member.name.rsplit('/', 1)[-1]}"
             )
@@ -291,15 +301,31 @@ def _of_archive(batch: Batch, options: Mapping[str, Any], key: bytes) -> list[Re
     return records
 
 
+def _is_config(entry: Entry) -> bool:
+    return entry.name.rsplit("/", 1)[-1] in CONFIGS
+
+
+def _config(entry: Entry, *, file: Any) -> Record:
+    """Return a configuration with its text, which is read here: only here the place is open."""
+    record, data = _record(entry, kind="config"), file.read(_LONGEST + 1)
+    try:
+        record.text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        record.problem = "it is no text in UTF-8"
+    if len(data) > _LONGEST:
+        record.problem = "it is too long"
+    return record
+
+
 def _of_series(server: Server, entry: Entry, *, key: bytes) -> Record:
     study, series = entry.name.split("/")
-    first = next(islice(server.instances(study, series), 1), None)
-    if first is None:
+    stamp, uids = server.fingerprint(study, series)
+    if not uids:
         return _record(entry, kind="damaged", verdict="no instance", again=True)
-    head = identity_of(server.header(study, series, value(first, 0x00080018)))
+    head = identity_of(server.header(study, series, uids[0]))
     record = _described(_record(entry), head, key)
-    record.identity, record.sop_uid = f"series:{series}", ""
-    record.detail["count"] = max(entry.size, 0)
+    record.identity, record.sop_uid, record.stamp = f"series:{series}", "", stamp
+    record.detail["count"] = len(uids)
     return record
 
 
