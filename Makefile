@@ -14,7 +14,7 @@ NODE_BIN := js/node_modules/.bin
 STATIC := src/nbannot/viewer/static
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 
-.PHONY: help setup demo hub check test test-slow js chromium checkers postgresql bench clean lint types layers pytest pytest-browser
+.PHONY: help setup demo hub check test test-slow js chromium firefox checkers postgresql bench clean lint types layers pytest pytest-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,10 @@ chromium:
 	@./tests/browser/find-chromium >/dev/null || ./tests/install-packages \
 	  "The browser tests need Chromium (or NBANNOT_CHROMIUM with its path; make check runs the rest without)." chromium fonts-dejavu-core
 
+firefox:
+	@command -v firefox-esr >/dev/null || command -v firefox >/dev/null || ./tests/install-packages \
+	  "The test of the reader's page in Firefox needs Firefox." firefox-esr
+
 checkers:
 	@test -f /usr/share/orthanc/plugins/libOrthancDicomWeb.so || ./tests/install-packages \
 	  "The tests of DICOMweb need Orthanc." orthanc orthanc-dicomweb
@@ -96,7 +100,7 @@ postgresql:
 # else (nothing collected, a crash, an interruption) is told as it is. Where nothing failed by name there is nothing to run.
 BROWSER_TESTS ?= tests/browser
 
-pytest-browser: setup chromium deploy/node_modules/.installed
+pytest-browser: setup chromium firefox deploy/node_modules/.installed
 	@rm -f .pytest_cache/v/cache/lastfailed; status=0; \
 	$(BIN)/python -m pytest -q $(BROWSER_TESTS) -n 3 --dist worksteal --max-worker-restart 0 || status=$$?; \
 	if [ $$status = 1 ]; then \
