@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 STATIC := src/nbannot/viewer/static
 JS_SOURCES := $(shell find js/src -type f 2>/dev/null)
 
-.PHONY: help setup demo hub check test test-slow js packages chromium postgresql ceph bench clean source lint types layers vitest pytest-quick pytest pytest-browser
+.PHONY: help setup demo hub check test test-slow js packages browsers postgresql ceph bench clean source lint types layers vitest pytest-quick pytest pytest-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -89,7 +89,7 @@ check: setup ## the quick checks: no server, no browser, nothing but Python and 
 packages:
 	@./tests/install-packages browser archive dicom database
 
-chromium:
+browsers:
 	@./tests/install-packages browser
 
 postgresql:
@@ -103,7 +103,7 @@ ceph:
 BROWSER_TESTS ?= tests/browser
 BROWSER_CACHE := .pytest_cache/browser
 
-pytest-browser: setup chromium deploy/node_modules/.installed
+pytest-browser: setup browsers deploy/node_modules/.installed
 	+@rm -rf $(BROWSER_CACHE); status=0; \
 	$(BIN)/python -m pytest -q -o cache_dir=$(BROWSER_CACHE) $(BROWSER_TESTS) -n 3 --dist worksteal --max-worker-restart 0 || status=$$?; \
 	if [ $$status = 1 ]; then \
@@ -126,7 +126,7 @@ source: setup
 test-slow: setup postgresql ceph ## kill the service 50 times, and its database, while people work; projects on Ceph
 	NBANNOT_KILLS=50 $(BIN)/python -m pytest -q tests/hub/test_faults.py tests/store/slow_ceph.py
 
-bench: setup chromium ## measure against ipyniivue, Cornerstone3D, NiiVue and SimpleITK; ARGS="viewer --only scroll"
+bench: setup browsers ## measure against ipyniivue, Cornerstone3D, NiiVue and SimpleITK; ARGS="viewer --only scroll"
 	$(BIN)/python bench $(ARGS)
 
 clean: ## remove everything that was built
