@@ -381,6 +381,7 @@ def test_the_pet_over_the_ct(lab: Lab, demo_folder: Path) -> None:
 def test_pet_over_ct_as_it_is_hung(lab: Lab, demo_folder: Path) -> None:
     root = show(lab, FUSED, demo_folder)
     keep(lab, root, "pet-ct")
+    check_legible(root)
     check_filled(lab, root, ("axial", "coronal", "sagittal"))
     fused = lab.canvas_pixels(view(root, "axial").locator("canvas"))[..., :3].astype(int)
     assert (np.ptp(fused, axis=-1) > 60).sum() > 200, "the PET is in colour over the CT"

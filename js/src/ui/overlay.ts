@@ -29,6 +29,10 @@ export const PLANE_TITLES: Readonly<Record<Plane, string>> = {
 /** Free px around the crosshair's centre: the point of interest stays visible. */
 const GAP = 11;
 
+/** Px of a view below which place and window are left out, and width below which slice and place need a line each. */
+const SMALL = [250, 170] as const;
+const NARROW = 300;
+
 /** Boxes with a side shorter than this (px) show the handles of their corners only. */
 const EDGE_HANDLES = 40;
 
@@ -185,7 +189,7 @@ export class Overlay {
     const { image, geometry } = pane;
     this.#corner.title.style.color = PLANE_COLORS[frame.plane];
     const patient = geometry.patientSpace;
-    const small = screen.width < 230 || screen.height < 170;
+    const small = screen.width < SMALL[0] || screen.height < SMALL[1];
     setText(this.#corner.title, PLANE_TITLES[frame.plane] || image.name);
     const named = pane.scene.layout !== "mpr" || pane.hasOwnImage || pane.scene.maximized !== null;
     const name = named && PLANE_TITLES[frame.plane] !== "" ? image.name : "";
@@ -196,7 +200,7 @@ export class Overlay {
     setText(this.#failed, failed ? "This slice cannot be shown" : "");
     const place = small ? "" : slicePlace(frame, patient);
     const number = frame.count > 1 ? `${frame.slice + 1}/${frame.count}` : "";
-    setText(this.#place, [number, place].filter(Boolean).join("  "));
+    setText(this.#place, [number, place].filter(Boolean).join(screen.width < NARROW ? "\n" : "  "));
     setText(this.#corner.right, image.color || small ? "" : shownWindow(image, pane.view.value, pane.window()));
     const names = edgeLetters(image, frame, patient);
     EDGES.forEach((edge, n) => setText(this.#edge[edge], names[n] ?? ""));
