@@ -82,5 +82,15 @@ def test_the_right_button_opens_the_menu_of_what_lies_there(lab: Lab) -> None:
     assert whole
     lab.page.mouse.click(whole["x"] + 30, whole["y"] + whole["height"] / 2, button="right")
     item(root, "plane-coronal").wait_for()
+    assert item(root, "segment-lock").count() == 0, "nothing is painted there"
     lab.page.keyboard.press("Escape")
     assert item(root, "plane-coronal").count() == 0
+    # On a segment its label comes first.
+    lab.run_python("viewer.document.masks['other'][:] = 1")
+    middle = (whole["x"] + whole["width"] / 2 + 30, whole["y"] + whole["height"] / 2 + 30)
+    lab.until(lambda: ask(lab, "viewer.document.revision") > 3, "it is painted")
+    pane.locator("canvas").first.hover()
+    root.locator(".nbannot-value").filter(has_text="other").first.wait_for()
+    lab.page.mouse.click(*middle, button="right")
+    item(root, "segment-lock").click()
+    until_equal(lab, "[one.locked for one in viewer.document.labels]", [False, True])

@@ -108,6 +108,18 @@ export class LabelList {
     ];
   }
 
+  /** What can be done with a label whose voxels were pointed at. */
+  menuOf(label: LabelItem): MenuItem[] {
+    const { scene } = this;
+    return [
+      { id: "segment-choose", heading: `Segment: ${label.name}`, title: "Draw with this label", run: () => scene.view.set({ label: label.id }) },
+      { id: "segment-hide", title: "Hide", run: () => this.#toggleHidden(label.id) },
+      { id: "segment-lock", title: label.locked ? "Unlock" : "Lock", run: () => scene.apply(putLabel(label, { locked: !label.locked })) },
+      { id: "segment-status", title: "Next status", hint: "Shift+W", run: () => this.cycle(label) },
+      { id: "segment-outlines", title: "Outlines of the slices", run: () => outlineLabel(scene, label) },
+    ];
+  }
+
   #open(event: MouseEvent, root: HTMLElement, signal: AbortSignal): void {
     const id = (event.target as Element).closest<HTMLElement>("[data-nbannot-label]")?.dataset["nbannotLabel"];
     const label = this.scene.labels.find((one) => one.id === id);

@@ -10,6 +10,7 @@ import { LayersPanel } from "./layerspanel";
 import type { MenuItem } from "./menu";
 import type { Pane } from "./pane";
 import { paneItems } from "./panemenu";
+import { readAt } from "./readout";
 import type { Scene } from "./scene";
 
 export class Panel {
@@ -32,10 +33,15 @@ export class Panel {
     this.labels.addLabel();
   }
 
-  /** The menu of the annotation under the pointer, else that of the pane. */
+  /** The menu of the annotation under the pointer, else those of the segment there and of the pane. */
   menuUnder(pane: Pane, pointer: Pointer, maximize: (pane: string) => void): MenuItem[] {
     const item = annotationUnder(pane, pointer);
-    if (!item) return paneItems(this.scene, pane.id, () => maximize(pane.id));
+    if (!item) {
+      const { labels, view } = this.scene;
+      const names = readAt(pane, pointer.index)?.labels ?? [];
+      const label = labels.find(({ name, id }) => names.includes(name) && view.value.overlay && !view.value.hidden.includes(id));
+      return [...(label ? this.labels.menuOf(label) : []), ...paneItems(this.scene, pane.id, () => maximize(pane.id))];
+    }
     if (!this.scene.view.value.selected.includes(item.id)) this.scene.view.set({ selected: [item.id] });
     return annotationMenu(this.scene, chosen(this.scene), (one) => this.#renameItem(one));
   }

@@ -304,7 +304,9 @@ function textsOf(row: Row, pane: Pane, screen: Screen): SVGElement[] {
   const edge = (screen.pan[0] / screen.mmPerPx) + screen.width / 2;
   const flip = right + BESIDE + longest * LETTER > edge && left - BESIDE - longest * LETTER > edge - screen.width;
   const at = sideOf(seat, flip, outline, screen.mmPerPx);
-  lines.forEach((line, n) => write(at[0] + (flip ? -BESIDE : BESIDE), at[1] + 4 + n * LEADING, line, flip));
+  // Below the name of a landmark that stands there.
+  const drop = item.kind === "points" && item.points.length > 1 ? LEADING - 6 : 4;
+  lines.forEach((line, n) => write(at[0] + (flip ? -BESIDE : BESIDE), at[1] + drop + n * LEADING, line, flip));
   return out;
 }
 
