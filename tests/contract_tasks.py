@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -94,6 +95,11 @@ class TasksContract(Crowd):
         for edit in (Put(new), Batch((Put(Box("liver", ((0, 0, 0), (1, 1, 1)))), Put(new)))):
             with pytest.raises(EditError, match="labels of this case are given"):
                 session.document.apply(edit)
+        liver = session.document.labels["liver"]
+        with pytest.raises(EditError, match="labels of this case are given"):
+            session.document.apply(Put(replace(liver, scope=("series",))))
+        session.document.apply(Put(replace(liver, color="#123456", locked=True)))
+        session.document.undo()
         owner.configs.set("reader: {labels: open}")
         session.document.apply(Put(new))
         assert "my own" in session.document.labels

@@ -21,6 +21,7 @@ from hub_serving import CSRF, Served, serving
 from moves import phantom
 from nbannot.hub.limits import Limits
 from nbannot.hub.page import page_routes
+from nbannot.hub.places import is_within
 from nbannot.hub.rooms import Rooms
 from nbannot.session.pixels import write_pixels
 from nbannot.store.remote_client import REQUEST_HEADER
@@ -378,6 +379,38 @@ def test_a_reader_is_told_no_name_by_any_route(served: Served, project: Any) -> 
         httpx.get(f"{served.url}{P}/reading", cookies={"name": "mallory"}, trust_env=False).status_code == 404
     )
     assert rows(project, "mallory") == before + 1
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "inside"),
+    [
+        ("s3://b/trial/x", "s3://b/trial/", True),
+        ("s3://b/trial", "s3://b/trial/", True),
+        ("zip://p1::s3://b/trial/a.zip", "s3://b/trial", True),
+        ("zip://::s3://b/trial/a.zip", "s3://b/trial", True),
+        ("dicomweb+https://pacs/dicom-web/studies/1.2", "dicomweb+https://pacs/dicom-web", True),
+        ("file:///data/a/x", "/data/a", True),
+        ("/data/a", "file:///data/a", True),
+        ("s3://b/trial2/x", "s3://b/trial/", False),
+        ("s3://b/trial/../secret", "s3://b/trial", False),
+        ("s3://b/trial/%2e%2e/secret", "s3://b/trial", False),
+        ("s3://b/trial/x?list-type=2", "s3://b/trial", False),
+        ("S3://b/trial/x", "s3://b/trial", False),
+        ("zip://../x::s3://b/trial/a.zip", "s3://b/trial", False),
+        ("zip://a::zip://b::s3://b/trial/a.zip", "s3://b/trial", False),
+        ("zip://a::simplecache::s3://b/trial/a.zip", "s3://b/trial", False),
+        ("zip://a::/etc/a.zip", "s3://b/trial", False),
+        ("https://pacs/dicom-web/studies", "dicomweb+https://pacs/dicom-web", False),
+        ("dicomweb+https://pacs@evil/dicom-web", "dicomweb+https://pacs", False),
+        ("dicomweb+https://pacs.evil.org/", "dicomweb+https://pacs", False),
+        ("/data/ab", "/data/a", False),
+        ("/data/a/../b", "/data/a", False),
+        ("data/a", "/data/a", False),
+        ("/data/a\0", "/data/a", False),
+    ],
+)  # fmt: skip
+def test_what_lies_in_a_place_that_was_named(url: str, place: str, inside: bool) -> None:
+    assert is_within(url, place) is inside
 
 
 def test_a_name_that_a_reader_guesses_is_not_confirmed(served: Served, project: Any) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from sqlalchemy.pool import NullPool
 
 import nbannot
 from moves import phantom
-from nbannot.errors import NewerVersionError, ReadOnlyError, StoreError
+from nbannot.errors import AccessError, NewerVersionError, ReadOnlyError, StoreError
 from nbannot.store import StoredProject, open_project
 from nbannot.store.database import TRIES
 from nbannot.store.engines import server_of
@@ -309,6 +310,35 @@ def test_a_bucket_that_is_away_stops_no_edit(
         assert project.case_names == ["c1"]
     project._core.live.clear()
     project.close()
+
+
+def test_edits_wait_for_each_other_only_to_be_logged(url: str, tmp_path: Path) -> None:
+    """While somebody's edit is written others work; a role that is taken away meanwhile counts."""
+    with begin(url, tmp_path / "files") as project:
+        project.people.grant("ada", "owner")
+        project.people.grant("bob", "annotator")
+        inside, go = threading.Event(), threading.Event()
+
+        def slowly(connection: Any) -> str:
+            inside.set()
+            assert go.wait(60)
+            return "written"
+
+        def edit() -> Any:
+            actor = project.acting_as("bob")._actor
+            return actor.act("session.write", slowly, case="c1", of="bob", late=True)
+
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(edit)
+            assert inside.wait(60)
+            project.start("c1").document.masks["liver"].paint((0, 0, 0))
+            project.people.revoke("bob")
+            go.set()
+            with pytest.raises(AccessError, match="no member"):
+                slow.result(60)
+        rows = project.audit.table(actor="bob")[["action", "outcome"]].to_numpy().tolist()
+        assert rows[-1] == ["session.write", "refused"] and ["session.write", "done"] not in rows
+        assert project.audit.verify().ok
 
 
 def test_what_a_bucket_holds_is_checked(url: str, tmp_path: Path, bucket: Bucket, monkeypatch: Any) -> None:

@@ -89,32 +89,29 @@ class Asked:
     of: str | None = None
 
 
-def decide(connection: Connection, asked: Asked, *, firm: bool = False) -> Decision:
-    """Return whether the members' roles allow an action; what no role allows is refused.
-
-    ``firm`` keeps others from taking away, before the end of the transaction, what allows it.
-    """
+def decide(connection: Connection, asked: Asked) -> Decision:
+    """Return whether the members' roles allow an action; what no role allows is refused."""
     if asked.action not in ACTIONS:
         return Decision(False, f"{asked.action!r} is no action")
     from sqlalchemy import select
 
     members = tables().members
     query = select(members.c.role, members.c.cases).where(members.c.person == asked.person)
-    rows = connection.execute(query.with_for_update(read=True, key_share=True) if firm else query).all()
+    rows = connection.execute(query).all()
     if not rows:
         if connection.execute(select(members.c.person).limit(1)).first() is None:
             return Decision(True, "the project has no members yet")
         return Decision(False, f"{asked.person!r} is no member of the project")
     refusals = []
     for row in sorted(rows, key=lambda row: ROLES.index(row.role) if row.role in ROLES else len(ROLES)):
-        refusal = _refusal(connection, asked, row.role, row.cases, firm)
+        refusal = _refusal(connection, asked, row.role, row.cases)
         if refusal is None:
             return Decision(True, f"as {row.role}")
         refusals.append(refusal)
     return Decision(False, "; ".join(dict.fromkeys(refusals)))
 
 
-def _refusal(connection: Connection, asked: Asked, role: Role, cases: str, firm: bool) -> str | None:
+def _refusal(connection: Connection, asked: Asked, role: Role, cases: str) -> str | None:
     """Return why a role does not allow an action; None where it does."""
     scope = ACTIONS[asked.action].get(role)
     if scope is None:
@@ -127,13 +124,13 @@ def _refusal(connection: Connection, asked: Asked, role: Role, cases: str, firm:
         return f"the role {role} holds for the cases {cases!r} only"
     if scope != "any" and asked.of not in (None, asked.person):
         return f"the role {role} allows {asked.action} for one's own work only"
-    if scope == "task" and not (asked.case and has_task(connection, asked.person, asked.case, firm=firm)):
+    if scope == "task" and not (asked.case and has_task(connection, asked.person, asked.case)):
         return f"the role {role} allows {asked.action} for cases of one's own open tasks only"
     return None
 
 
-def has_task(connection: Connection, person: str, case: str, *, firm: bool = False) -> bool:
-    """Whether a person has an open task of a case; ``firm``: one that stays until the transaction ends."""
+def has_task(connection: Connection, person: str, case: str) -> bool:
+    """Whether a person has an open task of a case."""
     from sqlalchemy import select
 
     tasks, known = tables().tasks, tables().cases
@@ -143,8 +140,6 @@ def has_task(connection: Connection, person: str, case: str, *, firm: bool = Fal
         .where(known.c.name == case, tasks.c.person == person, tasks.c.status.in_(OPEN_TASKS))
         .limit(1)
     )
-    if firm:
-        query = query.with_for_update(read=True, key_share=True, of=tasks)
     return connection.execute(query).first() is not None
 
 

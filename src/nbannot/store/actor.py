@@ -90,23 +90,30 @@ class Actor:
         StoreError
             When it cannot be done; a refusal of ``work`` is written as well.
         """
+        asked = Asked(self.person, action, case, of)
 
         def done(connection: Connection) -> T | Decision:
             if not late:
                 # From here on the changes of a project come one after another.
                 held(connection)
-            # Roles and tasks that allow it cannot be taken away before it is done.
-            decision = decide(connection, Asked(self.person, action, case, of), firm=True)
+            decision = decide(connection, asked)
             if not decision:
                 self._write(connection, action, case, session, "refused", decision.reason)
                 return decision
             result = work(connection)
+            if late:
+                held(connection)
+                if not (now := decide(connection, asked)):
+                    raise _TakenAwayError(now)  # meanwhile; what was done is undone
             said = detail(result) if callable(detail) else detail
             self._write(connection, action, case, session, "done", decision.reason, said)
             return result
 
         try:
             result = self.database.change(done)
+        except _TakenAwayError as taken:
+            self.refuse(action, case, taken.decision.reason, session=session)
+            raise refused(action, case, taken.decision) from None
         except NbannotError as error:
             # What the database or the disk failed at is no refusal, and could not be written either.
             if error.__cause__ is None or isinstance(error, ConflictError):
@@ -128,7 +135,7 @@ class Actor:
         """
 
         def done(connection: Connection) -> T | Decision:
-            decision = decide(connection, Asked(self.person, action, case, of), firm=True)
+            decision = decide(connection, Asked(self.person, action, case, of))
             return work(connection) if decision else decision
 
         result = self.database.change(done)
@@ -173,6 +180,14 @@ class Actor:
             connection, actor=self.person, action=action, case=case or "", session=session,
             outcome=outcome, reason=reason, detail=detail,
         )  # fmt: skip
+
+
+class _TakenAwayError(Exception):
+    """What allowed an action was taken away while it was done."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.reason)
+        self.decision = decision
 
 
 def refused(action: str, case: str | None, decision: Decision) -> AccessError:

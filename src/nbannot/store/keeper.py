@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from nbannot.errors import EditError, ReadOnlyError, StoreError
 from nbannot.model.edits import Batch, Edit, Put, Remove
@@ -141,6 +142,10 @@ class Kept:
 
 
 def _changes_labels(edit: Edit) -> bool:
+    """Whether an edit makes, changes or deletes labels; their colour and lock are how one works with them."""
     if isinstance(edit, Batch):
         return any(map(_changes_labels, edit.edits))
-    return isinstance(edit, Put | Remove) and isinstance(edit.item, Label)
+    if isinstance(edit, Put) and isinstance(edit.item, Label):
+        old, new = edit.old, edit.item
+        return not isinstance(old, Label) or replace(old, color=new.color, locked=new.locked) != new
+    return isinstance(edit, Remove) and isinstance(edit.item, Label)

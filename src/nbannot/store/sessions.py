@@ -71,7 +71,7 @@ class Sessions:
                 raise LockedError(f"The session of {reader!r} for case {case!r} is submitted")
 
         self._actor.act(
-            "session.write", work, case=case, of=reader, session=row.id, detail={"do": "take over"}
+            "session.write", work, case=case, of=reader, session=row.id, detail={"do": "take over"}, late=True
         )
         return opened
 
