@@ -112,8 +112,9 @@ pytest-browser: setup chromium firefox deploy/node_modules/.installed
 
 test: check pytest-browser ## every check, in a real JupyterLab too
 
-test-slow: setup postgresql ## kill the service 50 times, and its database, while people work
+test-slow: setup postgresql chromium ## kill the service 50 times, and its database, while people work; a minute offline
 	NBANNOT_KILLS=50 $(BIN)/python -m pytest -q tests/hub/test_faults.py
+	NBANNOT_OFFLINE_S=60 $(BIN)/python -m pytest -q tests/browser/test_offline.py
 
 bench: setup chromium ## measure against ipyniivue, Cornerstone3D, NiiVue and SimpleITK; ARGS="viewer --only scroll"
 	$(BIN)/python bench $(ARGS)
