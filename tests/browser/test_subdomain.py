@@ -7,22 +7,33 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 from playwright.sync_api import Browser
 
 from browser.hub_reading import EXPERT, ExpertPage
 from browser.reader import build_study
 from hub_help import LocalHub
+from hub_world import SERVICE_TOKEN, Service
 
 
 def test_the_service_has_a_host_of_its_own(tmp_path: Path, shared_data: Path, browser: Browser) -> None:
     image = shared_data / "nifti_totalsegmentator" / "ct_sm.nii.gz"
     build_study(tmp_path / "study", {"liver 17": image}, reader=EXPERT)
-    hub = LocalHub(tmp_path / "hub", host="hub.localhost", NBANNOT_PROJECT=f"study={tmp_path / 'study'}")
+    hub = LocalHub(
+        tmp_path / "hub",
+        host="hub.localhost",
+        NBANNOT_SERVICE="external",
+        NBANNOT_SERVICE_TOKEN=SERVICE_TOKEN,
+    )
+    service = Service(hub, tmp_path / "study", tmp_path)
+    # As docs/hub.md says for an external service.
+    service.environment |= {
+        "JUPYTERHUB_HOST": f"http://hub.localhost:{hub.port}",
+        "JUPYTERHUB_OAUTH_CALLBACK_URL": f"{hub.service}oauth_callback",
+    }
     try:
+        service.launch()
         hub.start()
-        health = f"http://127.0.0.1:{hub.service_port}/services/nbannot/health"
-        hub.wait(lambda: httpx.get(health, trust_env=False).status_code == 200)
+        service.ready()
         study: Any = SimpleNamespace(hub=hub)
         expert = ExpertPage(browser, study)
         sockets: list[str] = []
@@ -39,4 +50,5 @@ def test_the_service_has_a_host_of_its_own(tmp_path: Path, shared_data: Path, br
         assert not expert.problems
         expert.close()
     finally:
+        service.stop()
         hub.stop()
