@@ -123,8 +123,9 @@ test: ## every check once, in a real JupyterLab too
 source: setup
 	@$(BESIDE) $(MAKE) --no-print-directory lint types layers vitest
 
-test-slow: setup postgresql ceph ## kill the service 50 times, and its database, while people work; projects on Ceph
+test-slow: setup browsers postgresql ceph ## kill the service 50 times, and its database, while people work; a minute offline; projects on Ceph
 	NBANNOT_KILLS=50 $(BIN)/python -m pytest -q tests/hub/test_faults.py tests/store/slow_ceph.py
+	NBANNOT_OFFLINE_S=60 $(BIN)/python -m pytest -q tests/browser/test_offline.py
 
 bench: setup browsers ## measure against ipyniivue, Cornerstone3D, NiiVue and SimpleITK; ARGS="viewer --only scroll"
 	$(BIN)/python bench $(ARGS)

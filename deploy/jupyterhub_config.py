@@ -42,7 +42,9 @@ def first_page(handler):
     user = handler.current_user
     groups = {group.name for group in user.groups} if user else set()
     if EXPERTS in groups and RESEARCHERS not in groups:
-        return handler.services["nbannot"].href
+        service = handler.services["nbannot"]
+        # Unlike its href this has the port, where the service has a subdomain.
+        return service.host + service.prefix
     return None
 
 

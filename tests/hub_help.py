@@ -38,12 +38,15 @@ def proxy_command() -> str:
 
 
 class LocalHub:
-    """A Hub in a folder; its people log in with `LocalHub.login`."""
+    """A Hub in a folder; its people log in with `LocalHub.login`.
 
-    def __init__(self, folder: Path, *, base: str = "/", **environment: str) -> None:
-        self.folder, self.base = folder, base
+    With ``host``, such as "hub.localhost", it has subdomains, which browsers find by themselves.
+    """
+
+    def __init__(self, folder: Path, *, base: str = "/", host: str = "", **environment: str) -> None:
+        self.folder, self.base, self.host = folder, base, host
         self.port, self.api_port, proxy_port, self.service_port = (free_port() for _ in range(4))
-        self.url = f"http://127.0.0.1:{self.port}{base}"
+        self.url = f"http://{host or '127.0.0.1'}:{self.port}{base}"
         self.service = f"{self.url}services/nbannot/"
         self.log = folder / "hub.log"
         self.environment = {
@@ -53,6 +56,9 @@ class LocalHub:
             "NBANNOT_HUB_PASSWORD": PASSWORD, "NBANNOT_BASE_URL": base,
             "NBANNOT_PROXY_COMMAND": proxy_command(), "NBANNOT_PYTHON": sys.executable, **environment,
         }  # fmt: skip
+        if host:
+            self.environment["NBANNOT_SUBDOMAIN_HOST"] = f"http://{host}:{self.port}"
+            self.service = f"http://nbannot--service.{host}:{self.port}{base}services/nbannot/"
         self.process: subprocess.Popen[bytes] | None = None
         self.browsers: list[httpx.Client] = []
 
@@ -65,7 +71,9 @@ class LocalHub:
             self.process = subprocess.Popen(
                 command, cwd=folder, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
-        self.wait(lambda: httpx.get(f"{self.url}hub/health", trust_env=False).status_code == 200)
+        health = f"http://127.0.0.1:{self.port}{self.base}hub/health"
+        named = {"Host": f"{self.host}:{self.port}"} if self.host else {}
+        self.wait(lambda: httpx.get(health, headers=named, trust_env=False).status_code == 200)
 
     def stop(self) -> None:
         if self.process is not None:

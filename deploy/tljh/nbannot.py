@@ -33,7 +33,8 @@ def first_page(handler):
     user = handler.current_user
     groups = {group.name for group in user.groups} if user else set()
     if EXPERTS in groups and RESEARCHERS not in groups:
-        return handler.services["nbannot"].href
+        service = handler.services["nbannot"]
+        return service.host + service.prefix
     return None
 
 

@@ -25,8 +25,8 @@ CASE = "[data-nbannot-case]:not(.page-waiting)"
 
 # What a cut connection or a machine without a GPU makes the browser say.
 CUT = (
-    "WebSocket connection", "net::ERR_CONNECTION_", "net::ERR_EMPTY_RESPONSE", "GPU stall", "swiftshader",
-    "software WebGL",
+    "WebSocket connection", "net::ERR_CONNECTION_", "net::ERR_EMPTY_RESPONSE", "net::ERR_INTERNET_DISCONNECTED",
+    "GPU stall", "swiftshader", "software WebGL",
 )  # fmt: skip
 
 LABELS = [

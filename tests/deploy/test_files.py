@@ -190,7 +190,7 @@ class Someone:
     def __init__(self, *groups: str) -> None:
         named = [type("Group", (), {"name": name}) for name in groups]
         self.current_user = type("User", (), {"groups": named})
-        self.services = {"nbannot": type("Service", (), {"href": "/services/nbannot/"})}
+        self.services = {"nbannot": type("Service", (), {"host": "", "prefix": "/services/nbannot/"})}
 
 
 def test_experts_land_in_the_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -25,48 +23,16 @@ from nbannot.model.image import Image, Images
 from nbannot.session import ImageReference
 from nbannot.store.urlplaces import UrlPlace, place_at
 from remote_servers import Filled
+from roads import Road
 
 MIB = 1 << 20
-
-
-class Road:
-    """A relay to a server that counts the bytes that come back."""
-
-    def __init__(self, port: int) -> None:
-        self.bytes, self._to = 0, port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                one, _ = self._listener.accept()
-            except OSError:
-                return
-            other = socket.create_connection(("127.0.0.1", self._to))
-            for pair in ((one, other, 0), (other, one, 1)):
-                threading.Thread(target=self._pump, args=pair, daemon=True).start()
-
-    def _pump(self, source: socket.socket, target: socket.socket, count: int) -> None:
-        with source, target:
-            try:
-                while data := source.recv(1 << 16):
-                    self.bytes += count * len(data)
-                    target.sendall(data)
-                target.shutdown(socket.SHUT_WR)
-            except OSError:
-                return
-
-    def close(self) -> None:
-        self._listener.close()
 
 
 @pytest.fixture
 def road(bucket: Filled) -> Iterator[Road]:
     made = Road(int(bucket.endpoint.rsplit(":", 1)[1]))
     yield made
-    made.close()
+    made.cut()
 
 
 def options(bucket: Filled, road: Road) -> dict[str, Any]:
