@@ -143,8 +143,17 @@ def _task_row(project: Any, row: Mapping[str, Any], *, title: str) -> Json:
         "due": None if due is None or due != due else due.isoformat(),
         "flagged": bool(row["flagged"]),
         "reason": str(row["reason"] or "") if row["status"] == "returned" else "",
-        "readable": bool(project.people.allowed("case.read", str(row["case"])).allowed),
+        "readable": _readable(project, row),
     }
+
+
+def _readable(project: Any, row: Mapping[str, Any]) -> bool:
+    """Whether a task can be opened: to be worked on, or to be looked at again."""
+    import pandas as pd
+
+    if row["status"] in OPEN:
+        return bool(project.people.allowed("case.read", str(row["case"])))
+    return bool(pd.notna(row["session"])) and bool(project.people.allowed("own.read", str(row["case"])))
 
 
 def comments_of(project: Any, case: str, task: str) -> list[Json]:
