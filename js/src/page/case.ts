@@ -52,6 +52,7 @@ export class OpenCase {
     const terms = readerTerms(about.config.tools, about.read_only);
     this.#viewer = module.open({ uid: reading ? `${about.task}-${reading}` : about.task, wire, traits, worker, terms });
     this.element.classList.add("page-waiting");
+    if (reading) this.element.removeAttribute("data-nbannot-case");
     stage.append(this.element);
     this.#mounted = this.#viewer.mount(this.element);
   }

@@ -28,6 +28,8 @@ export class Company {
     this.#people = [];
     this.#following = null;
     this.#told = "";
+    // The images may not be known yet: then the next tick tells.
+    this.#toldAt = 0;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (one) {

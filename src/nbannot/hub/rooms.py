@@ -59,6 +59,8 @@ class Room:
         self._moved = moved
         self.seats: list[Seat] = []
         self.writer: Seat | None = None
+        # Whether others were told of somebody who left since.
+        self._here = False
         self._lock = RLock()
 
     def sit(self, guest: Guest, outbox: Outbox) -> Seat:
@@ -91,7 +93,8 @@ class Room:
             if self.writer is seat:
                 self.writer = None
             empty = not self.seats
-        if empty:
+            self._here = self._here or seat.here
+        if empty and self._here:
             seat.gone()
         if empty and self.session.key is not None:
             try:

@@ -104,7 +104,8 @@ class Seat:
         self._take = take
         self._moved = moved
         self._begun = False
-        self._here = False
+        # Whether others were told that somebody is here.
+        self.here = False
         self._listening = RLock()
         self._elsewhere = False
         self._closed = False
@@ -347,7 +348,7 @@ class Seat:
         place = whereabouts(message.get("place"), [image.id for image in self.session.document.images])
         if place is not None and not self._closed:
             self.guest.project.be(self._words.case, place)
-            self._here = True
+            self.here = True
             self._moved(self)
             self.tell_company()
 
@@ -383,7 +384,7 @@ class Seat:
     def tell_company(self) -> None:
         """Tell the browser who is in the case now, where that is another than it knows; from any thread."""
         with self._listening:
-            if self._closed or not self._here:
+            if self._closed or not self.here:
                 return
             try:
                 people = self.company.news()
@@ -394,10 +395,7 @@ class Seat:
                 self._tell({"type": "presence", "people": people})
 
     def gone(self) -> None:
-        """Nobody looks at the case here any more."""
-        if not self._here:
-            return
-        self._here = False
+        """Nobody looks at the case here any more: the last seat of a room was left."""
         try:
             self.guest.project.be(self._words.case, None)
         except NbannotError as error:
