@@ -128,6 +128,27 @@ class TasksContract(Crowd):
         for told in (row["time"], owner.cases.set_index("case")["last_change"]["c1"]):
             assert told.timestamp() >= began - 1
 
+    def test_what_is_prepared_is_not_begun(self, owner: Project, place: Path) -> None:
+        ann, rev = self.being("ann", place), self.being("rev", place)
+        owner.tasks.assign("c1", "ann")
+        reading = self.task_of(ann)
+        ann.tasks.prepare(reading)
+        assert owner.tasks.get(reading).status == "to do"
+        session = ann.tasks.begin(reading)
+        session.document.masks["liver"].paint((0, 0, 0))
+        ann.tasks.submit(reading)
+        owner.tasks.assign("c1", "rev", kind="review")
+        review = self.task_of(rev)
+        ahead = rev.tasks.prepare(review)
+        before = owner.tasks.get(review)
+        assert (before.status, before.started, before.active_s) == ("to do", None, 0)
+        assert rev.tasks.begin(review).key == ahead.key
+        assert owner.tasks.get(review).status == "in work"
+        assert ahead.document.masks["liver"].array.sum() == 1
+        assert owner.sessions("c1")["reader"].tolist() == ["ann", "rev"]
+        with pytest.raises((AccessError, UnknownItemError)):
+            ann.tasks.prepare(review)
+
     def test_what_is_submitted_takes_no_more_edits(self, owner: Project, place: Path) -> None:
         ann = self.being("ann", place)
         owner.tasks.assign("c1", "ann")

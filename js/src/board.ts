@@ -3,6 +3,7 @@
  * notebook holds nothing of it: no names of cases, no comments, no pictures.
  */
 import { keyOf } from "./board/keys";
+import { Activity } from "./page/activity";
 import { watchFocus } from "./board/focus";
 import { fill, type Shown } from "./board/fill";
 
@@ -36,10 +37,19 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     ask();
   });
   const focus = watchFocus(root);
+  let open = "";
+  const ended = new AbortController();
+  const activity = new Activity((seconds) => model.send({ type: "active", task: open, seconds }), {
+    signal: ended.signal, within: (target) => target instanceof Node && root().contains(target),
+  });
+  const counting = setInterval(() => activity.tick(!document.hidden), 1000);
 
   const onMessage = (content: unknown, buffers: DataView[]): void => {
     const message = content as Message;
     if (message.type === "show") {
+      const now = message.rows.find((row) => row.now)?.task ?? "";
+      if (now !== open) activity.flush();
+      open = now;
       seen.disconnect();
       for (const place of list.show(message)) {
         const url = pictures.get(Number(place.dataset.nbannotPicture));
@@ -77,6 +87,9 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   model.send({ type: "ready" });
   return () => {
     cancelAnimationFrame(frame);
+    clearInterval(counting);
+    activity.flush();
+    ended.abort();
     model.off("msg:custom", onMessage);
     document.removeEventListener("keydown", onKey, true);
     seen.disconnect();

@@ -297,7 +297,7 @@ describe("the time worked", () => {
   it("counts while somebody does something, and a minute longer", () => {
     let now = 0;
     const told: number[] = [];
-    const activity = new Activity((seconds) => told.push(seconds), () => now);
+    const activity = new Activity((seconds) => told.push(seconds), { now: () => now });
     for (; now <= 10_000; now += 500) activity.tick(true);
     activity.flush();
     expect(told).toEqual([10]);
@@ -310,7 +310,7 @@ describe("the time worked", () => {
   it("does not count a page that is hidden", () => {
     let now = 0;
     const told: number[] = [];
-    const activity = new Activity((seconds) => told.push(seconds), () => now);
+    const activity = new Activity((seconds) => told.push(seconds), { now: () => now });
     for (; now <= 30_000; now += 500) activity.tick(false);
     activity.flush();
     expect(told).toEqual([]);

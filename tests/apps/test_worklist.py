@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 import nbannot as nb
 from moves import phantom
 from nbannot.apps.worklist import Worklist
+from nbannot.errors import UnknownItemError
+from nbannot.store import StoredProject
 
 FORM = """
 labels:
@@ -220,3 +223,55 @@ def test_without_tasks_it_says_so(owner: Any) -> None:
     assert found.note == "You have no tasks here."
     press(found, "next")
     assert found.viewer is None
+
+
+def test_the_next_case_is_ready_and_not_begun(listed: Worklist) -> None:
+    thread = listed._work._reading
+    assert thread is not None
+    thread.join(30)
+    ahead = listed._work._ahead
+    assert ahead is not None and ahead.case == "c2"
+    task = listed.project.tasks.get(listed.rows[1].task)
+    assert (task.status, task.started, task.active_s) == ("to do", None, 0)
+    press(listed, "next")
+    assert listed.viewer is not None and listed.viewer.session() is ahead
+    assert listed.project.tasks.get(task.task).status == "in work"
+
+
+def test_time_is_counted_for_ones_own_open_task(owner: StoredProject, listed: Worklist) -> None:
+    task = listed.task
+    for seconds in (True, -1, 500, "3"):
+        say(listed, type="active", task=task, seconds=seconds)
+    say(listed, type="active", task="another", seconds=3)
+    assert owner.tasks.get(str(task)).active_s == 0
+    say(listed, type="active", task=task, seconds=3)
+    assert 0 < owner.tasks.get(str(task)).active_s <= 3
+
+
+def until(met: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not met():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_somebody_is_followed_until_one_scrolls(owner: StoredProject, listed: Worklist) -> None:
+    rev = owner.acting_as("rev")
+    owner.acting_as("bob").be("c1", {"image": "none"})
+    until(lambda: "ann" in set(rev.presence("c1")["person"]))
+    assert listed.viewer is not None
+    image = listed.viewer.image.id
+    rev.be("c1", {"image": image, "frame": 0, "cursor": [1.0, 2.0, 3.0], "cursors": {}, "slice": {}})
+    # Who may not see others' sessions sees those who may, and no other reader.
+    until(lambda: listed.people == ["rev"])
+    until(lambda: listed._board.shown["people"] == [{"name": "rev", "on": False}])
+    with pytest.raises(UnknownItemError, match="'bob' is not in this case"):
+        listed.follow("bob")
+    say(listed, type="follow", person="rev")
+    assert listed.viewer.cursor == (1, 2, 3)
+    rev.be("c1", {"image": image, "frame": 0, "cursor": [4.0, 5.0, 6.0], "cursors": {}, "slice": {}})
+    until(lambda: listed.viewer is not None and listed.viewer.cursor == (4, 5, 6))
+    listed.viewer.goto(world=(7, 8, 9))
+    assert listed._board.shown["people"] == [{"name": "rev", "on": False}]
+    press(listed, "next")
+    assert "ann" not in set(rev.presence("c1")["person"])

@@ -1,24 +1,54 @@
-"""The service for the reader's page in a process of its own: `python reader_service.py FOLDER PORT [DELAY_S]`."""
+"""The service for the reader's page in a process of its own: `python reader_service.py FOLDER PORT`.
+
+A folder `second` beside it is served as a project of its own.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 import nbannot as nb
-from hub_serving import LIMITS, PREFIX, FixedLogin
+from hub_serving import CSRF, LIMITS, PREFIX, FixedLogin
 from nbannot.hub import make_app
 from nbannot.hub.origin import Place
 from nbannot.hub.page import page_routes
 from nbannot.hub.rooms import Rooms
 
 
+class Login(FixedLogin):
+    """Lets in whoever says a name, until they log out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: Callable[[str], None] = lambda key: None
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        return (Route("/logout", self._logout, methods=["POST"]),)
+
+    async def _logout(self, request: Request) -> Response:
+        visitor = await self.visitor(request)
+        if visitor is None or request.headers.get("x-csrf-token") != CSRF:
+            return Response(status_code=403)
+        self.gone.add(visitor.person)
+        self.ended(str(visitor.session))
+        return Response(status_code=204)
+
+
 def main(folder: str, port: int) -> None:
-    projects = {"study": nb.open_project(folder, author="boss")}
+    second = Path(folder).parent / "second"
+    folders = {"study": Path(folder), **({"second": second} if second.exists() else {})}
+    projects = {name: nb.open_project(place, author="boss") for name, place in folders.items()}
     app = make_app(
         projects,
-        login=FixedLogin(),
+        login=Login(),
         rooms=Rooms(projects),
         pages=page_routes(),
         place=Place(PREFIX),

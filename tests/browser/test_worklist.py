@@ -76,6 +76,8 @@ def test_a_list_is_worked_through_by_keyboard(lab: Lab, shared_data: Path) -> No
     lab.page.mouse.move(box["x"] + box["width"] / 2 + 20, box["y"] + box["height"] / 2)
     lab.page.mouse.up()
     lab.until(lambda: ask(lab, "len(listed.viewer.document.history)") == 1, "the stroke is kept")
+    lab.run_python("project.acting_as('rev').be('secret-2', {'image': listed.viewer.image.id})")
+    root.locator("[data-nbannot-person=rev]").wait_for()
     lab.page.keyboard.press("Alt+m")
     root.locator("[aria-current] .nbannot-board-flag").wait_for()
     lab.page.screenshot(path=lab.out / "worklist.png")

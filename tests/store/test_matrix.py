@@ -16,13 +16,14 @@ DOC = Path(__file__).resolve().parents[2] / "docs" / "store.md"
 BEGIN = "<!-- The table of roles is written by tests/store/test_matrix.py: NBANNOT_WRITE_DOCS=1. -->"
 END = "<!-- End of the table. -->"
 
-WORDS = {"any": "yes", "own": "own", "task": "own open tasks"}
+WORDS = {"any": "yes", "own": "own", "task": "own open tasks", "given": "own tasks"}
 ABOUT = {
     "project.read": "see cases, people, progress",
     "project.manage": "people, configurations",
     "case.add": "add and move cases, merge",
     "case.read": "see the images of a case",
     "case.headers": "see the headers of files",
+    "own.read": "see again what one handed in",
     "session.write": "annotate",
     "session.read": "see what others marked",
     "task.assign": "give out, take back",
@@ -38,12 +39,14 @@ ABOUT = {
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     found = open_project(tmp_path_factory.mktemp("matrix"), author="own")
-    for case in ("mine", "other"):
+    for case in ("mine", "done", "other"):
         found.add_case(case, images=phantom(), copy=True)
     found.people.grant("own", "owner")
     for role in ROLES:
         found.people.grant(f"a {role}", role)
-    found.tasks.assign("mine", [f"a {role}" for role in ROLES if role != "auditor"])
+    found.tasks.assign(["mine", "done"], [f"a {role}" for role in ROLES if role != "auditor"])
+    for row in found.tasks.table(case="done").itertuples():
+        found.acting_as(row.person).tasks.submit(row.task)
     return found
 
 
@@ -59,6 +62,8 @@ def tried(project: StoredProject, role: str, action: str) -> str:
         return "yes"
     if asks("other", me):
         return "own"
+    if asks("done", me):
+        return "own tasks"
     return "own open tasks" if asks("mine", me) else ""
 
 

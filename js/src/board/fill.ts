@@ -24,6 +24,8 @@ export interface Shown {
   missing: string[];
   rows: Row[];
   comments: Remark[];
+  /** Who else is in the open case; `on`: who is followed. */
+  people: { name: string; on: boolean }[];
   pictures: boolean;
   writes: boolean;
 }
@@ -48,6 +50,7 @@ export function fill(el: HTMLElement, send: Send): Filled {
   const head = make("div", "head");
   const note = make("div", "note");
   note.setAttribute("role", "status");
+  const people = make("div", "people");
   const list = make("ol", "list");
   list.setAttribute("aria-label", "Cases");
   const said = make("ul", "said");
@@ -62,7 +65,7 @@ export function fill(el: HTMLElement, send: Send): Filled {
   button.type = "button";
   button.title = "Add the comment at the crosshair (Alt+C writes one)";
   button.addEventListener("click", () => send({ type: "comment", text: text.value }));
-  el.replaceChildren(head, note, list, said, text, button);
+  el.replaceChildren(head, note, people, list, said, text, button);
 
   const entry = (row: Row, pictures: boolean): [HTMLElement, HTMLElement | undefined] => {
     const line = document.createElement("li");
@@ -107,6 +110,15 @@ export function fill(el: HTMLElement, send: Send): Filled {
         for (const one of shown.missing) missing.append(make("li", "missing", one));
         note.append(missing);
       }
+      people.replaceChildren(...shown.people.map(({ name, on }) => {
+        const one = make("button", "person", on ? `Following ${name}` : name);
+        one.type = "button";
+        one.dataset.nbannotPerson = name;
+        one.setAttribute("aria-pressed", String(on));
+        one.title = on ? "Go on by yourself; so does scrolling" : `${name} is in this case: follow`;
+        one.addEventListener("click", () => send({ type: "follow", person: on ? null : name }));
+        return one;
+      }));
       const top = list.scrollTop;
       const entries = shown.rows.map((row) => entry(row, shown.pictures));
       list.replaceChildren(...entries.map(([line]) => line));

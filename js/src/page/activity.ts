@@ -3,13 +3,21 @@
 const IDLE_MS = 60_000;
 const TOLD_S = 15;
 
+export interface Counting {
+  now?(): number;
+  readonly signal?: AbortSignal;
+  within?(target: EventTarget | null): boolean;
+}
+
 export class Activity {
   #touched = 0;
   #last = 0;
   #seconds = 0;
 
-  constructor(private readonly tell: (seconds: number) => void, now: () => number = () => Date.now(), signal?: AbortSignal) {
-    const touch = (): void => {
+  /** `within`: whether what is touched counts; all of the page where it is left out. */
+  constructor(private readonly tell: (seconds: number) => void, { now = () => Date.now(), signal, within = () => true }: Counting = {}) {
+    const touch = (event?: Event): void => {
+      if (event && !within(event.target)) return;
       const at = now();
       if (at - this.#touched > IDLE_MS) this.#last = at;
       this.#touched = at;

@@ -4,7 +4,7 @@ import type { Opened as OpenedViewer, ViewerModule } from "../index";
 import type { Mounted } from "../ui/mount";
 import { h } from "../ui/dom";
 import type { Service } from "./files";
-import type { Opened, Place } from "./messages";
+import type { Opened, Place, Whereabouts } from "./messages";
 import { readerTerms } from "./terms";
 import { RoadError, ServiceWire, type RoadState } from "./wire";
 
@@ -13,6 +13,14 @@ export interface Saving {
   /** Edits that the service has not answered. */
   readonly waiting: number;
   readonly road: RoadState;
+}
+
+/** How a case is opened. */
+export interface Opening {
+  /** Only to have its images ready: it is not begun. */
+  readonly peek: boolean;
+  /** One of the readings of an adjudication, from 1, to be looked at; 0: one's own work. */
+  readonly reading: number;
 }
 
 const LEAVE_MS = 250;
@@ -34,24 +42,28 @@ export class OpenCase {
     module: ViewerModule,
     worker: string,
     stage: HTMLElement,
+    reading: number,
   ) {
     const traits: Traits = {
-      get: () => about.view as ViewState,
-      set: (view) => wire.keepView(view),
+      get: () => (reading ? { ...about.view, panel: false, thumbnails: false } : about.view) as ViewState,
+      set: (view) => reading === 0 && wire.keepView(view),
       onChange: () => () => undefined,
     };
     const terms = readerTerms(about.config.tools, about.read_only);
-    this.#viewer = module.open({ uid: about.task, wire, traits, worker, terms });
+    this.#viewer = module.open({ uid: reading ? `${about.task}-${reading}` : about.task, wire, traits, worker, terms });
     this.element.classList.add("page-waiting");
+    if (reading) this.element.removeAttribute("data-nbannot-case");
     stage.append(this.element);
     this.#mounted = this.#viewer.mount(this.element);
   }
 
   /** Open a case behind the one that is shown: the service opens it while the viewer's module still loads. */
-  static async open(service: Service, module: Promise<ViewerModule>, project: string, task: string, peek: boolean, stage: HTMLElement): Promise<OpenCase> {
+  static async open(
+    service: Service, module: Promise<ViewerModule>, project: string, task: string, { peek, reading }: Opening, stage: HTMLElement,
+  ): Promise<OpenCase> {
     let begun = !peek;
     const wire = new ServiceWire({
-      connect: () => service.connect(project, task, !begun),
+      connect: () => service.connect(project, task, !begun, reading),
       load: (name) => service.load(name),
       why: () => why(service, project, task),
     });
@@ -59,7 +71,7 @@ export class OpenCase {
     wire.onPage((message) => message.type === "opened" && (newest = message));
     try {
       const [about, viewer] = await Promise.all([wire.opened(), module]);
-      const one = new OpenCase(wire, newest ?? about, viewer, service.file("decode.js"), stage);
+      const one = new OpenCase(wire, newest ?? about, viewer, service.file("decode.js"), stage, reading);
       one.#begin = () => (begun = true);
       wire.onPage((message) => message.type === "opened" && one.#again(message));
       return one;
@@ -138,6 +150,45 @@ export class OpenCase {
     const image = client.document.images.find(({ id }) => id === view.image) ?? client.document.images[0];
     if (!image) return null;
     return { image: image.id, frame: view.frame ?? 0, ...(view.cursor ? { world: [...view.cursor] } : {}) };
+  }
+
+  /** Where the reader looks, as others may follow it. */
+  where(): Whereabouts | null {
+    const { client } = this.#viewer;
+    const { image, frame, cursor, cursors, slice } = client.view();
+    const shown = client.document.images.find(({ id }) => id === image) ?? client.document.images[0];
+    if (!shown) return null;
+    return {
+      image: shown.id, frame: frame ?? 0, cursor: cursor ?? null,
+      cursors: (cursors ?? {}) as Whereabouts["cursors"], slice: (slice ?? {}) as Whereabouts["slice"],
+    };
+  }
+
+  /** Look where somebody else does. */
+  goTo(where: Whereabouts): void {
+    const { image, frame, cursor, cursors, slice } = where;
+    const patch = { frame, cursor: cursor as NonNullable<ViewState["cursor"]> | null, cursors, slice };
+    // Naming the image that is shown already would lay the panes out anew.
+    this.#viewer.client.setView(this.where()?.image === image ? patch : { ...patch, image });
+  }
+
+  /** Grey values as shown, by image. */
+  get windows(): NonNullable<ViewState["windows"]> {
+    return this.#viewer.client.view().windows ?? {};
+  }
+
+  set windows(windows: NonNullable<ViewState["windows"]>) {
+    this.#viewer.client.setView({ windows });
+  }
+
+  /** Call back after each change of the view. */
+  onView(callback: () => void): void {
+    this.#viewer.client.onView(callback, this.#viewer.client.signal);
+  }
+
+  /** Open the panel with the questions, also where there is little room. */
+  openPanel(): void {
+    this.#viewer.client.setView({ panel: true });
   }
 
   /** Take it off the page; the road stays until everything done is kept. What cannot be kept now waits in the browser. */

@@ -54,6 +54,30 @@ export function commentDialog(comments: readonly CommentJson[], placed: boolean,
   text.focus();
 }
 
+/** Why a reading is given back or rejected. */
+export function reasonDialog(title: string, what: string, send: (reason: string) => Promise<string>): void {
+  const text = h("textarea", { rows: 4, maxlength: 4000, "aria-label": "Reason", required: true });
+  const note = h("p", { class: "page-wrong", role: "alert", hidden: true });
+  const done = h("button", { type: "submit", class: "page-main" }, title);
+  const form = h("form", {}, h("p", { class: "page-dim" }, what), text, note, h("footer", {}, h("span", { class: "page-dim" }, "Ctrl+Enter"), done));
+  const dialog = open(title, "reason", form);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!text.value.trim()) return text.focus();
+    done.disabled = true;
+    void send(text.value.trim()).then((problem) => {
+      if (!problem) return dialog.close();
+      done.disabled = false;
+      note.textContent = problem;
+      note.hidden = false;
+    });
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  text.focus();
+}
+
 /** The keys of the page; those of the viewer are in its own help. */
 export function keysDialog(viewerKeys: (() => void) | null): void {
   const rows = PAGE_KEYS.map(([key, , title]) => h("div", { class: "page-key" }, h("kbd", {}, keyTitle(key)), h("span", {}, title)));

@@ -75,12 +75,20 @@ export class Service {
     return (await this.#get<{ readonly tasks: readonly TaskJson[] }>(`api/v1/projects/${encodeURIComponent(project)}/reading`)).tasks;
   }
 
-  /** Open the websocket of a task; `peek`: to have its images ready, without beginning it. */
-  connect(project: string, task: string, peek: boolean): WebSocket {
-    const path = `api/v1/projects/${encodeURIComponent(project)}/tasks/${encodeURIComponent(task)}/live?page=${this.#page}${peek ? "&peek=1" : ""}`;
+  /** Open the websocket of a task; `peek`: to have its images ready, without beginning it; `reading`: to look at one of its readings. */
+  connect(project: string, task: string, peek: boolean, reading: number): WebSocket {
+    const path = `api/v1/projects/${encodeURIComponent(project)}/tasks/${encodeURIComponent(task)}/live?page=${this.#page}${peek ? "&peek=1" : ""}${reading ? `&reading=${reading}` : ""}`;
     const url = new URL(path, this.files.base);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     return new WebSocket(url, ["nbannot.v1", `csrf.${this.#csrf}`]);
+  }
+
+  /** End the login of this browser; its open cases are closed. */
+  async logOut(): Promise<void> {
+    const reply = await fetch(new URL("logout", this.files.base), {
+      method: "POST", credentials: "same-origin", headers: { "X-CSRF-Token": this.#csrf },
+    });
+    if (!reply.ok) throw new ServiceError(reply.status, `The service answered ${reply.status}.`);
   }
 
   async #get<T>(path: string): Promise<T> {

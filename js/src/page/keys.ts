@@ -1,5 +1,6 @@
 /** Keys of the page around the viewer; all with Alt or Ctrl+Shift, which no command of the viewer has. */
 import { keyTitle, type KeyLike } from "../commands";
+import { isEditable } from "../ui/dom";
 
 export interface PageKeys {
   submit(): void;
@@ -11,11 +12,20 @@ export interface PageKeys {
   comment(): void;
   flag(): void;
   list(): void;
+  follow(): void;
+  giveBack(): void;
+  reject(): void;
+  readings(): void;
   help(): void;
+  /** A key that is nobody else's: Escape, undo and redo outside of the viewer; whether it was taken. */
+  other(key: string): boolean;
 }
 
+/** What has a key and a button of its own. */
+export type PageAction = Exclude<keyof PageKeys, "other">;
+
 /** Keys by what they do: as pressed, and as people read them. */
-export const PAGE_KEYS: readonly (readonly [key: string, name: keyof PageKeys, title: string])[] = [
+export const PAGE_KEYS: readonly (readonly [key: string, name: PageAction, title: string])[] = [
   ["ctrl+shift+enter", "submit", "Submit the case"],
   ["alt+n", "next", "Next case"],
   ["alt+p", "previous", "Previous case"],
@@ -24,6 +34,10 @@ export const PAGE_KEYS: readonly (readonly [key: string, name: keyof PageKeys, t
   ["alt+i", "pictures", "To the pictures"],
   ["alt+c", "comment", "Comment on the case"],
   ["alt+m", "flag", "Mark the case for the study team"],
+  ["alt+r", "giveBack", "Review: give the reading back"],
+  ["alt+j", "reject", "Review: reject the reading"],
+  ["alt+g", "readings", "Adjudication: to the readings, one after another"],
+  ["alt+w", "follow", "Follow who else is here, or stop"],
   ["alt+l", "list", "List of my cases"],
   ["alt+k", "help", "Keys of this page"],
 ];
@@ -39,14 +53,18 @@ export function pageKey(event: KeyLike): string {
 export function listenPageKeys(keys: PageKeys, signal: AbortSignal): void {
   const table = new Map(PAGE_KEYS.map(([key, name]) => [key, name]));
   const press = (event: KeyboardEvent): void => {
-    const name = table.get(pageKey(event));
+    const key = pageKey(event);
+    const name = table.get(key);
     // AltGr types characters and says that it is Ctrl+Alt.
-    if (!name || event.repeat || event.getModifierState("AltGraph") || document.querySelector("dialog[open]")) return;
+    if (event.getModifierState("AltGraph") || document.querySelector("dialog[open]")) return;
+    if (name && event.repeat) return;
+    const outside = !isEditable(event.target) && !(event.target as Element | null)?.closest?.("[data-nbannot-root]");
+    if (!name && !((key === "escape" || outside) && keys.other(key))) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    keys[name]();
+    if (name) keys[name]();
   };
   window.addEventListener("keydown", press, { capture: true, signal });
 }
 
-export const pageKeyTitle = (name: keyof PageKeys): string => keyTitle(PAGE_KEYS.find(([, one]) => one === name)![0]);
+export const pageKeyTitle = (name: PageAction): string => keyTitle(PAGE_KEYS.find(([, one]) => one === name)![0]);

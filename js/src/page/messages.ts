@@ -10,6 +10,23 @@ export interface Place {
   readonly frame: number;
 }
 
+/** Where somebody looks: as in the view state. */
+export interface Whereabouts {
+  readonly image: string;
+  readonly frame: number;
+  readonly cursor: readonly number[] | null;
+  readonly cursors: Readonly<Record<string, readonly number[]>>;
+  readonly slice: Readonly<Record<string, number>>;
+}
+
+/** Somebody else who is in the case. */
+export interface PersonJson {
+  readonly id: number;
+  /** A name, or who they are where the name is not to be known. */
+  readonly person: string;
+  readonly place: Whereabouts | null;
+}
+
 export interface CommentJson {
   readonly id: number | string;
   readonly text: string;
@@ -24,6 +41,7 @@ export interface Opened {
   readonly type: "opened";
   readonly task: string;
   readonly title: string;
+  readonly kind: "read" | "review" | "adjudicate";
   readonly position: number;
   readonly of: number;
   readonly status: TaskStatus;
@@ -40,6 +58,12 @@ export interface Opened {
   readonly version: string;
   readonly view: Readonly<Record<string, unknown>>;
   readonly comments: readonly CommentJson[];
+  /** How many readings an adjudication decides between. */
+  readonly readings?: number;
+  /** Of one of these readings: a mark of what it holds, its colour, and pairs of question and answer. */
+  readonly mark?: string;
+  readonly color?: string;
+  readonly answers?: readonly (readonly [string, string])[];
 }
 
 export interface Answered {
@@ -54,21 +78,25 @@ export interface Answered {
 export type ServiceMessage =
   | Opened
   | Answered
-  | { readonly type: "presence"; readonly people: readonly { readonly person: string }[] }
+  | { readonly type: "presence"; readonly people: readonly PersonJson[] }
   | { readonly type: "closing"; readonly reason: string };
+
+export type Verdict = "accept" | "return" | "reject";
 
 /** What is answered; `rid` is added. */
 export type Request =
   | { readonly type: "begin" | "take" }
   | { readonly type: "submit"; readonly comment: string }
   | { readonly type: "flag"; readonly on: boolean }
+  | { readonly type: "judge"; readonly verdict: Verdict; readonly reason: string }
+  | { readonly type: "choose"; readonly reading: number; readonly mark: string }
   | { readonly type: "comment"; readonly text: string; readonly place: Place | null };
 
 export type PageMessage =
   | (Request & { readonly rid: number })
   | { readonly type: "view"; readonly view: Readonly<Record<string, unknown>> }
   | { readonly type: "active"; readonly seconds: number }
-  | { readonly type: "be"; readonly place: Place };
+  | { readonly type: "be"; readonly place: Whereabouts };
 
 /** A row of my list. */
 export interface TaskJson {

@@ -4,11 +4,13 @@ import { h } from "../ui/dom";
 import { Activity } from "./activity";
 import { Bar } from "./bar";
 import { OpenCase, RoadError } from "./case";
-import { commentDialog, keysDialog, Notice } from "./dialogs";
+import { Company } from "./company";
+import { commentDialog, keysDialog, Notice, reasonDialog } from "./dialogs";
 import { ServiceError, type Service } from "./files";
 import { listenPageKeys, type PageKeys } from "./keys";
 import { TaskList } from "./list";
-import { isDone, type TaskJson } from "./messages";
+import { isDone, type Answered, type TaskJson, type Verdict } from "./messages";
+import { Readings } from "./readings";
 
 const TICK_MS = 500;
 const SAVED_MS = 15_000;
@@ -21,9 +23,10 @@ interface Held {
 
 export class ReaderPage implements PageKeys {
   readonly #stage = h("main", { class: "page-stage", "data-nbannot-stage": true });
-  readonly #bar = new Bar(this);
+  readonly #company = new Company();
+  readonly #bar = new Bar(this, this.#company.element, () => void this.#logOut());
   readonly #notice = new Notice();
-  readonly #list = new TaskList((task) => void this.go(task));
+  readonly #list: TaskList;
   readonly #activity = new Activity((seconds) => this.#now?.wire.tell({ type: "active", seconds }));
   #tasks: readonly TaskJson[] = [];
   #module: Promise<ViewerModule> | null = null;
@@ -32,8 +35,11 @@ export class ReaderPage implements PageKeys {
   #submitting = false;
   /** Cases that could not be made ready: each is tried again only when somebody opens it. */
   readonly #notReady = new Set<string>();
+  #readings: Readings | null = null;
 
-  constructor(private readonly service: Service, private readonly project: string, root: HTMLElement) {
+  /** `others`: leads to the other projects of the reader; null where there are none. */
+  constructor(private readonly service: Service, private readonly project: string, root: HTMLElement, others: (() => void) | null) {
+    this.#list = new TaskList((task) => void this.go(task), others);
     root.append(this.#bar.element, this.#notice.element, h("div", { class: "page-room" }, this.#list.element, this.#stage));
     this.#behind(true);
     const always = new AbortController();
@@ -82,6 +88,8 @@ export class ReaderPage implements PageKeys {
       one.show(true);
       one.focus("pictures");
       one.onChange(() => this.#draw());
+      this.#company.enter(one);
+      this.#compare(one, task);
       this.#tell(one);
       this.#draw();
       void one.begin().then(() => this.#reload());
@@ -92,14 +100,29 @@ export class ReaderPage implements PageKeys {
   }
 
   #hold(task: string, peek: boolean): Held {
-    const opening = OpenCase.open(this.service, (this.#module ??= this.service.viewer()), this.project, task, peek, this.#stage);
+    const opening = OpenCase.open(this.service, (this.#module ??= this.service.viewer()), this.project, task, { peek, reading: 0 }, this.#stage);
     const held: Held = { task, opening, one: null };
     opening.then((one) => (held.one = one)).catch(() => undefined);
     return held;
   }
 
+  /** Beside an adjudication stand the readings. */
+  #compare(one: OpenCase, task: string): void {
+    const { kind, readings = 0 } = one.about;
+    if (kind !== "adjudicate" || readings === 0) return;
+    const open = (reading: number, stage: HTMLElement): Promise<OpenCase> =>
+      OpenCase.open(this.service, this.#module!, this.project, task, { peek: true, reading }, stage);
+    this.#readings = new Readings(one, readings, open, (reading, mark) => void this.#choose(one, reading, mark));
+    this.#stage.prepend(this.#readings.element);
+    this.#stage.classList.add("page-deciding");
+  }
+
   #leave(): void {
     this.#activity.flush();
+    this.#company.enter(null);
+    this.#readings?.close();
+    this.#readings = null;
+    this.#stage.classList.remove("page-deciding");
     this.#drop(this.#current);
     this.#current = null;
   }
@@ -236,46 +259,116 @@ export class ReaderPage implements PageKeys {
     });
   }
 
-  submit(): void {
-    const one = this.#now;
-    if (one && !one.about.read_only && !this.#submitting) void this.#submit(one);
+  follow(): void {
+    this.#company.follow();
   }
 
-  async #submit(one: OpenCase): Promise<void> {
+  readings(): void {
+    this.#readings?.focus();
+  }
+
+  other(key: string): boolean {
+    if (key === "escape" && this.#company.following) {
+      this.#company.stop();
+      return true;
+    }
+    // Where the focus is on the bar, the viewer does not hear of keys.
+    const command = { "ctrl+z": "edit.undo", "ctrl+shift+z": "edit.redo", "ctrl+y": "edit.redo" }[key];
+    if (command && this.#now) this.#now.run(command);
+    return command !== undefined && this.#now !== null;
+  }
+
+  giveBack(): void {
+    this.#judgeWithReason("return", "Give back", "The reader can change the reading and sees this reason.");
+  }
+
+  reject(): void {
+    this.#judgeWithReason("reject", "Reject", "The reading is not used. Say why.");
+  }
+
+  submit(): void {
+    const one = this.#now;
+    if (!one || one.about.read_only || this.#submitting) return;
+    void (one.about.kind === "review" ? this.#judge(one, "accept", "") : this.#submit(one));
+  }
+
+  #judgeWithReason(verdict: Verdict, title: string, what: string): void {
+    const one = this.#now;
+    if (!one || one.about.kind !== "review" || one.about.read_only) return;
+    reasonDialog(title, what, (reason) => this.#judge(one, verdict, reason));
+  }
+
+  /** Hand a verdict in; returns what went wrong. */
+  async #judge(one: OpenCase, verdict: Verdict, reason: string): Promise<string> {
+    const problem = await this.#handIn(one, () => one.wire.ask({ type: "judge", verdict, reason }));
+    if (problem) this.#notice.show("submit", problem, "");
+    return problem;
+  }
+
+  async #choose(one: OpenCase, reading: number, mark: string): Promise<void> {
+    if (one.about.read_only) return;
+    const { ok, error } = await one.wire.ask({ type: "choose", reading, mark });
+    if (this.#now !== one) return;
+    if (ok) this.#notice.show("chosen", `The reading of Reader ${reading} is your result now.`, "Change it or submit it; Ctrl+Z takes it back.");
+    else this.#notice.show("chosen", error?.message ?? "The reading was not taken", error?.hint ?? "");
+  }
+
+  async #logOut(): Promise<void> {
+    try {
+      await this.service.logOut();
+      this.#loggedOut("");
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Ask for something once everything is saved, and go on to the next case; returns what went wrong. */
+  async #handIn(one: OpenCase, ask: () => Promise<Answered>): Promise<string> {
     this.#submitting = true;
-    // What is being typed becomes an answer first.
-    (document.activeElement as HTMLElement | null)?.blur();
     try {
       if (!(await saved(one))) {
         const { waiting } = one.saving;
         const what = waiting === 1 ? "1 change is" : `${waiting} changes are`;
-        return this.#notice.show("submit", `The case cannot be submitted now: ${what} waiting for the service.`, "Try again when they are saved.");
+        return `The case cannot be submitted now: ${what} waiting for the service. Try again when they are saved.`;
       }
-      const { ok, error } = await one.wire.ask({ type: "submit", comment: "" });
-      if (this.#now !== one) return;
-      if (!ok) {
-        this.#notice.show("submit", error?.message ?? "The case was not submitted", error?.hint ?? "");
-        one.focus("pictures");
-        return one.run("labels.check");
-      }
-      await this.#submitted(one);
+      const { ok, error } = await ask();
+      if (!ok) return `${error?.message ?? "The case was not submitted"}${error?.hint ? `. ${error.hint}` : ""}`;
+      if (this.#now === one) await this.#submitted(one);
+      return "";
     } finally {
       this.#submitting = false;
     }
   }
 
-  async #submitted({ about: { title, task } }: OpenCase): Promise<void> {
+  async #submit(one: OpenCase): Promise<void> {
+    // What is being typed becomes an answer first.
+    (document.activeElement as HTMLElement | null)?.blur();
+    let refused = false;
+    const problem = await this.#handIn(one, async () => {
+      const answer = await one.wire.ask({ type: "submit", comment: "" });
+      refused = !answer.ok;
+      return answer;
+    });
+    if (!problem || this.#now !== one) return;
+    this.#notice.show("submit", problem, "");
+    if (!refused) return;
+    one.focus("pictures");
+    one.run("labels.check");
+  }
+
+  async #submitted({ about: { title, task, kind } }: OpenCase): Promise<void> {
     this.#tasks = this.#tasks.map((each) => (each.task === task ? { ...each, status: "submitted" } : each));
     const next = this.#after(true);
     if (next) await this.go(next.task);
     else await this.list();
-    this.#notice.show("submitted", `${title} is submitted.`, next ? "" : "That was the last one: all your cases are done.");
+    this.#notice.show("submitted", `${title} is ${kind === "review" ? "reviewed" : "submitted"}.`, next ? "" : "That was the last one: all your cases are done.");
   }
 
   // What is told --------------------------------------------------------------------------------
 
   #tick(): void {
     this.#activity.tick(!document.hidden && this.#now !== null);
+    this.#company.tick();
     this.#draw();
     this.#prefetch();
   }

@@ -49,12 +49,19 @@ function ownKeys(event: KeyboardEvent, root: HTMLElement): boolean {
 /** The viewer under the pointer comes first, then the one that has the focus. */
 export function mine(event: KeyboardEvent, root: HTMLElement): boolean {
   const from = event.composedPath()[0] ?? event.target;
-  if (isEditable(from)) return false;
+  if (isEditable(from) && !undoes(event, from)) return false;
   const page = root.ownerDocument;
   const pointed = page.querySelector(`${ROOT}:hover`);
   const focused = from instanceof Element ? from.closest(ROOT) : null;
   if (focused === root && !freeKey(from as Element, event.key)) return false;
   return pointed ? pointed === root && !page.querySelector("dialog[open]") : focused === root;
+}
+
+/** Whether undo is pressed in an answer that nobody is typing: it is the document's then, whatever came last. */
+function undoes(event: KeyboardEvent, from: EventTarget | null): boolean {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || !/^[zy]$/i.test(event.key)) return false;
+  if (from instanceof HTMLSelectElement) return from.closest(".nbannot-form") !== null;
+  return from instanceof HTMLInputElement && from.dataset["nbannotKept"] === from.value;
 }
 
 const ROOT = "[data-nbannot-root]";

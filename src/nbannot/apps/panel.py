@@ -173,7 +173,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         row = {"task": "", "number": 0, "title": about["title"] or "Untitled", "status": about["description"],
                "note": "", "flagged": False, "now": False}  # fmt: skip
         self._board.show({
-            "head": "", "note": "", "error": False, "missing": [], "rows": [row], "comments": [],
+            "head": "", "note": "", "error": False, "missing": [], "rows": [row], "comments": [], "people": [],
             "pictures": bool(about["thumbnail"].strip()), "writes": False,
         })  # fmt: skip
 

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from nbannot.apps.thumbnails import thumbnail
 from nbannot.errors import NbannotError, ReadOnlyError
 from nbannot.model.document import Document
 from nbannot.model.edits import Edit
@@ -127,6 +129,22 @@ class Work:
         self._project = project
         self._view = view
         self._session: Session | None = None
+        self._ahead: Session | None = None
+        self._reading: Thread | None = None
+
+    def prefetch(self, row: Row) -> None:
+        """Make the session and the first picture of a task ready in a thread; the task is not begun."""
+        if self._reading is not None and self._reading.is_alive():
+            return
+        self._reading = Thread(target=self._prepare, args=(row.task,), name="nbannot-ahead", daemon=True)
+        self._reading.start()
+
+    def _prepare(self, task: str) -> None:
+        # What is wrong with the case is told when it is opened.
+        with contextlib.suppress(NbannotError):
+            session = self._project.tasks.prepare(task)
+            thumbnail(session.document.images)
+            self._ahead = session
 
     def may_judge(self, row: Row) -> bool:
         """Whether a verdict can be given: on one's own review, or on somebody else's reading."""
@@ -140,6 +158,7 @@ class Work:
             return self._of_other(row)
         session = self._project.tasks.begin(row.task)
         self._session = session if row.open else None
+        self._ahead = None
         viewer = self._view(self._project, session)
         return [*self._readings(row), viewer], viewer
 

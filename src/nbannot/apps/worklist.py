@@ -10,8 +10,9 @@ import ipywidgets
 
 from nbannot.apps.board import Board
 from nbannot.apps.thumbnails import thumbnail
+from nbannot.apps.together import Together
 from nbannot.apps.working import Row, Work, rows_of, shown_comments, shown_rows
-from nbannot.errors import NbannotError, SubmitError
+from nbannot.errors import NbannotError, SubmitError, UnknownItemError
 from nbannot.model.schema import problems
 from nbannot.session import Session
 from nbannot.store import Project
@@ -65,6 +66,7 @@ class Worklist(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         self._draft = ""
         self._note: tuple[str, bool, list[str]] = ("", False, [])
         self._pictures: dict[str, bytes] = {}
+        self._together: Together | None = None
         self._board = Board(self._heard)
         self.buttons = {name: self._button(name, *said) for name, said in BUTTONS.items()}
         self._place = ipywidgets.VBox(layout={"flex": "1 1 520px", "min_width": "0"})
@@ -136,8 +138,13 @@ class Worklist(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             "head": self._head(), "note": text, "error": wrong, "missing": missing,
             "rows": shown_rows(self._rows, self._now), "pictures": self._thumbnails,
             "comments": [] if row is None else shown_comments(self.project, row.case),
+            "people": self._people(),
             "writes": row is not None and bool(self.project.people.allowed("comment", row.case)),
         })  # fmt: skip
+
+    def _people(self) -> list[dict[str, Any]]:
+        here = self._together
+        return [] if here is None else [{"name": one, "on": one == here.following} for one in here.people]
 
     def _head(self) -> str:
         done, flagged = sum(row.done for row in self._rows), sum(row.flagged for row in self._rows)
@@ -165,6 +172,11 @@ class Worklist(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             self._reload()
             self._place.children = tuple(widgets)
             self._note = (self._work.said(row), False, [])
+            if self.viewer is not None:
+                self._together = Together(self.project, row.case, self.viewer, changed=self._show)
+            ahead = self._after(row)
+            if ahead is not None and ahead.mine:
+                self._work.prefetch(ahead)
         except NbannotError as error:
             self._note = (_words(error), True, [])
         self._show()
@@ -175,6 +187,9 @@ class Worklist(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             if isinstance(widget, ipywidgets.Widget):
                 _close(widget)
         self._place.children = ()
+        here, self._together = self._together, None
+        if here is not None:
+            here.close()
         self.viewer = None
         self._work.leave()
 
@@ -194,15 +209,36 @@ class Worklist(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
 
     def next_undone(self) -> None:
         """Open the next task that waits for one: to be read, or to be judged."""
-        at = next((n for n, row in enumerate(self._rows) if row.task == self._now), -1)
-        around = [*self._rows[at + 1 :], *self._rows[: at + 1]]
-        found = next((row for row in around if row.waits), None)
+        found = self._after(self._row())
         if found is None:
             self._tell("All is done.")
         elif found.task == self._now:
             self._tell("This is the only one that is not done.")
         else:
             self.go(found.task)
+
+    def _after(self, row: Row | None) -> Row | None:
+        """Return the next task after this one that waits for one, from the start again at the end."""
+        at = next((n for n, one in enumerate(self._rows) if row is not None and one.task == row.task), -1)
+        return next((one for one in [*self._rows[at + 1 :], *self._rows[: at + 1]] if one.waits), None)
+
+    @property
+    def people(self) -> list[str]:
+        """Who else is in the open case now, as far as one may know it."""
+        return [] if self._together is None else self._together.people
+
+    def follow(self, person: str | None) -> None:
+        """Show what somebody looks at who is in the open case; None, or scrolling oneself, ends it.
+
+        Raises
+        ------
+        UnknownItemError
+            When they are not there.
+        """
+        if self._together is None or person not in (None, *self.people):
+            raise UnknownItemError(f"{person!r} is not in this case now", hint="Look at people.")
+        self._together.follow(person)
+        self._show()
 
     def _step(self, by: int) -> None:
         at = next((n for n, row in enumerate(self._rows) if row.task == self._now), 0) + by
@@ -314,6 +350,11 @@ class Worklist(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             self._do(str(message.get("what")))
         elif kind == "open":
             self._try(partial(self.go, str(message.get("task"))))
+        elif kind == "follow":
+            person = message.get("person")
+            self._try(partial(self.follow, None if person is None else str(person)))
+        elif kind == "active":
+            self._try(partial(self._worked, message.get("task"), message.get("seconds")))
         elif kind == "draft":
             self._draft = str(message.get("text", ""))
         elif kind == "comment":
@@ -324,6 +365,13 @@ class Worklist(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             number = message.get("case")
             if isinstance(number, int) and 0 <= number < len(self._rows):
                 self._board.picture(number, self._picture(self._rows[number].case))
+
+    def _worked(self, task: Any, seconds: Any) -> None:
+        """Count time that somebody worked on one of one's own tasks."""
+        mine = any(row.task == task and row.mine and row.open for row in self._rows)
+        counted = isinstance(seconds, int) and not isinstance(seconds, bool) and 0 < seconds <= 120
+        if mine and counted:
+            self.project.tasks.active(task, seconds)
 
     def _try(self, doing: Callable[[], object]) -> None:
         try:

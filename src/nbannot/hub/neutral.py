@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TEAM = "Study team"
 """What readers are told instead of the name of anybody else."""
-_PEOPLE = frozenset({"author", "resolved", "writer"})
+_PEOPLE = frozenset({"author", "person", "resolved", "writer"})
 
 
 def knows_names(project: Any) -> bool:

@@ -8,9 +8,11 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from threading import RLock
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from anyio import CapacityLimiter, to_thread
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -19,12 +21,13 @@ from nbannot.deid import original_of
 from nbannot.errors import ConflictError, DeidentificationError, NbannotError, ReadOnlyError, StoreError
 from nbannot.host.lanes import will_pass
 from nbannot.hub.outbox import Outbox
+from nbannot.hub.readings import mark_of, reading_of, shown_apart
 from nbannot.hub.seat import GONE, RENEWED, TAKEN_OVER, Guest, Seat
 from nbannot.hub.telling import LATER, why_not
 from nbannot.session import Session
 from nbannot.session.arrange import begin, resumed, shown_before
 from nbannot.session.config import Config
-from nbannot.store.served import is_current
+from nbannot.store.served import is_current, shows_seen
 from nbannot.store.wire import pack, unpack
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ T = TypeVar("T")
 _BIG = ("pydicom", "pandas")
 THREADS = 16
 RECHECK_S = 5.0
+COMPANY_S = 1.0
+"""How often those are looked for whom somebody may follow, s."""
 AGAIN = 1013
 _OTHERWISE = "The study team changed how this case is shown. It is opened anew."
 
@@ -49,21 +54,26 @@ class Room:
         What is read.
     config
         What the configuration says.
+    moved
+        Called with a seat when others in its case shall hear of it.
     """
 
-    def __init__(self, session: Session, config: Config) -> None:
+    def __init__(self, session: Session, config: Config, moved: Callable[[Seat], None]) -> None:
         self.session = session
         self.config = config
         self.version = _version(session, config)
+        self._moved = moved
         self.seats: list[Seat] = []
         self.writer: Seat | None = None
+        # Whether others were told of somebody who left since.
+        self._here = False
         self._lock = RLock()
 
     def sit(self, guest: Guest, outbox: Outbox) -> Seat:
         """Return a seat for a socket."""
         seat = Seat(
             guest, self.session, outbox, config=self.config.to_json(), tools=self.config.reader.tools,
-            version=self.version, take=self._take,
+            version=self.version, take=self._take, moved=self._moved,
         )  # fmt: skip
         with self._lock:
             self.seats.append(seat)
@@ -89,7 +99,10 @@ class Room:
             if self.writer is seat:
                 self.writer = None
             empty = not self.seats
-        if empty:
+            self._here = self._here or seat.here
+        if empty and self._here:
+            seat.gone()
+        if empty and self.session.key is not None:
             try:
                 self.session.save()
             except NbannotError as error:
@@ -133,8 +146,10 @@ class Rooms:
         """Serve an accepted socket until it ends."""
         outbox = Outbox(asyncio.get_running_loop())
         query = websocket.query_params
+        number = query.get("reading", "0")
+        reading = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else 0
         acting = self._projects[project].acting_as(person)
-        guest = Guest(acting, task, query.get("page", "")[:64], query.get("peek") == "1")
+        guest = Guest(acting, task, query.get("page", "")[:64], query.get("peek") == "1", reading)
         try:
             key, room, seat = await self._run(lambda: self._enter(project, person, guest, outbox))
         except Exception as error:
@@ -152,6 +167,7 @@ class Rooms:
             asyncio.create_task(outbox.run(websocket)),
             asyncio.create_task(self._listen(websocket, seat)),
             asyncio.create_task(self._watch(room, seat)),
+            asyncio.create_task(self._look_around(seat)),
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -170,9 +186,10 @@ class Rooms:
         return await to_thread.run_sync(work, limiter=self._threads)
 
     def _enter(self, name: str, person: str, guest: Guest, outbox: Outbox) -> tuple[Key, Room, Seat]:
-        session = _session(guest)
-        key = (name, person, str(session.key))
-        config = _config(guest.project, session)
+        guest, session = _session(self._looking(name, guest))
+        # A reading that is looked at is a copy of this seat's own.
+        key = (name, person, str(session.key) if session.key is not None else uuid4().hex)
+        config = _config(guest.project, guest.project.tasks.get(guest.task).case, session)
         with self._lock:
             room = self._rooms.get(key)
             # The store opens a session anew after a write from elsewhere, and where it is to be seen otherwise.
@@ -188,7 +205,7 @@ class Rooms:
                     images = [original_of(image) for image in session.document.images]
                     view = begin(images, config, layout="auto", hanging=None)
                     session.view = resumed(view, session.view)
-                room = self._rooms[key] = Room(session, config)
+                room = self._rooms[key] = Room(session, config, partial(self._tell_others, name))
             seat = room.sit(guest, outbox)
         try:
             seat.open()
@@ -196,6 +213,26 @@ class Rooms:
             self._leave(key, room, seat)
             raise
         return key, room, seat
+
+    def _looking(self, name: str, guest: Guest) -> Guest:
+        """Return a guest that may look again at what was handed in, where it was."""
+        project = guest.project
+        if project.tasks.get(guest.task).open:
+            return guest
+        return replace(guest, project=self._projects[name].acting_as(project.author, again=True))
+
+    def _tell_others(self, name: str, seat: Seat) -> None:
+        """Tell those in the same case who may know it that somebody came, moved or left."""
+        with self._lock:
+            others = [
+                other
+                for (project, who, _), room in self._rooms.items()
+                if project == name and who != seat.guest.project.author
+                for other in room.seats
+            ]
+        for other in others:
+            if other.case == seat.case and (other.company.sees_all or seat.company.sees_all):
+                other.tell_company()
 
     def _leave(self, key: Key, room: Room, seat: Seat) -> None:
         with self._lock:
@@ -225,6 +262,13 @@ class Rooms:
                 seat.leave(*end)
                 return
 
+    async def _look_around(self, seat: Seat) -> None:
+        """Look who is there: also who came by another process, or from a notebook."""
+        while True:
+            busy = seat.company.sees_all or not seat.company.alone
+            await asyncio.sleep(min(self._recheck, COMPANY_S) if busy else self._recheck)
+            await self._run(seat.tell_company)
+
     def close(self, person: str, reason: str, *, project: str | None = None) -> None:
         """Send a person away from all cases, or from those of a project: a role was revoked."""
         with self._lock:
@@ -246,11 +290,10 @@ def _end(room: Room, seat: Seat) -> tuple[int, str] | None:
         guest = seat.guest
         try:
             task = guest.project.tasks.get(guest.task)
-            mine = task.person == guest.project.author
-            if not mine or not guest.project.people.allowed("case.read", task.case).allowed:
+            reads = "case.read" if task.open else "own.read"
+            if task.person != guest.project.author or not guest.project.people.allowed(reads, task.case):
                 return GONE, _NOT_YOURS
-            session = room.session
-            if not is_current(guest.project, session) or _config(guest.project, session) != room.config:
+            if not _is_current(guest, task.case, room):
                 return RENEWED, _OTHERWISE
             seat.look_again(task.status)
         except (PermissionError, KeyError):
@@ -263,6 +306,13 @@ def _end(room: Room, seat: Seat) -> tuple[int, str] | None:
         return None
 
 
+def _is_current(guest: Guest, case: str, room: Room) -> bool:
+    """Whether a case is shown as it would be opened now: a reading that is looked at is a copy, of the same images."""
+    session, project = room.session, guest.project
+    fresh = shows_seen(project, case, session) if guest.reading else is_current(project, session)
+    return fresh and _config(project, case, session) == room.config
+
+
 def _version(session: Session, config: Config) -> str:
     """Return a text that changes with how a case is shown: a page with another one has other voxels of it."""
     images = [(image.id, image.name) for image in session.document.images]
@@ -270,19 +320,17 @@ def _version(session: Session, config: Config) -> str:
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 
-def _session(guest: Guest) -> Session:
-    """Return the session of a task; one that is only looked ahead at is not begun."""
+def _session(guest: Guest) -> tuple[Guest, Session]:
+    """Return the session of a task, or a copy of a reading; what is only looked ahead at is not begun."""
     tasks = guest.project.tasks
-    task = tasks.get(guest.task)
-    if guest.peek and task.kind == "read":
-        found: Session = guest.project.start(task.case, session=task.session, repeat=task.repeat)
-        return found
-    begun: Session = tasks.begin(guest.task)
-    return begun
+    if guest.reading:
+        reading = reading_of(guest.project, guest.task, guest.reading)
+        return replace(guest, mark=mark_of(reading)), shown_apart(reading, guest.reading)
+    return guest, tasks.prepare(guest.task) if guest.peek else tasks.begin(guest.task)
 
 
-def _config(project: Any, session: Session) -> Config:
+def _config(project: Any, case: str, session: Session) -> Config:
     """Return what the configuration says, without what is wrong in it: that is for the owner."""
     images = [original_of(image) for image in session.document.images]
-    found: Config = project.configs.of(session.case, role="reader").config
+    found: Config = project.configs.of(case, role="reader").config
     return replace(found.bound(images), problems=(), headers=False)

@@ -78,6 +78,13 @@ def _begin(call: Call) -> Any:
     return session_told(call.project, session.key)
 
 
+def _prepare(call: Call) -> Any:
+    task = _one(call)
+    check(call.project, "case.headers", task.case)
+    session = call.project.tasks.prepare(task.task)
+    return session_told(call.project, session.key)
+
+
 def _readings(call: Call) -> tuple[Any, Sequence[bytes]]:
     task = _one(call)
     check(call.project, "case.headers", task.case)
@@ -213,6 +220,7 @@ ENDPOINTS = (
     Endpoint("GET", f"{P}/progress", _progress, "How far the tasks are"),
     Endpoint("GET", f"{P}/tasks/{{task}}", _task, "One task"),
     Endpoint("POST", f"{P}/tasks/{{task}}/begin", _begin, "Begin a task"),
+    Endpoint("POST", f"{P}/tasks/{{task}}/prepare", _prepare, "Open the session of a task, without beginning it"),
     Endpoint("POST", f"{P}/tasks/{{task}}/submit", _submit, "Submit", body={"comment": Field(default="")}),
     Endpoint("POST", f"{P}/tasks/{{task}}/review", _review, "Accept, return or reject", body=_REVIEW),
     Endpoint("POST", f"{P}/tasks/{{task}}/flag", _flag, "Flag a task", body={"on": Field("bool", True)}),

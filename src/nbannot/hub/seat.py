@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
-from nbannot.errors import EditError, LockedError, NbannotError, ReadOnlyError
+from nbannot.errors import EditError, LockedError, NbannotError, ReadOnlyError, StoreError, SubmitError
 from nbannot.host.ahead import first_keys
 from nbannot.host.channel import Channel
 from nbannot.host.lanes import will_pass
 from nbannot.host.operating import Operating
+from nbannot.hub.company import Company, whereabouts
 from nbannot.hub.neutral import knows_names
 from nbannot.hub.outbox import Outbox
+from nbannot.hub.readings import answers_of, colour_of, mark_of, reading_of, take
 from nbannot.hub.telling import NOT_NOW, OPEN, Json, Words, comments_of, my_tasks, place_from, unnamed
 from nbannot.session import Session
 from nbannot.store.wire import pack
@@ -29,7 +31,9 @@ RENEWED = 4410
 
 _MOST_VIEW = 256 * 1024
 _MOST_TEXT = 4000
-_PAGE = ("begin", "take", "view", "submit", "flag", "comment", "active", "be")
+_PAGE = ("begin", "take", "view", "submit", "flag", "comment", "active", "be", "judge", "choose")
+# Of somebody's reading nothing can be changed, nor told.
+_LOOKING = ("begin",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,18 @@ class Guest:
         Random id of the page: a page that comes back after a cut is the same writer.
     peek
         Whether the images are only made ready; the task is not begun.
+    reading
+        Which of the readings of an adjudication is looked at, from 1; 0 for one's own work.
+    mark
+        Of what that reading holds.
     """
 
     project: Any
     task: str
     page: str
     peek: bool
+    reading: int = 0
+    mark: str = ""
 
 
 class Seat:
@@ -73,6 +83,8 @@ class Seat:
         Changes with how the case is shown.
     take
         Makes this the writer's seat: ``take(seat, force)`` says whether it is.
+    moved
+        Called when others in the case shall hear of this one.
     """
 
     def __init__(
@@ -85,6 +97,7 @@ class Seat:
         tools: Sequence[str],
         version: str,
         take: Callable[[Seat, bool], bool],
+        moved: Callable[[Seat], None],
     ) -> None:
         self.guest = guest
         self.session = session
@@ -96,7 +109,11 @@ class Seat:
         self._tools = list(tools)
         self._version = version
         self._take = take
+        self._moved = moved
         self._begun = False
+        # Whether others were told that somebody is here.
+        self.here = False
+        self._listening = RLock()
         self._elsewhere = False
         self._closed = False
         self._left = False
@@ -104,6 +121,7 @@ class Seat:
         self._words = Words("", "")
         self._knows = knows_names(guest.project)
         self._look()
+        self.company = Company(guest.project, self._words.case)
         document = session.document
         self._channel = Channel(
             document,
@@ -134,11 +152,19 @@ class Seat:
             "flagged": bool(task.flagged),
             "reason": task.reason if task.status == "returned" else "",
             "comments": comments_of(project, task.case, self.guest.task),
+            **about_readings(self.guest, task.kind, self.session),
         }
+
+    @property
+    def case(self) -> str:
+        """Name of the case in the project."""
+        return self._words.case
 
     @property
     def read_only(self) -> str:
         """Why nothing can be changed, in words; empty where it can."""
+        if self.guest.reading:
+            return "This is a reading: it can only be looked at."
         if self._about.get("status") not in OPEN:
             return f"{self._words.title} is {self._about.get('status', 'gone')}: it can only be looked at."
         return (
@@ -218,9 +244,10 @@ class Seat:
             return
         kind = message.get("type")
         if kind in _PAGE:
-            self._page(kind, message)
+            if not self.guest.reading or kind in _LOOKING:
+                self._page(kind, message)
             return
-        if kind in ("edit", "operate_apply"):
+        if kind in ("edit", "operate_apply") and not self.guest.reading:
             self._come_in()
         self._channel.receive(message, buffers)
 
@@ -338,9 +365,64 @@ class Seat:
             self.guest.project.tasks.active(self.guest.task, float(seconds))
 
     def _do_be(self, message: Mapping[str, Any]) -> None:
-        place = place_from(message.get("place"), [image.id for image in self.session.document.images])
-        if place is not None:
+        place = whereabouts(message.get("place"), [image.id for image in self.session.document.images])
+        if place is not None and not self._closed:
             self.guest.project.be(self._words.case, place)
+            self.here = True
+            self._moved(self)
+            self.tell_company()
+
+    def _do_judge(self, message: Mapping[str, Any]) -> Json:
+        if self._about.get("kind") != "review" or self._about.get("status") not in OPEN:
+            return {"status": self._about.get("status")}
+        if not self._begun:
+            self._sit()
+        self.session.document.refresh()
+        reason = str(message.get("reason") or "").strip()[:_MOST_TEXT]
+        try:
+            self.guest.project.tasks.review(self.guest.task, str(message.get("verdict")), reason=reason)
+        except StoreError as error:
+            if type(error) is not StoreError:
+                raise
+            raise SubmitError(error.message, hint=error.hint) from error
+        self._look()
+        return {"status": self._about.get("status")}
+
+    def _do_choose(self, message: Mapping[str, Any]) -> None:
+        number = message.get("reading")
+        if not isinstance(number, int) or self._about.get("kind") != "adjudicate":
+            raise EditError("There is no such reading")
+        self._come_in()
+        self._check_writer()
+        reading = reading_of(self.guest.project, self.guest.task, number)
+        if mark_of(reading) != message.get("mark"):
+            raise EditError("This reading was changed meanwhile", hint="Open the case again to see it.")
+        take(self.session, reading, number)
+
+    # Who else is here.
+
+    def tell_company(self) -> None:
+        """Tell the browser who is in the case now, where that is another than it knows; from any thread."""
+        with self._listening:
+            if self._closed or not self.here:
+                return
+            try:
+                people = self.company.news()
+            except NbannotError as error:
+                log.warning("It is not known who is there: %s", type(error).__name__)
+                return
+            if people is not None:
+                self._tell({"type": "presence", "people": people})
+
+    def gone(self) -> None:
+        """Nobody looks at the case here any more: the last seat of a room was left."""
+        try:
+            self.guest.project.be(self._words.case, None)
+        except NbannotError as error:
+            # The case was taken away, or the database is away: the row ends by itself.
+            log.info("It was not kept that somebody left: %s", type(error).__name__)
+            return
+        self._moved(self)
 
     # The end.
 
@@ -357,3 +439,12 @@ class Seat:
             self._closed = True
             self.outbox.close()
             self._channel.close()
+
+
+def about_readings(guest: Guest, kind: str, session: Session) -> Json:
+    """Return what is told of the readings that a task is about."""
+    if guest.reading:
+        told = {"reading": guest.reading, "mark": guest.mark, "color": colour_of(guest.reading)}
+        return {**told, "answers": answers_of(session.document)}
+    count = len(guest.project.tasks.readers(guest.task)) if kind == "adjudicate" else 0
+    return {"readings": count}

@@ -127,12 +127,13 @@ def my_tasks(project: Any) -> list[Json]:
     table = project.tasks.table(mine=True)
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
     numbers = {case: n for n, case in enumerate(dict.fromkeys(str(row["case"]) for row in rows), 1)}
-    knows, readable = knows_names(project), allowed_cases(project, "case.read", numbers)
+    knows = knows_names(project)
+    readable = {action: allowed_cases(project, action, numbers) for action in ("case.read", "own.read")}
     return [
         _task_row(
             row,
             title=str(row["case"]) if knows else f"Case {numbers[str(row['case'])]}",
-            readable=str(row["case"]) in readable,
+            readable=str(row["case"]) in readable[_to_open(row)],
         )
         for row in rows
     ]
@@ -150,6 +151,11 @@ def _task_row(row: Mapping[str, Any], *, title: str, readable: bool) -> Json:
         "reason": str(row["reason"] or "") if row["status"] == "returned" else "",
         "readable": readable,
     }
+
+
+def _to_open(row: Mapping[str, Any]) -> str:
+    """Return the action that a task is opened by: to be worked on, or to be looked at again."""
+    return "case.read" if row["status"] in OPEN else "own.read"
 
 
 def comments_of(project: Any, case: str, task: str) -> list[Json]:

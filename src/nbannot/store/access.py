@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 Role = Literal["owner", "annotator", "reviewer", "adjudicator", "reader", "auditor"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-Scope = Literal["any", "own", "task"]
-"""Of which things: any one, one's own (session or task), or cases of one's own open tasks."""
+Scope = Literal["any", "own", "task", "given"]
+"""Of which things: any one, one's own (session or task), cases of one's own open tasks, or of all one's tasks."""
 
 _ALL: dict[Role, Scope] = dict.fromkeys(("owner", "annotator", "reviewer", "adjudicator"), "any")
 _OWN: dict[Role, Scope] = dict.fromkeys(("annotator", "reviewer", "adjudicator"), "own")
@@ -28,6 +28,7 @@ ACTIONS: Mapping[str, Mapping[Role, Scope]] = {
     "case.add": {"owner": "any"},
     "case.read": {**_ALL, "reader": "task"},
     "case.headers": _ALL,
+    "own.read": {"owner": "any", **_OWN, "reader": "given"},
     "session.write": {"owner": "any", **_OWN, "reader": "task"},
     "session.read": {"owner": "any", "reviewer": "any", "adjudicator": "any", "auditor": "any"},
     "task.assign": {"owner": "any"},
@@ -126,21 +127,24 @@ def _refusal(connection: Connection, asked: Asked, role: Role, cases: str) -> st
         return f"the role {role} allows {asked.action} for one's own work only"
     if scope == "task" and not (asked.case and has_task(connection, asked.person, asked.case)):
         return f"the role {role} allows {asked.action} for cases of one's own open tasks only"
+    if scope == "given" and not (asked.case and has_task(connection, asked.person, asked.case, done=True)):
+        return f"the role {role} allows {asked.action} for cases of one's own tasks only"
     return None
 
 
-def has_task(connection: Connection, person: str, case: str) -> bool:
-    """Whether a person has an open task of a case."""
+def has_task(connection: Connection, person: str, case: str, *, done: bool = False) -> bool:
+    """Whether a person has an open task of a case, or with ``done`` any task."""
     from sqlalchemy import select
 
     tasks, known = tables().tasks, tables().cases
     query = (
         select(tasks.c.id)
         .join(known, known.c.id == tasks.c.case_id)
-        .where(known.c.name == case, tasks.c.person == person, tasks.c.status.in_(OPEN_TASKS))
-        .limit(1)
+        .where(known.c.name == case, tasks.c.person == person)
     )
-    return connection.execute(query).first() is not None
+    if not done:
+        query = query.where(tasks.c.status.in_(OPEN_TASKS))
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def of_these(connection: Connection, person: str, action: str, cases: Collection[str]) -> set[str]:

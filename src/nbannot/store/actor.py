@@ -33,15 +33,22 @@ class Actor:
         Of the project.
     person
         Who acts.
+    again
+        Whether the person looks at what they handed in: reading a case is "own.read" then.
     """
 
     database: Database
     person: str
+    again: bool = False
+
+    def _asked(self, action: str, case: str | None, of: str | None) -> Asked:
+        reads = self.again and action == "case.read"
+        return Asked(self.person, "own.read" if reads else action, case, self.person if reads else of)
 
     def may(self, action: str, case: str | None = None, *, of: str | None = None) -> Decision:
         """Return whether the person may do something; nothing is written."""
         with self.database.reading() as connection:
-            return decide(connection, Asked(self.person, action, case, of))
+            return decide(connection, self._asked(action, case, of))
 
     def check(self, action: str, case: str | None = None, *, of: str | None = None) -> None:
         """Refuse what the person may not do, and write the refusal down.
@@ -90,7 +97,7 @@ class Actor:
         StoreError
             When it cannot be done; a refusal of ``work`` is written as well.
         """
-        asked = Asked(self.person, action, case, of)
+        asked = self._asked(action, case, of)
 
         def done(connection: Connection) -> T | Decision:
             if not late:

@@ -68,6 +68,10 @@ class Tasks(Protocol):
         """One row per person and kind: number of tasks by status, flagged, overdue, time."""
         ...
 
+    def prepare(self, task: str) -> Session:
+        """Open the session of one's own task ahead of time, without beginning the task."""
+        ...
+
     def readings(self, task: str) -> dict[str, Document]:
         """Return what an adjudication or review is about: a copy of each reading, by its reader."""
         ...

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nbannot.errors import StoreError
+from nbannot.store.access import Asked, decide
 from nbannot.store.actor import Actor, case_row
 from nbannot.store.database import put_row
 from nbannot.store.frames import frame, times
@@ -46,7 +47,7 @@ def be(actor: Actor, case: str, place: Any) -> None:
 def present(actor: Actor, case: str | None) -> pd.DataFrame:
     """Return one row per person who is in a case now: person, case, place, seen (UTC).
 
-    Whoever may not read others' sessions sees themselves only.
+    Whoever may not read others' sessions sees themselves and those who may, in cases that they may read.
     """
     from sqlalchemy import select
 
@@ -59,11 +60,19 @@ def present(actor: Actor, case: str | None) -> pd.DataFrame:
     )
     if case is not None:
         query = query.where(cases.c.name == case)
-    if not actor.may("session.read", case, of=""):
-        query = query.where(table.c.person == actor.person)
     with actor.database.reading() as connection:
-        found = connection.execute(query).all()
+        found = list(connection.execute(query))
+        if not decide(connection, Asked(actor.person, "session.read", case, "")):
+            found = [row for row in found if row.person == actor.person or _shown(connection, actor, row)]
     shown = frame(
         [(*row[:2], json.loads(row[2]), row[3]) for row in found], ("person", "case", "place", "seen")
     )
     return shown.assign(seen=times(shown["seen"]))
+
+
+def _shown(connection: Connection, actor: Actor, row: Any) -> bool:
+    """Whether somebody who is in a case may be seen by an actor who does not see others' sessions."""
+    me = Asked(actor.person, "own.read" if actor.again else "case.read", row.name)
+    return bool(decide(connection, Asked(row.person, "session.read", row.name, ""))) and bool(
+        decide(connection, me)
+    )

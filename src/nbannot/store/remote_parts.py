@@ -118,6 +118,10 @@ class RemoteTasks:
         """Open the session of one's own task, or begin it."""
         return self._resume(self._client.post(f"/tasks/{task}/begin"))
 
+    def prepare(self, task: str) -> Session:
+        """Open the session of one's own task ahead of time, without beginning the task."""
+        return self._resume(self._client.post(f"/tasks/{task}/prepare"))
+
     def readings(self, task: str) -> dict[str, Document]:
         """Return what an adjudication or review is about: a copy of each reading, by its reader."""
         message, buffers = self._client.frame(f"/tasks/{task}/readings")

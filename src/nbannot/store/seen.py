@@ -54,12 +54,21 @@ class Seen:
             As `images`.
         """
         case = session.case or ""
+        same = len(self._cases.references(case)) == len(session.references)
+        return same and self.are_seen(case, session.document.images)
+
+    def are_seen(self, case: str, images: Sequence[Image]) -> bool:
+        """Whether images begin with the very ones that a case would be opened with now.
+
+        Raises
+        ------
+        AccessError, DeidentificationError
+            As `images`.
+        """
         references, policy = self._cases.references(case), self._policy(case)
-        if len(references) != len(session.references):
-            return False
         places = {one.id: one.uri for one in references}
         # Behind those of the case there may be guests.
-        own = session.document.images[: len(references)]
+        own = images[: len(references)]
         with self._core.lock:
             return all(
                 self._core.images.get(_key(image, places.get(image.id, ""), policy, n)) is image

@@ -83,6 +83,17 @@ def is_current(project: StoredProject, session: Session) -> bool:
     return not session.closed and project._sessions.seen.are_those_of(session)
 
 
+def shows_seen(project: StoredProject, case: str, session: Session) -> bool:
+    """Whether a session that is kept nowhere, such as a copy of a reading, shows the images of a case as they are now.
+
+    Raises
+    ------
+    AccessError, DeidentificationError
+        When they would not be opened.
+    """
+    return project._sessions.seen.are_seen(case, session.document.images)
+
+
 def export_pieces(project: StoredProject, *, images: bool) -> Iterator[bytes]:
     """Return the zip of ``project.export_to`` in pieces, as they are made.
 

@@ -75,19 +75,43 @@ class Sessions:
         )
         return opened
 
-    def open_task(self, task: Task) -> Session:
+    def open_task(self, task: Task, *, ahead: bool = False) -> Session:
         """Open the session of one's own task, or begin it; called by `Tasks`."""
-        self._actor.check(ACTION[task.kind], task.case, of=task.person)
+        if task.open or not self._actor.again:
+            self._actor.check(ACTION[task.kind], task.case, of=task.person)
         with self._core.lock_of(self._actor.person, task.case):
-            if task.session_id is None:
+            kept = task.session_id or self._prepared(task)
+            if kept is None:
                 session = self._first(task)
+                if ahead and task.kind != "read" and session.key is not None:
+                    self._keep_prepared(task, session.key)
             else:
                 self.check(task.case, task.person)
-                row = self._row(task.session_id)
+                row = self._row(kept)
                 session = self._started(task.case, task.person, row, row.session, task.repeat)
-        if session.key is not None and (task.status in ("to do", "returned")):
+        if not ahead and session.key is not None and task.status in ("to do", "returned"):
             self._begun(task, session.key)
         return session
+
+    def _prepared(self, task: Task) -> str | None:
+        """Return the session that was made for a task meanwhile."""
+        from sqlalchemy import select
+
+        table = tables().tasks
+        with self._core.database.reading() as connection:
+            query = select(table.c.session_id).where(table.c.id == task.task)
+            key: str | None = connection.execute(query).scalar()
+        return key
+
+    def _keep_prepared(self, task: Task, key: str) -> None:
+        """Keep which session a task will be begun with."""
+        table = tables().tasks
+        query = table.update().where(table.c.id == task.task, table.c.session_id.is_(None))
+        query = query.values(session=self._row(key).session, session_id=key)
+        self._actor.act(
+            ACTION[task.kind], lambda c: c.execute(query), case=task.case, of=task.person, session=key,
+            detail={"do": "prepare task", "task": task.task},
+        )  # fmt: skip
 
     def _first(self, task: Task) -> Session:
         """Begin the session of a task, or go on with the one that the person has already."""

@@ -47,11 +47,13 @@ class StoredProject(Shown):
         The open database and files.
     author
         Who acts.
+    again
+        Whether they look at what they handed in.
     """
 
-    def __init__(self, core: Core, *, author: str) -> None:
+    def __init__(self, core: Core, *, author: str, again: bool = False) -> None:
         self._core = core
-        self._actor = Actor(core.database, plain_name("A person", author))
+        self._actor = Actor(core.database, plain_name("A person", author), again)
         self._cases = Cases(core, self._actor)
         self._sessions = Sessions(core, self._actor, self._cases)
 
@@ -96,9 +98,17 @@ class StoredProject(Shown):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def acting_as(self, person: str) -> StoredProject:
-        """Return the same project for another actor; for services that know who asks."""
-        return StoredProject(self._core, author=person)
+    def acting_as(self, person: str, *, again: bool = False) -> StoredProject:
+        """Return the same project for another actor; for services that know who asks.
+
+        Parameters
+        ----------
+        person
+            Who acts.
+        again
+            Whether only to look at what the person handed in: cases are open as "own.read" says.
+        """
+        return StoredProject(self._core, author=person, again=again)
 
     # Parts.
 

@@ -93,8 +93,8 @@ class Task:
 class Opening(Protocol):
     """What opens the sessions of tasks: a project."""
 
-    def open_task(self, task: Task) -> Session:
-        """Open the session of a task, or begin it."""
+    def open_task(self, task: Task, *, ahead: bool = False) -> Session:
+        """Open the session of a task, or begin it; ``ahead``: the task is not begun yet."""
         ...
 
     def document(self, session_id: str) -> Document:
@@ -207,19 +207,32 @@ class Tasks:
         AccessError
             When the one who acts may not read others' sessions.
         """
+        return {name: self._project.document(key) for name, key in self._subjects(task).items()}
+
+    def readers(self, task: str) -> list[str]:
+        """Return whose readings `readings` gives, in its order, without opening them.
+
+        Raises
+        ------
+        AccessError
+            When the one who acts may not read others' sessions.
+        """
+        return list(self._subjects(task))
+
+    def _subjects(self, task: str) -> dict[str, str]:
+        """Return the ids of the sessions that an adjudication or review is about, by their reader."""
         found = self.get(task)
         self._actor.check("session.read", found.case, of="")
         table = tables().tasks
         if found.subject_session_id is not None:
-            return {found.subject: self._project.document(found.subject_session_id)}
+            return {found.subject: found.subject_session_id}
         where = (tables().cases.c.name == found.case) & (table.c.kind == "read")
         query = _listed().where(where, table.c.status.in_(("submitted", "accepted")))
         with self._actor.database.reading() as connection:
             done = [_made(row) for row in connection.execute(query.order_by(table.c.person, table.c.repeat))]
-        names = [one.person if one.repeat == 1 else f"{one.person} ({one.repeat})" for one in done]
         return {
-            name: self._project.document(one.session_id)
-            for name, one in zip(names, done, strict=True)
+            one.person if one.repeat == 1 else f"{one.person} ({one.repeat})": one.session_id
+            for one in done
             if one.session_id is not None
         }
 
@@ -345,6 +358,16 @@ class Tasks:
         """
         found = self._own(task)
         return self._project.open_task(found)
+
+    def prepare(self, task: str) -> Session:
+        """Open the session of one's own task ahead of time, as `begin` does, without beginning the task.
+
+        Raises
+        ------
+        AccessError
+            When it is somebody else's.
+        """
+        return self._project.open_task(self._own(task), ahead=True)
 
     def submit(self, task: str, *, comment: str = "") -> None:
         """Hand one's own task in; its session takes no more edits.

@@ -191,6 +191,8 @@ export class AttributeForm {
     return (answer) => {
       const typing = input.ownerDocument.activeElement === input && input.value !== text(kept);
       kept = answer;
+      // Where nothing is being typed, undo is the document's.
+      input.dataset["nbannotKept"] = text(answer);
       if (!typing) input.value = text(answer);
     };
   }
