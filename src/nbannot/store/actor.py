@@ -100,21 +100,7 @@ class Actor:
         asked = self._asked(action, case, of)
 
         def done(connection: Connection) -> T | Decision:
-            if not late:
-                # From here on the changes of a project come one after another.
-                held(connection)
-            decision = decide(connection, asked)
-            if not decision:
-                self._write(connection, action, case, session, "refused", decision.reason)
-                return decision
-            result = work(connection)
-            if late:
-                held(connection)
-                if not (now := decide(connection, asked)):
-                    raise _TakenAwayError(now)  # meanwhile; what was done is undone
-            said = detail(result) if callable(detail) else detail
-            self._write(connection, action, case, session, "done", decision.reason, said)
-            return result
+            return self._done(connection, asked, work, session, detail, late)
 
         try:
             result = self.database.change(done)
@@ -128,6 +114,31 @@ class Actor:
             raise
         if isinstance(result, Decision):
             raise refused(action, case, result)
+        return result
+
+    def _done(
+        self,
+        connection: Connection,
+        asked: Asked,
+        work: Callable[[Connection], T],
+        session: str,
+        detail: Detail | Callable[[T], Detail] | None,
+        late: bool,
+    ) -> T | Decision:
+        if not late:
+            # From here on the changes of a project come one after another.
+            held(connection)
+        decision = decide(connection, asked)
+        if not decision:
+            self._write(connection, asked.action, asked.case, session, "refused", decision.reason)
+            return decision
+        result = work(connection)
+        if late:
+            held(connection)
+            if not (now := decide(connection, asked)):
+                raise _TakenAwayError(now)  # meanwhile; what was done is undone
+        said = detail(result) if callable(detail) else detail
+        self._write(connection, asked.action, asked.case, session, "done", decision.reason, said)
         return result
 
     def quietly(
