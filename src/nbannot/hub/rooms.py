@@ -247,8 +247,8 @@ def _end(room: Room, seat: Seat) -> tuple[int, str] | None:
             mine = task.person == guest.project.author
             if not mine or not guest.project.people.allowed("case.read", task.case).allowed:
                 return GONE, _NOT_YOURS
-            session = room.session
-            if not is_current(guest.project, session) or _config(guest.project, session) != room.config:
+            config = _config(guest.project, room.session)
+            if config != room.config or not is_current(guest.project, room.session, config):
                 return RENEWED, _OTHERWISE
             seat.look_again()
         except (PermissionError, KeyError):

@@ -12,6 +12,7 @@ from nbannot.errors import AccessError, ConflictError, StoreError, UnknownItemEr
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Batch, Edit
 from nbannot.session import Session
+from nbannot.session.config import Config
 from nbannot.session.state import State
 from nbannot.store import exchange
 from nbannot.store.core import UNDO_STEPS
@@ -58,15 +59,24 @@ def has_members(project: StoredProject) -> bool:
         return connection.execute(tables().members.select().limit(1)).first() is not None
 
 
-def is_current(project: StoredProject, session: Session) -> bool:
+def is_current(project: StoredProject, session: Session, config: Config) -> bool:
     """Whether an open session takes edits, and shows the very images that it would be opened with now.
+
+    Parameters
+    ----------
+    project
+        Acting as the one who looks.
+    session
+        Of this project.
+    config
+        What the configuration says to readers now.
 
     Raises
     ------
     AccessError, DeidentificationError
         When it would not be opened.
     """
-    return not session.closed and project._sessions.seen.are_those_of(session)
+    return not session.closed and project._sessions.seen.are_those_of(session, config)
 
 
 def export_pieces(project: StoredProject, *, images: bool) -> Iterator[bytes]:
