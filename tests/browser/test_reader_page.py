@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from playwright.sync_api import Browser
+from PIL import Image
+from playwright.sync_api import Browser, Page
 
 import nbannot as nb
 from browser.reader import CASE, ReaderPage, ReaderService, build_study
@@ -175,3 +178,32 @@ def test_nothing_is_lost_offline_or_when_the_service_is_killed(
     assert answers(service) == {"Finding": "suspicious", "Confidence": 42}
     with nb.open_project(service.folder, author="boss") as project:
         assert project.audit.verify().ok
+
+
+def greys(page: Page) -> int:
+    """How many grey levels the middle of the first view has."""
+    with Image.open(io.BytesIO(page.locator(f"{CASE} .nbannot-view").first.screenshot())) as picture:
+        grey = np.asarray(picture.convert("L"))
+    rows, columns = grey.shape
+    return len(np.unique(grey[rows // 4 : -rows // 4, columns // 4 : -columns // 4]))
+
+
+def test_a_stricter_policy_takes_what_it_hides_off_the_page(
+    reader: ReaderPage, service: ReaderService
+) -> None:
+    page = reader.page
+    page.wait_for_selector("[data-nbannot-task]:focus")
+    reader.press("Enter")
+    reader.shown()
+    reader.press("Alt+a", "1")
+    reader.saving("Saved")
+    assert greys(page) > 5
+    page.evaluate("document.querySelector('[data-nbannot-case]:not(.page-waiting)').dataset.before = 'yes'")
+    with nb.open_project(service.folder, author="boss") as project:
+        project.configs.set(CONFIG + "  mask: [{modality: US, rectangles: [[0, 0, 5000, 5000]]}]\n")
+    # The viewer that had the voxels is gone, and what the reader did is there.
+    page.wait_for_selector("[data-nbannot-case][data-before]", state="detached")
+    reader.shown()
+    reader.chosen("Finding", "none")
+    assert greys(page) == 1
+    clean(reader)

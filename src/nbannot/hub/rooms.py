@@ -309,8 +309,12 @@ def _end(room: Room, seat: Seat) -> tuple[int, str] | None:
 def _is_current(guest: Guest, case: str, room: Room) -> bool:
     """Whether a case is shown as it would be opened now: a reading that is looked at is a copy, of the same images."""
     session, project = room.session, guest.project
-    fresh = shows_seen(project, case, session) if guest.reading else is_current(project, session)
-    return fresh and _config(project, case, session) == room.config
+    config = _config(project, case, session)
+    if config != room.config:
+        return False
+    return (
+        shows_seen(project, case, session, config) if guest.reading else is_current(project, session, config)
+    )
 
 
 def _version(session: Session, config: Config) -> str:

@@ -8,6 +8,7 @@ from nbannot.deid import Policy, seen_by_reader
 from nbannot.errors import DeidentificationError
 from nbannot.model.image import Image
 from nbannot.session import Session
+from nbannot.session.config import Config
 from nbannot.store.actor import Actor
 from nbannot.store.cases import Cases
 from nbannot.store.configs import Configs
@@ -43,10 +44,17 @@ class Seen:
         policy = self._policy(case)
         return tuple(image for _, image in found) if policy is None else self._after(policy, found)
 
-    def are_those_of(self, session: Session) -> bool:
+    def are_those_of(self, session: Session, config: Config | None = None) -> bool:
         """Whether a session of a case shows the very images that it would be opened with now.
 
         Not so after a change of the policy, of the role of the one who acts, or of what the case is made of.
+
+        Parameters
+        ----------
+        session
+            Of this project.
+        config
+            What the configuration says to readers, where that is known already.
 
         Raises
         ------
@@ -55,9 +63,9 @@ class Seen:
         """
         case = session.case or ""
         same = len(self._cases.references(case)) == len(session.references)
-        return same and self.are_seen(case, session.document.images)
+        return same and self.are_seen(case, session.document.images, config)
 
-    def are_seen(self, case: str, images: Sequence[Image]) -> bool:
+    def are_seen(self, case: str, images: Sequence[Image], config: Config | None = None) -> bool:
         """Whether images begin with the very ones that a case would be opened with now.
 
         Raises
@@ -65,7 +73,7 @@ class Seen:
         AccessError, DeidentificationError
             As `images`.
         """
-        references, policy = self._cases.references(case), self._policy(case)
+        references, policy = self._cases.references(case), self._policy(case, config)
         places = {one.id: one.uri for one in references}
         # Behind those of the case there may be guests.
         own = images[: len(references)]
@@ -75,11 +83,11 @@ class Seen:
                 for n, image in enumerate(own, 1)
             )
 
-    def _policy(self, case: str) -> Policy | None:
+    def _policy(self, case: str, config: Config | None = None) -> Policy | None:
         """Return what is hidden from the one who acts; None for whoever may read headers."""
         if self._actor.may("case.headers", case):
             return None
-        policy = self._configs.of(case, role="reader").config.reader.policy
+        policy = (config or self._configs.of(case, role="reader").config).reader.policy
         if policy is None:
             raise DeidentificationError(
                 "The configuration does not say in a way that is understood what readers may see",

@@ -14,6 +14,7 @@ from nbannot.formats.progress import Progress
 from nbannot.model.codec import decode_edit, encode_edit
 from nbannot.model.edits import Batch, Edit
 from nbannot.session import Session
+from nbannot.session.config import Config
 from nbannot.session.state import State
 from nbannot.store import exchange
 from nbannot.store.access import of_these
@@ -72,18 +73,27 @@ def allowed_cases(project: StoredProject, action: str, cases: Collection[str]) -
         return of_these(connection, project.author, action, cases)
 
 
-def is_current(project: StoredProject, session: Session) -> bool:
+def is_current(project: StoredProject, session: Session, config: Config) -> bool:
     """Whether an open session takes edits, and shows the very images that it would be opened with now.
+
+    Parameters
+    ----------
+    project
+        Acting as the one who looks.
+    session
+        Of this project.
+    config
+        What the configuration says to readers now.
 
     Raises
     ------
     AccessError, DeidentificationError
         When it would not be opened.
     """
-    return not session.closed and project._sessions.seen.are_those_of(session)
+    return not session.closed and project._sessions.seen.are_those_of(session, config)
 
 
-def shows_seen(project: StoredProject, case: str, session: Session) -> bool:
+def shows_seen(project: StoredProject, case: str, session: Session, config: Config) -> bool:
     """Whether a session that is kept nowhere, such as a copy of a reading, shows the images of a case as they are now.
 
     Raises
@@ -91,7 +101,7 @@ def shows_seen(project: StoredProject, case: str, session: Session) -> bool:
     AccessError, DeidentificationError
         When they would not be opened.
     """
-    return project._sessions.seen.are_seen(case, session.document.images)
+    return project._sessions.seen.are_seen(case, session.document.images, config)
 
 
 def export_pieces(project: StoredProject, *, images: bool) -> Iterator[bytes]:
