@@ -15,6 +15,7 @@ export class TaskList {
     const done = tasks.filter(({ status }) => isDone(status)).length;
     const meter = h("progress", { max: Math.max(tasks.length, 1), value: done, "aria-label": "Cases done" });
     const rows = tasks.map((one) => this.#row(one));
+    const focused = (document.activeElement as HTMLElement | null)?.dataset["nbannotTask"];
     this.element.replaceChildren(
       h("h1", {}, "My cases"),
       h("p", { class: "page-progress" }, meter, `${done} of ${tasks.length} done`, this.#project(project)),
@@ -22,6 +23,8 @@ export class TaskList {
         ? h("ul", { "aria-label": "Cases" }, ...rows)
         : h("p", { "data-nbannot-page": "none" }, "There is no case for you to read. When the study team gives you some, they are listed here."),
     );
+    // News of a case must not take the keyboard away from the one that is about to be opened.
+    if (focused !== undefined) this.element.querySelector<HTMLElement>(`[data-nbannot-task="${CSS.escape(focused)}"]`)?.focus();
   }
 
   #project(name: string): HTMLElement {
