@@ -162,6 +162,10 @@ class ServiceClient:
             except httpx.TransportError as cause:
                 problem = cause
                 continue
+            except RuntimeError as cause:
+                if self._client.is_closed:
+                    raise StoreError("The project is closed", hint="Open it again.") from cause
+                raise
             if answer.status_code in _AWAY and attempt + 1 < TRIES:
                 continue
             if answer.is_success:
