@@ -7,7 +7,7 @@ const task = (id: string, status: TaskStatus): TaskJson =>
   ({ task: id, title: `Case ${id}`, kind: "read", status, due: null, flagged: false, reason: "", readable: true });
 
 it("keeps the keyboard at its case when news of the list come", () => {
-  const list = new TaskList(() => undefined);
+  const list = new TaskList(() => undefined, null);
   document.body.append(list.element);
   const focused = (): string | undefined => (document.activeElement as HTMLElement).dataset["nbannotTask"];
   list.draw([task("1", "submitted"), task("2", "to do"), task("3", "to do")], "study");

@@ -33,6 +33,7 @@ export class ReaderPage implements PageKeys {
   #current: Held | null = null;
   #waiting: Held | null = null;
   #submitting = false;
+  #out = false;
   /** Cases that could not be made ready: each is tried again only when somebody opens it. */
   readonly #notReady = new Set<string>();
   #readings: Readings | null = null;
@@ -144,13 +145,12 @@ export class ReaderPage implements PageKeys {
   /** Once the case is here as a whole, the next one is made ready behind it; behind the list, the first one. */
   #prefetch(): void {
     const after = this.#after(true);
-    // To make a review ready is to begin it.
-    const next = after?.kind === "read" && after.readable ? after.task : null;
+    const next = after?.readable ? after.task : null;
     if (this.#waiting && this.#waiting.task !== next) {
       this.#drop(this.#waiting);
       this.#waiting = null;
     }
-    if (!next || this.#waiting || this.#notReady.has(next) || document.hidden) return;
+    if (!next || this.#out || this.#waiting || this.#notReady.has(next) || document.hidden) return;
     if (this.#current && !(this.#now?.painted && this.#now.loaded && this.#now.wire.state === "open")) return;
     const held = (this.#waiting = this.#hold(next, true));
     const failed = (): void => {
@@ -314,10 +314,14 @@ export class ReaderPage implements PageKeys {
   }
 
   async #logOut(): Promise<void> {
+    this.#out = true;
+    this.#drop(this.#waiting);
+    this.#waiting = null;
     try {
       await this.service.logOut();
       this.#loggedOut("");
     } catch (error) {
+      this.#out = false;
       this.#failed(error);
     }
   }
@@ -375,10 +379,9 @@ export class ReaderPage implements PageKeys {
 
   #draw(): void {
     const one = this.#now;
+    if (one?.outdated) return void this.#reopen();
     this.#bar.draw(one?.about ?? null, one?.saving ?? (this.#current ? { waiting: 0, road: "opening" } : null));
-    if (!one) return;
-    if (one.outdated) return void this.#reopen();
-    this.#road(one);
+    if (one) this.#road(one);
   }
 
   /** It may be changed now, or not any more. */
