@@ -162,8 +162,13 @@ class ReaderPage:
     def chosen(self, question: str, option: str) -> None:
         """Wait until an option is the answer; "" for none."""
         field = f"{CASE} [data-nbannot-field={question}]"
-        checked = f"{field} [data-nbannot-option={option}]:checked"
-        self.page.wait_for_selector(checked if option else f"{field}:not(:has(input:checked))")
+        if option:
+            self.page.wait_for_selector(f"{field} [data-nbannot-option={option}]:checked")
+        else:
+            # Not by :has(:checked), which Chromium may not look at again after a script's change.
+            unchecked = "(at) => [...document.querySelectorAll(at)].every((input) => !input.checked)"
+            self.page.wait_for_selector(field)
+            self.page.wait_for_function(unchecked, arg=f"{field} input")
 
     def saving(self, text: str) -> None:
         """Wait until the bar says how things are kept."""
