@@ -218,6 +218,8 @@ export interface ConfigJson {
   readonly presets: readonly PresetJson[];
   /** Types of views that are not offered: "2D", "3D", "Oblique". */
   readonly disabled: readonly string[];
+  /** Whether the labels are given: none is made, named anew or deleted here. */
+  readonly labels_given?: boolean;
   readonly problems: readonly ProblemJson[];
 }
 

@@ -64,6 +64,8 @@ export class LabelList {
   /** Id of the label being renamed: its row must not be built anew under the cursor. */
   #editing: string | null = null;
 
+  readonly #add = smallButton("plus", "Add a label", "label.add");
+
   constructor(private readonly scene: Scene, private readonly dialogs: Dialogs, root: HTMLElement, signal: AbortSignal) {
     const style = smallButton("style", "Style of the labels", "label.style");
     attachPopup(style, root, (done) => stylePopup(scene, done), "dialog", signal);
@@ -75,7 +77,7 @@ export class LabelList {
       setAttribute(values, "aria-pressed", String(this.#numbers.isOpen));
       this.draw();
     });
-    const add = smallButton("plus", "Add a label", "label.add");
+    const add = this.#add;
     listen(add, "click", signal, () => this.addLabel());
     listen(this.#filter, "input", signal, () => this.draw());
     listen(this.#filter, "keydown", signal, (event) => {
@@ -100,10 +102,12 @@ export class LabelList {
 
   /** What can be done with a label. */
   menu(label: LabelItem): MenuItem[] {
+    const outlines = { id: "outlines", title: "Outlines of the slices", run: () => outlineLabel(this.scene, label) };
+    if (this.scene.labelsGiven) return [outlines];
     return [
       { id: "rename", title: "Rename", hint: "F2", run: () => this.#rename(label) },
       { id: "edit", title: "Edit", run: () => void editLabel(this.scene, this.dialogs, label, this.#named()) },
-      { id: "outlines", title: "Outlines of the slices", run: () => outlineLabel(this.scene, label) },
+      outlines,
       { id: "remove", title: "Delete", run: () => this.#remove(label) },
     ];
   }
@@ -143,6 +147,7 @@ export class LabelList {
     const { labels } = scene;
     const { hidden } = scene.view.value;
     const masks = this.#masks();
+    this.#add.hidden = scene.labelsGiven;
     this.#more.hidden = labels.length === 0;
     this.#filter.hidden = labels.length < FILTER_FROM;
     const places = new Map(labels.map(({ id }, n) => [id, n]));
@@ -191,8 +196,9 @@ export class LabelList {
     edit.addEventListener("click", () => void editLabel(scene, this.dialogs, label, this.#named()));
     const remove = smallButton("trash", "Delete", "label.remove");
     remove.addEventListener("click", () => this.#remove(label));
-    const buttons: (readonly [string, HTMLElement])[] = [["edit", edit], ["remove", remove], ["eye", eye], ["lock", lock]];
-    if (status !== null) buttons.splice(2, 0, ["status", this.#status(label, status)]);
+    const own: (readonly [string, HTMLElement])[] = scene.labelsGiven ? [] : [["edit", edit], ["remove", remove]];
+    const marked: (readonly [string, HTMLElement])[] = status === null ? [] : [["status", this.#status(label, status)]];
+    const buttons = [...own, ...marked, ["eye", eye] as const, ["lock", lock] as const];
     for (const [what, button] of buttons) {
       button.dataset["nbannotFocus"] = `${what}-${label.id}`;
       setAttribute(button, "aria-label", `${button.title} ${label.name}`);
@@ -208,7 +214,7 @@ export class LabelList {
 
   #name(label: LabelItem, place: number, active: boolean): HTMLElement {
     const key = label.key ?? (place < 9 ? String(place + 1) : "");
-    const said = [label.code?.meaning ?? "", key ? `key ${key}` : "", "double click or F2 to rename"].filter(Boolean).join(" – ");
+    const said = [label.code?.meaning ?? "", key ? `key ${key}` : "", this.scene.labelsGiven ? "" : "double click or F2 to rename"].filter(Boolean).join(" – ");
     const name = h(
       "button", {
         type: "button", role: "radio", "aria-checked": String(active), class: "nbannot-name", title: `${label.name} – ${said}`,
@@ -260,7 +266,7 @@ export class LabelList {
 
   #rename(label: LabelItem): void {
     const name = this.#rows.get(label.id)?.element.querySelector(".nbannot-name");
-    if (!name) return;
+    if (!name || this.scene.labelsGiven) return;
     this.#editing = label.id;
     typeName(name, label.name, "Name of the label", (text) => {
       this.#editing = null;

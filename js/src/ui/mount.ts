@@ -382,6 +382,7 @@ class Viewer implements Mounted {
   // Hooks of the commands -----------------------------------------------------------------------
 
   #needsLabel(): void {
+    if (this.#scene.labelsGiven) return this.#messages.toast("There is no label to draw with. Ask the study team.");
     this.#messages.toast("Add a label first.", {
       title: "Add a label",
       run: () => {

@@ -150,6 +150,11 @@ export class Scene implements PaneOwner {
     return this.source.document.config?.layouts ?? NONE;
   }
 
+  /** Whether the labels are given: none is made, named anew or deleted here. */
+  get labelsGiven(): boolean {
+    return this.source.document.config?.labels_given === true;
+  }
+
   /** Kinds of panes that the configuration takes out of the menus: "2D", "3D", "Oblique". */
   get disabled(): readonly string[] {
     return this.source.document.config?.disabled ?? [];

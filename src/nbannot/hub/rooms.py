@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from nbannot.deid import original_of
 from nbannot.errors import ConflictError, DeidentificationError, NbannotError, ReadOnlyError, StoreError
 from nbannot.host.lanes import will_pass
+from nbannot.hub.neutral import knows_names
 from nbannot.hub.outbox import Outbox
 from nbannot.hub.readings import mark_of, reading_of, shown_apart
 from nbannot.hub.seat import GONE, RENEWED, TAKEN_OVER, Guest, Seat
@@ -71,8 +72,10 @@ class Room:
 
     def sit(self, guest: Guest, outbox: Outbox) -> Seat:
         """Return a seat for a socket."""
+        given = not self.config.reader.labels_open and not knows_names(guest.project)
+        config = {**self.config.to_json(), "labels_given": given}
         seat = Seat(
-            guest, self.session, outbox, config=self.config.to_json(), tools=self.config.reader.tools,
+            guest, self.session, outbox, config=config, tools=self.config.reader.tools,
             version=self.version, take=self._take, moved=self._moved,
         )  # fmt: skip
         with self._lock:
