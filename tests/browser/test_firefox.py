@@ -95,6 +95,7 @@ def test_a_case_is_read_in_firefox(firefox: Firefox, service: ReaderService, sha
     firefox.press("Control+Shift+Enter")
     firefox.wait("document.querySelector('.page-title').innerText.includes('Case 2 of 2')")
     firefox.wait_for(f"{CASE} [data-nbannot-complete=true]")
+    firefox.wait_for(".page-status[data-status='in work']")
     assert firefox.pixels(VIEW).std() > 10
     assert not firefox.errors
     with nb.open_project(service.folder, author="boss") as project:

@@ -20,6 +20,7 @@ def test_from_the_login_to_the_results(tmp_path: Path, shared_data: Path, browse
         first = expert.pixels()
         assert first.std() > 10 and len(set(first.ravel().tolist())) > 50
         expert.answer_and_submit("1", "Case 2 of 2")
+        expert.page.wait_for_selector(".page-status[data-status='in work']")
         second = expert.pixels()
         assert second.std() > 10 and second.tobytes() != first.tobytes()
         assert not expert.problems and all(one.startswith(study.hub.url) for one in expert.outside)

@@ -119,6 +119,7 @@ def test_two_cases_by_keyboard_only(reader: ReaderPage, service: ReaderService) 
     # The layout and the window are those of the configuration.
     assert page.locator(f"{CASE} .nbannot-view").count() == 1
     assert "300" in page.locator(f"{CASE} .nbannot-window").inner_text()
+    page.wait_for_selector(".page-status[data-status='in work']")
     reader.press("Alt+l")
     page.wait_for_selector("[data-nbannot-list]:has-text('2 of 3 done')")
     page.wait_for_selector("[data-nbannot-task]:focus:has-text('Case 3')")
