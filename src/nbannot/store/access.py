@@ -148,7 +148,7 @@ def has_task(connection: Connection, person: str, case: str, *, done: bool = Fal
 
 
 def of_these(connection: Connection, person: str, action: str, cases: Collection[str]) -> set[str]:
-    """Return the cases of which a person may do something, as `decide` says, in three queries at most."""
+    """Return the cases of which a person may do something, as `decide` says, in four queries at most."""
     from sqlalchemy import select
 
     members, tasks, known = tables().members, tables().tasks, tables().cases
@@ -157,18 +157,20 @@ def of_these(connection: Connection, person: str, action: str, cases: Collection
         nobody = connection.execute(select(members.c.person).limit(1)).first() is None
         return set(cases) if nobody else set()
     found: set[str] = set()
-    to_do: set[str] | None = None
+    own: dict[str, set[str]] = {}
     for row in rows:
         scope = ACTIONS[action].get(row.role)
         if scope is None:
             continue
         fit = {name for name in cases if matches(name, row.cases)}
-        if scope == "task":
-            if to_do is None:
+        if scope in ("task", "given"):
+            if scope not in own:
                 query = select(known.c.name).join(tasks, tasks.c.case_id == known.c.id).distinct()
-                mine = (tasks.c.person == person) & tasks.c.status.in_(OPEN_TASKS)
-                to_do = set(connection.execute(query.where(mine)).scalars())
-            fit &= to_do
+                query = query.where(tasks.c.person == person)
+                if scope == "task":
+                    query = query.where(tasks.c.status.in_(OPEN_TASKS))
+                own[scope] = set(connection.execute(query).scalars())
+            fit &= own[scope]
         found |= fit
     return found
 
