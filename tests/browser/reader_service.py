@@ -42,10 +42,13 @@ class Login(FixedLogin):
         return Response(status_code=204)
 
 
-def main(folder: str, port: int) -> None:
-    second = Path(folder).parent / "second"
-    folders = {"study": Path(folder), **({"second": second} if second.exists() else {})}
-    projects = {name: nb.open_project(place, author="boss") for name, place in folders.items()}
+def main(place: str, port: int) -> None:
+    """Serve a project, a folder or a URL, and the folder "second" beside it where there is one."""
+    places = {"study": place}
+    second = Path(place).parent / "second"
+    if "://" not in place and second.exists():
+        places["second"] = str(second)
+    projects = {name: nb.open_project(one, author="boss") for name, one in places.items()}
     app = make_app(
         projects,
         login=Login(),
