@@ -131,7 +131,7 @@ def organs(steps: int) -> Row:
     return measured("An organ painted anew", lambda _, mask, n: repaint(mask, ball(n)), steps)
 
 
-FOLDER = Path(os.environ.get("NBANNOT_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+FOLDER = Path(os.environ.get("NBANNOT_TEST_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 FOLDER /= "nifti_totalsegmentator"
 
 
