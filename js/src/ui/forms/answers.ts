@@ -58,6 +58,8 @@ export class AnswersPanel {
 
   constructor(private readonly scene: Scene, signal: AbortSignal) {
     listen(this.#check, "click", signal, () => this.check());
+    // What was just ticked is drawn again, also where it was taken back before the next drawing.
+    this.element.addEventListener("change", () => (this.#key = []), { signal });
   }
 
   /** List what is missing or wrong, and show the first. */
