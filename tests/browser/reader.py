@@ -159,6 +159,12 @@ class ReaderPage:
         """Wait until the case on top is drawn as a whole."""
         self.page.wait_for_selector(f"{CASE} [data-nbannot-root][data-nbannot-complete=true]")
 
+    def first_case(self) -> None:
+        """Open the case that the list offers first, and wait until it is shown."""
+        self.page.wait_for_selector("[data-nbannot-task]:focus")
+        self.press("Enter")
+        self.shown()
+
     def chosen(self, question: str, option: str) -> None:
         """Wait until an option is the answer; "" for none."""
         field = f"{CASE} [data-nbannot-field={question}]"

@@ -51,12 +51,6 @@ def enter(folder: Path, browser: Browser) -> Iterator[Enter]:
         yield opened
 
 
-def first_case(reader: ReaderPage) -> None:
-    reader.page.wait_for_selector("[data-nbannot-task]:focus")
-    reader.press("Enter")
-    reader.shown()
-
-
 def read(project: Any, case: str, person: str) -> None:
     """Read a case to its end by program."""
     acting = project.acting_as(person)
@@ -73,7 +67,7 @@ def look_again(rita: ReaderPage) -> None:
     """What one handed in can be looked at again, and not be changed."""
     rita.page.click("[data-nbannot-project=study]:has-text('nothing to do')")
     rita.page.wait_for_selector("[data-nbannot-list]:has-text('2 of 2 done')")
-    first_case(rita)
+    rita.first_case()
     rita.title("Case 1 of 2")
     rita.page.wait_for_selector("[data-notice=locked]:has-text('it can only be looked at')")
     rita.chosen("Finding", "benign")
@@ -87,8 +81,8 @@ def test_two_in_one_case_and_one_person_in_two_windows(folder: Path, enter: Ente
     # Of several projects one is chosen.
     rita.page.wait_for_selector("[data-nbannot-project=second]:has-text('nothing to do')")
     rita.page.click("[data-nbannot-project=study]:has-text('1 to do')")
-    first_case(rita)
-    first_case(rev)
+    rita.first_case()
+    rev.first_case()
     # A reader does not learn the name of the reviewer, who follows them.
     rita.page.wait_for_selector("[data-nbannot-person='Study team']")
     rev.page.wait_for_selector("[data-nbannot-person=rita]")
@@ -103,7 +97,7 @@ def test_two_in_one_case_and_one_person_in_two_windows(folder: Path, enter: Ente
     # Another window of the same person takes the case over.
     again = enter("rita")
     again.page.click("[data-nbannot-project=study]")
-    first_case(again)
+    again.first_case()
     again.page.click("[data-notice=elsewhere] .page-main")
     rita.page.wait_for_selector("[data-notice=road]:has-text('opened in another window')")
     again.page.wait_for_selector("[data-nbannot-page=submit]:enabled")
@@ -140,7 +134,7 @@ def test_review_adjudication_and_looking_again(folder: Path, enter: Enter) -> No
                 project.tasks.unassign(row.task)
         first, second = project.tasks.table("rev")["task"]
         rev = enter("rev")
-        first_case(rev)
+        rev.first_case()
         # The next review is made ready, but not begun.
         rev.page.wait_for_selector(".page-case.page-waiting [data-nbannot-complete=true]", state="attached")
         ahead = project.tasks.get(second)
@@ -161,7 +155,7 @@ def test_review_adjudication_and_looking_again(folder: Path, enter: Enter) -> No
 
         # The readings stand side by side; one of them becomes the result, and is put right.
         adj = enter("adj")
-        first_case(adj)
+        adj.first_case()
         for n in (1, 2):
             adj.page.wait_for_selector(f"[data-nbannot-reading='{n}'] [data-nbannot-complete=true]")
         shown = adj.page.inner_text("[data-nbannot-readings]")

@@ -139,9 +139,7 @@ def test_nothing_is_lost_offline_or_when_the_service_is_killed(
     reader: ReaderPage, service: ReaderService
 ) -> None:
     page = reader.page
-    page.wait_for_selector("[data-nbannot-task]:focus")
-    reader.press("Enter")
-    reader.shown()
+    reader.first_case()
     reader.press("Alt+a", "1")
     reader.saving("Saved")
     # The network is cut: reading goes on, and the page says so.
@@ -193,9 +191,7 @@ def test_a_stricter_policy_takes_what_it_hides_off_the_page(
     reader: ReaderPage, service: ReaderService
 ) -> None:
     page = reader.page
-    page.wait_for_selector("[data-nbannot-task]:focus")
-    reader.press("Enter")
-    reader.shown()
+    reader.first_case()
     reader.press("Alt+a", "1")
     reader.saving("Saved")
     assert greys(page) > 5
